@@ -1,0 +1,29 @@
+# Two commands do all the set-up: `make lab` opens the course, `make test` runs its tests.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: lab test notebooks clean
+
+lab: .venv/lab.installed
+	$(BIN)/nlkit lab
+
+test: .venv/test.installed
+	$(BIN)/python -m pytest
+
+# Run the course from top to bottom and keep what it printed.
+notebooks: .venv/test.installed
+	$(BIN)/python -m jupyter nbconvert --to notebook --execute --inplace notebooks/*.ipynb
+
+.venv/%.installed: pyproject.toml constraints.txt | .venv/python.installed
+	$(PIP) -e '.[$*]'
+	@touch $@
+
+.venv/python.installed:
+	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit("nlkit needs Python 3.11 or newer, and $(PYTHON) is %d.%d. Name another one: make PYTHON=python3.11 …" % v[:2])'
+	@$(PYTHON) -c 'import ensurepip, venv' || { echo 'This Python has no venv module; on Debian or Ubuntu: apt install python3-venv'; exit 1; }
+	$(PYTHON) -m venv .venv
+	@touch $@
+
+clean:
+	rm -rf .venv

@@ -1,0 +1,36 @@
+"""nlkit: a teaching kit on learning with noisy labels.
+
+>>> from nlkit import make_task, train
+>>> task = make_task("mnist5k", noise="symmetric", ratio=0.8, clean_per_class=50, seed=0)
+>>> history = list(train(task, method="reweight", epochs=2, seed=0))
+>>> 0 <= history[-1].test_accuracy <= 1
+True
+
+The names below are looked up on first use, so that ``import nlkit`` and ``nlkit --help`` do not wait for torch.
+"""
+
+import importlib
+
+_HOME = {
+    "load": "data", "Dataset": "data", "DataError": "checks",
+    "corrupt": "noise", "noise_matrix": "noise",
+    "Task": "task", "make_task": "task",
+    "train": "training", "METHODS": "methods", "MODELS": "models", "build_model": "models",
+    "Record": "records", "records_frame": "records",
+    "Experiment": "experiment", "plots": "plots", "live": "live",
+}  # fmt: skip
+
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str):
+    if name not in _HOME:
+        raise AttributeError(f"module 'nlkit' has no attribute {name!r}")
+    module = importlib.import_module(f"nlkit.{_HOME[name]}")
+    value = module if name == _HOME[name] else getattr(module, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,48 @@
+"""Errors that explain. Checks of arguments: each names the argument, the value and what is allowed, before any work starts."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import numbers
+from collections.abc import Iterable
+
+
+class DataError(RuntimeError):
+    """Something that the kit needs is missing, broken or can't be fetched; the message says what, where, what to do."""
+
+
+def check_choice(argument: str, value: object, known: Iterable[str]) -> str:
+    """Return `value` if it is one of `known`; otherwise a ValueError that suggests the nearest one."""
+    known = sorted(known)
+    if isinstance(value, str) and value in known:
+        return value
+    near = difflib.get_close_matches(str(value).lower(), known, n=1, cutoff=0.5)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    raise ValueError(f"{argument}={value!r} is not known{hint} Known: {', '.join(known)}")
+
+
+def check_number(
+    argument: str, value: object, low: float = -math.inf, high: float = math.inf, *, above: bool = False
+) -> float:
+    """Return `value` as a float in [low, high], or in (low, high] with `above`; otherwise a ValueError."""
+    allowed = f"a number {_span(low, high, above)}"
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not math.isfinite(value):
+        raise ValueError(f"{argument}={value!r} must be {allowed}")
+    if not low <= value <= high or (above and value == low):
+        raise ValueError(f"{argument}={value!r} must be {allowed}")
+    return float(value)
+
+
+def check_integer(argument: str, value: object, low: int, high: float = math.inf, *, why: str = "") -> int:
+    """Return `value` as an int in [low, high]; otherwise a ValueError that ends in `why`."""
+    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    if not whole or not low <= value <= high:
+        raise ValueError(f"{argument}={value!r} must be a whole number {_span(low, high)}{why}")
+    return int(value)
+
+
+def _span(low: float, high: float, above: bool = False) -> str:
+    if above:
+        return f"above {low}" if high == math.inf else f"above {low} and at most {high}"
+    return f"of at least {low}" if high == math.inf else f"from {low} to {high}"

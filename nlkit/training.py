@@ -1,0 +1,205 @@
+"""The training loop: a generator of one record an epoch. It knows nothing of plots, widgets or progress bars."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from nlkit.checks import check_choice, check_integer, check_number
+from nlkit.methods import build_method
+from nlkit.models import build_model, predict
+from nlkit.randomness import seeded_generator
+from nlkit.records import Record
+from nlkit.run import Batch, Run
+from nlkit.task import Task
+
+OPTIMIZERS = {
+    "adam": lambda parameters, lr: torch.optim.Adam(parameters, lr=lr, fused=True),
+    "sgd": lambda parameters, lr: torch.optim.SGD(parameters, lr=lr),
+    "momentum": lambda parameters, lr: torch.optim.SGD(parameters, lr=lr, momentum=0.9),
+}
+
+
+def train(
+    task: Task,
+    method: str = "standard",
+    *,
+    model: str | nn.Module = "mlp",
+    epochs: int = 25,
+    batch_size: int = 128,
+    optimizer: str = "adam",
+    learning_rate: float = 6e-4,
+    seed: int = 0,
+    checkpoint: str | Path | None = None,
+    **options: object,
+) -> Iterator[Record]:
+    """Train on a task and yield one `Record` at the end of each epoch.
+
+    method: a name in `nlkit.METHODS`; its own options follow as keywords (`engine="higher"`).
+    model: a name in `nlkit.MODELS`, or a network of your own, which is trained in place on the task's device.
+    optimizer: "adam", "sgd" or "momentum" (SGD with momentum 0.9), at a constant `learning_rate`.
+    seed: draws the initial weights, the batches and what the method draws. Methods share the first two.
+    checkpoint: a file that holds the run after every epoch. If it exists, its records are yielded again first and
+        training goes on after them, to the same result as if it had never stopped.
+
+    The run stops when no further record is asked for. The arguments are checked at the call, before the first record:
+    a ValueError names the argument, the value and what is allowed.
+    """
+    check_integer("epochs", epochs, 1)
+    check_integer("batch_size", batch_size, 1)
+    check_number("learning_rate", learning_rate, 0, above=True)
+    check_choice("optimizer", optimizer, OPTIMIZERS)
+    algorithm = build_method(method, options)
+    if algorithm.needs_clean and not len(task.clean_labels):
+        raise ValueError(f"method={method!r} needs a clean set; make the task with clean_per_class=1 or more")
+    settings = {
+        "method": method, **options, "model": model if isinstance(model, str) else type(model).__name__,
+        "epochs": epochs, "batch_size": batch_size, "optimizer": optimizer, "learning_rate": learning_rate,
+        "seed": seed, "task": _fingerprint(task),
+    }  # fmt: skip
+    if isinstance(model, str):
+        model = build_model(model, tuple(task.images.shape[1:]), task.num_classes, seed=seed)
+    model = model.to(task.device)
+    trainer = _Trainer(
+        task=task,
+        algorithm=algorithm,
+        run=Run(
+            model=model,
+            optimizer=OPTIMIZERS[optimizer](model.parameters(), learning_rate),
+            clean_images=task.clean_images,
+            clean_labels=task.clean_labels,
+            generator=seeded_generator(seed, "method"),
+        ),
+        batch_size=batch_size,
+        generator=seeded_generator(seed, "batches"),
+    )
+    checkpoint = Path(checkpoint) if checkpoint is not None else None
+    done = _restore(checkpoint, settings, trainer) if checkpoint and checkpoint.exists() else []
+    return _epochs(trainer, epochs, done, checkpoint, settings)
+
+
+@dataclass
+class _Trainer:
+    task: Task
+    algorithm: object
+    run: Run
+    batch_size: int
+    generator: torch.Generator
+
+    def epoch(self, number: int) -> Record:
+        task, run = self.task, self.run
+        images, labels = {
+            "noisy": (task.noisy_images, task.given_labels),
+            "clean": (task.clean_images, task.clean_labels),
+            "noisy and clean": (task.images, task.given),
+        }[self.algorithm.learns_from]
+        # A method that learns from the clean set alone goes through it as often as it takes to see as many examples.
+        visits = max(len(labels), len(task.given_labels))
+        losses, weights = [], torch.zeros(len(task.given_labels), device=task.device)
+        started = time.perf_counter()
+        for index in self._batches(len(labels), visits):
+            result = self.algorithm.step(run, Batch(index, images[index], labels[index]))
+            losses.append(result.loss.detach())
+            if result.weights is not None:
+                weights[index] = result.weights.detach() * len(index)
+        loss = torch.stack(losses).mean().item()  # waits for the device, so that the time below is all of it
+        seconds = time.perf_counter() - started
+        weighs = result.weights is not None
+        return Record(
+            epoch=number,
+            loss=loss,
+            **self._measure(),
+            seconds=seconds,
+            examples_per_second=visits / seconds,
+            extra=_weight_shares(weights, task.wrong) if weighs else {},
+            example_weights=weights.cpu() if weighs else None,
+        )
+
+    def _batches(self, size: int, visits: int) -> Iterator[Tensor]:
+        """Indices (B,) of shuffled passes through `size` examples, `visits` of them in all."""
+        passes = [torch.randperm(size, generator=self.generator) for _ in range(math.ceil(visits / size))]
+        yield from torch.cat(passes)[:visits].to(self.task.device).split(self.batch_size)
+
+    def _measure(self) -> dict[str, float]:
+        task = self.task
+        predicted = predict(self.run.model, task.noisy_images)
+        as_given, as_true = predicted == task.given_labels, predicted == task.true_labels
+        tested = predict(self.run.model, task.test_images) == task.test_labels
+        return {
+            "given_accuracy": as_given.double().mean().item(),
+            "true_accuracy": as_true.double().mean().item(),
+            "test_accuracy": tested.double().mean().item(),
+            "memorized": as_given[task.wrong].double().mean().item(),
+            "recovered": as_true[task.wrong].double().mean().item(),
+        }
+
+    def state(self) -> dict[str, object]:
+        return {
+            "model": self.run.model.state_dict(),
+            "optimizer": self.run.optimizer.state_dict(),
+            "method": getattr(self.algorithm, "state", {}),
+            "generators": [self.generator.get_state(), self.run.generator.get_state()],
+        }
+
+    def load_state(self, state: dict[str, object]) -> None:
+        self.run.model.load_state_dict(state["model"])
+        self.run.optimizer.load_state_dict(state["optimizer"])
+        if state["method"]:
+            self.algorithm.state = state["method"]
+        for generator, saved in zip((self.generator, self.run.generator), state["generators"]):
+            generator.set_state(saved.cpu())
+
+
+def _epochs(
+    trainer: _Trainer, epochs: int, done: list[Record], checkpoint: Path | None, settings: dict
+) -> Iterator[Record]:
+    yield from done
+    for number in range(len(done) + 1, epochs + 1):
+        done.append(trainer.epoch(number))
+        if checkpoint:
+            _save(checkpoint, settings, trainer, done)
+        yield done[-1]
+
+
+def _weight_shares(weights: Tensor, wrong: Tensor) -> dict[str, float]:
+    """How the epoch's weight was split between right and wrong labels; the two sum to 1 (or to 0, with no weight)."""
+    total = weights.sum().clamp(min=1e-30)
+    return {
+        "weight_on_right": (weights[~wrong].sum() / total).item(),
+        "weight_on_wrong": (weights[wrong].sum() / total).item(),
+    }
+
+
+def _fingerprint(task: Task) -> str:
+    """Tells tasks apart by what training sees: which examples, with which given labels."""
+    place = torch.arange(1, len(task.given) + 1)
+    mixed = (task.index * 1009 + task.given.cpu()) * place % 1_000_000_007
+    return f"{task.dataset}, {len(task.wrong)} noisy, {len(task.clean_labels)} clean, {int(mixed.sum()):x}"
+
+
+def _save(checkpoint: Path, settings: dict, trainer: _Trainer, records: list[Record]) -> None:
+    rows = [{**vars(record)} for record in records]
+    partial = checkpoint.with_name(checkpoint.name + ".partial")
+    torch.save({"settings": settings, "records": rows, **trainer.state()}, partial)
+    os.replace(partial, checkpoint)  # so that an interrupt leaves the old checkpoint or the new one, never half of one
+
+
+def _restore(checkpoint: Path, settings: dict, trainer: _Trainer) -> list[Record]:
+    try:
+        saved = torch.load(checkpoint, map_location=trainer.task.device, weights_only=True)
+        found = saved["settings"]
+    except Exception as error:
+        raise ValueError(f"checkpoint={str(checkpoint)!r} is not a checkpoint of a run: {error}") from error
+    differ = [key for key in settings.keys() | found.keys() if settings.get(key) != found.get(key)]
+    if differ:
+        was = ", ".join(f"{key}={found.get(key)!r} (now {settings.get(key)!r})" for key in sorted(differ))
+        raise ValueError(f"checkpoint={str(checkpoint)!r} is of another run: {was}; name another file, or remove it")
+    trainer.load_state(saved)
+    return [Record(**row) for row in saved["records"]]
