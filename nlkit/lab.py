@@ -12,13 +12,12 @@ from nlkit.checks import DataError
 from nlkit.folders import kit_folder
 
 
-def lab_command(options: tuple[str, ...] = ()) -> list[str]:
-    """The command that opens JupyterLab in `notebooks/`: on the loopback interface, with a token.
+def lab_command(options: tuple[str, ...] = (), notebooks: Path | None = None) -> list[str]:
+    """The command that opens JupyterLab in the kit's `notebooks/`, or in another folder: on loopback, with a token.
 
     JupyterLab takes the next free port when 8888 is taken, and prints the address with its token.
     """
-    folder = kit_folder()
-    notebooks = folder / "notebooks" if folder else Path.cwd() / "notebooks"
+    notebooks = notebooks or (kit_folder() or Path.cwd()) / "notebooks"
     if not notebooks.is_dir():
         raise DataError(
             f"the course was not found: looked in {notebooks}. Run `nlkit lab` in a checkout of the kit, which has the "

@@ -41,7 +41,7 @@ def doubled_matrix(num_classes: int, ratio: float) -> Tensor:
     """(K, K) matrix of symmetric noise in which one other class, the next one, gets twice its share.
 
     A common slip: draw from all K classes, then send every draw that hit the own class to one other class. The ratio is
-    as asked for, but the noise is harder than symmetric noise of that ratio. Kept to reproduce experiments that have it.
+    as asked for, but the noise is harder than symmetric noise of that ratio. It is for reproducing such experiments.
     """
     matrix = symmetric_matrix(num_classes, ratio) * (num_classes - 1) / num_classes
     following = torch.arange(num_classes)

@@ -1,7 +1,7 @@
 """Pictures: tasks and records in, a `Figure` out. No pyplot state, so that notebooks, widgets and tests share them.
 
 Every figure is as wide as the page, has text of at least 11 points, and carries its own alternative text (`.alt`).
-Colours are Okabe and Ito's, which colour-blind readers can tell apart; each goes with a marker or a line style of its own.
+Colours are Okabe and Ito's, which colour-blind readers can tell apart; each has a marker or a line style of its own.
 """
 
 from __future__ import annotations
@@ -41,7 +41,12 @@ _METHODS = {
     "reweight": Style("#CC79A7", "D", "-"),
     "clean_only": Style("#009E73", "s", "-."),
 }
-_SPARE = [Style("#E69F00", "^", "--"), Style("#56B4E9", "v", "-"), Style("#0072B2", "P", ":"), Style("#D55E00", "X", "-.")]
+_SPARE = [
+    Style("#E69F00", "^", "--"),
+    Style("#56B4E9", "v", "-"),
+    Style("#0072B2", "P", ":"),
+    Style("#D55E00", "X", "-."),
+]
 _END_LABEL = "end of a line"
 _REFERENCE = "#767676"  # grey of 4.5:1 contrast on white, for marks that are measured against
 _SETTINGS = {
@@ -104,7 +109,9 @@ def labelled_images(task: Task, *, rows: int = 3, columns: int = 10, per_class: 
     figure = Figure(figsize=(10, 12.4 / columns * rows + 0.3), layout="constrained")
     _draw_labelled(figure.subplots(), task, picks)
     wrong = int(task.wrong[picks.flatten().to(task.device)].sum())
-    figure.supxlabel("above each image: its given label;  ✗ and a frame: it is wrong (true label in brackets)", fontsize=12)
+    figure.supxlabel(
+        "above each image: its given label;  ✗ and a frame: it is wrong (true label in brackets)", fontsize=12
+    )
     figure.alt = (
         f"{rows} rows of {columns} images from {task.dataset} with their given labels; {wrong} of {picks.numel()} are "
         "wrong, framed in orange and crossed, with the true label in brackets."
@@ -113,35 +120,64 @@ def labelled_images(task: Task, *, rows: int = 3, columns: int = 10, per_class: 
 
 
 @_picture
-def transition_matrices(task: Task) -> Figure:
-    """The transition matrix that was asked for beside the one that the given labels really have."""
-    figure = Figure(figsize=(10, 5.1), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    _draw_matrix(left, task.matrix, task.class_names, "asked for")
-    _draw_matrix(right, task.realized_matrix, task.class_names, f"realised on {len(task.wrong):,} labels")
-    right.set_ylabel("")
-    figure.alt = (
-        f"Two heatmaps of T[true, given] in percent for {task.noise} noise: asked for, and realised. "
-        f"{task.realized_ratio:.1%} of the labels are wrong; on average {task.realized_matrix.diagonal().mean():.1%} "
-        "of a class keep their label."
+def transition_matrices(matrices: Mapping[str, Tensor], class_names: Sequence[str]) -> Figure:
+    """Transition matrices (K, K) side by side under their titles; with their numbers when there are one or two."""
+    few = len(matrices) <= 2
+    figure = Figure(figsize=(10, 5.1 if few else 11.5 / len(matrices)), layout="constrained")
+    panels = figure.subplots(1, len(matrices), squeeze=False)[0]
+    for ax, (title, matrix) in zip(panels, matrices.items()):
+        _draw_matrix(ax, matrix, class_names, title, numbers=few)
+        if ax is not panels[0]:
+            ax.set_ylabel("")
+    figure.alt = "Heatmaps of T[true, given], the share of each true class that carries each given label. " + "; ".join(
+        f"{title}: {matrix.diagonal().mean():.0%} right on average, largest wrong entry {_largest_wrong(matrix):.0%}"
+        for title, matrix in matrices.items()
+    )
+    return figure
+
+
+@_picture
+def lines(
+    x: Sequence[float], values: Mapping[str, Sequence[float]], *, xlabel: str, ylabel: str, title: str = ""
+) -> Figure:
+    """Lines of shares in [0, 1] over x, each named at its end."""
+    figure = Figure(figsize=(10, 4.2), layout="constrained")
+    ax = figure.subplots()
+    ends = []
+    for (name, line), style in zip(values.items(), [*KINDS_OF_LABEL.values(), *_SPARE]):
+        percent = [100 * v for v in line]
+        ax.plot(x, percent, color=style.color, linestyle=style.line, marker=style.marker, markevery=_every(x))
+        ends.append((percent[-1], name, style.color))
+    _label_ends(ax, x, ends)
+    _percent_axis(ax, ylabel)
+    lowest = min(min(line) for line in values.values())
+    if lowest < 0:
+        ax.set_ylim(100 * lowest, 100)
+        ax.axhline(0, color=_REFERENCE, linestyle=":")
+    ax.set_xlabel(xlabel)
+    ax.set_title(title)
+    figure.alt = f"{ylabel} by {xlabel}. From first to last: " + "; ".join(
+        f"{name}: {line[0]:.0%} to {line[-1]:.0%}" for name, line in values.items()
     )
     return figure
 
 
 @_picture
 def noise_overview(task: Task) -> Figure:
-    """A task at a glance, for a slider to drive: images with given labels, the realised matrix, and how many of what."""
+    """A task at a glance, for a slider to drive: images and given labels, the realised matrix, how many of what."""
     figure = Figure(figsize=(10, 4.4), layout="constrained")
     left, right = figure.subfigures(1, 2, width_ratios=[1.7, 1])
     _draw_labelled(left.subplots(), task, _picks_by_class(task, 4, min(7, task.num_classes)))
-    matrix_axes, bar = right.subplots(2, 1, height_ratios=[6, 1])
+    matrix_axes, bar = right.subplots(2, 1, height_ratios=[9, 1])
     _draw_matrix(matrix_axes, task.realized_matrix, task.class_names, "realised T[true, given]", numbers=False)
     counts = {"right": int((~task.wrong).sum()), "wrong": int(task.wrong.sum()), "clean": len(task.clean_labels)}
     start, total = 0, sum(counts.values())
     for kind, count in counts.items():
         bar.barh(0, count, left=start, color=KINDS_OF_LABEL[kind].color, edgecolor="white", linewidth=2)
         if count > 0.09 * total:
-            bar.text(start + count / 2, 0, f"{count:,}\n{kind}", ha="center", va="center", color="white", linespacing=1.0)
+            bar.text(
+                start + count / 2, 0, f"{count:,}\n{kind}", ha="center", va="center", color="white", linespacing=1.0
+            )
         start += count
     bar.set(xlim=(0, total), yticks=[], xticks=[])
     bar.spines[:].set_visible(False)
@@ -167,7 +203,9 @@ def memorization_curves(history: Sequence[Record], *, title: str = "") -> Figure
     ends = []
     for label, (name, style) in lines.items():
         values = [100 * getattr(r, name) for r in history]
-        below.plot(epochs, values, color=style.color, linestyle=style.line, marker=style.marker, markevery=_every(epochs))
+        below.plot(
+            epochs, values, color=style.color, linestyle=style.line, marker=style.marker, markevery=_every(epochs)
+        )
         ends.append((values[-1], label, style.color))
     _label_ends(below, epochs, ends)
     _percent_axis(below, "share of wrong labels")
@@ -176,7 +214,7 @@ def memorization_curves(history: Sequence[Record], *, title: str = "") -> Figure
     best = best_record(history)
     figure.alt = (
         f"Test accuracy peaks at {best.test_accuracy:.1%} in epoch {best.epoch} and ends at "
-        f"{history[-1].test_accuracy:.1%}. Of the wrong labels, {history[-1].memorized:.0%} are memorized at the end and "
+        f"{history[-1].test_accuracy:.1%}. At the end {history[-1].memorized:.0%} of the wrong labels are memorized, "
         f"{history[-1].recovered:.0%} recovered."
     )
     return figure
@@ -221,7 +259,10 @@ def by_ratio(histories: Mapping[float, Sequence[Record]], *, title: str = "") ->
     ax.plot(x, best, color="#0072B2", marker="o", linestyle="-")
     ax.plot(x, final, color="#D55E00", marker="X", linestyle="--")
     for at, top, bottom in zip(x, best, final):
-        ax.annotate(f"−{top - bottom:.0f}", (at, (top + bottom) / 2), xytext=(7, 0), textcoords="offset points", va="center")
+        if top - bottom >= 0.5:
+            ax.annotate(
+                f"−{top - bottom:.0f}", (at, (top + bottom) / 2), xytext=(7, 0), textcoords="offset points", va="center"
+            )
     _label_ends(ax, x, [(best[-1], "best epoch", "#0072B2"), (final[-1], "last epoch", "#D55E00")])
     _percent_axis(ax, "test accuracy")
     ax.set_xticks(x, [f"{v:.0f} %" for v in x])
@@ -229,6 +270,65 @@ def by_ratio(histories: Mapping[float, Sequence[Record]], *, title: str = "") ->
     ax.set_title(title)
     figure.alt = "Test accuracy, best and final, by noise ratio: " + "; ".join(
         f"{r:.0%}: {b:.0f} and {f:.0f} %" for r, b, f in zip(ratios, best, final)
+    )
+    return figure
+
+
+@_picture
+def predictions_over_time(task: Task, picks: Sequence[int], predicted: Mapping[str, Tensor]) -> Figure:
+    """A row of noisy examples, and under each what the network said about it at several times.
+
+    picks: places in the noisy set. predicted: a time in words -> predicted classes (N,) of the noisy set.
+    """
+    picks = torch.as_tensor(picks)
+    figure = Figure(figsize=(10, 1.9 + 0.3 * len(predicted)), layout="constrained")
+    ax = figure.subplots()
+    _draw_labelled(ax, task, picks[None])
+    height, width = task.images.shape[-2:]
+    for row, (time, classes) in enumerate(predicted.items()):
+        y = height * (1.15 + 0.3 * row)
+        ax.text(-0.1 * width, y, time, ha="right", va="center")
+        for column, pick in enumerate(picks.tolist()):
+            said = int(classes[pick])
+            kind = "right" if said == task.true[pick] else "wrong" if said == task.given[pick] else None
+            text = task.class_names[said] + {"right": " ✓", "wrong": " ✗", None: ""}[kind]
+            color = KINDS_OF_LABEL[kind].color if kind else "#333333"
+            ax.text((1.12 * column + 0.5) * width, y, text, ha="center", va="center", color=color)
+    ax.set_ylim(height * (1.05 + 0.3 * len(predicted)), -0.34 * height)
+    ax.set_xlim(-1.5 * width, len(picks) * 1.12 * width)
+    true, given = task.true.cpu()[picks], task.given.cpu()[picks]
+    told = [
+        f"{time}: {int((said == true).sum())} predicted as the true class, {int((said == given).sum())} as given"
+        for time, said in ((time, classes.cpu()[picks]) for time, classes in predicted.items())
+    ]
+    figure.alt = f"{len(picks)} wrongly labelled images and the network's answers. " + "; ".join(told)
+    return figure
+
+
+@_picture
+def weighted_images(task: Task, picks: Tensor, weights: Tensor, *, columns: int = 10) -> Figure:
+    """The examples of a batch with the most weight (first row) and with the least (second row).
+
+    picks (B,): places in the noisy set. weights (B,): their weights, shown with 1 as the equal share.
+    """
+    weights = weights.detach().cpu() * len(weights) / weights.sum().clamp(min=1e-30).cpu()
+    order = weights.argsort(descending=True, stable=True)
+    shown = torch.stack([order[:columns], order[-columns:]])
+    figure = Figure(figsize=(10, 3.6), layout="constrained")
+    ax = figure.subplots()
+    _draw_labelled(ax, task, picks.cpu()[shown])
+    height, width = task.images.shape[-2:]
+    for (row, column), place in zip(itertools.product(range(2), range(columns)), shown.flatten().tolist()):
+        corner = (1.12 * column + 0.96) * width, (1.36 * row + 0.96) * height
+        box = {"facecolor": "white", "alpha": 0.85, "pad": 1, "linewidth": 0}
+        ax.text(*corner, f"{weights[place]:.1f}", ha="right", va="bottom", bbox=box)
+    figure.supxlabel(
+        "in the corner: the weight, 1 being an equal share;  first row: most,  second row: least", fontsize=12
+    )
+    wrong = [int(task.wrong[picks[row].to(task.device)].sum()) for row in shown]
+    figure.alt = (
+        f"The {columns} images of a batch with the most weight, {wrong[0]} of them wrongly labelled, and the {columns} "
+        f"with the least, {wrong[1]} of them wrongly labelled."
     )
     return figure
 
@@ -242,7 +342,9 @@ def weights_part(history: Sequence[Record], task: Task, *, epochs: Sequence[int]
     """
     _check_history(history)
     if history[0].example_weights is None:
-        raise ValueError("history has no example weights; take a run of a method that weighs examples, such as 'reweight'")
+        raise ValueError(
+            "history has no example weights; take a run of a method that weighs examples, such as 'reweight'"
+        )
     chosen = list(epochs or sorted({1, (len(history) + 1) // 2, len(history)}))
     figure = Figure(figsize=(10, 6.6), layout="constrained")
     above, below = figure.subfigures(2, 1, height_ratios=[1, 1.05])
@@ -274,7 +376,7 @@ def weights_part(history: Sequence[Record], task: Task, *, epochs: Sequence[int]
     _percent_axis(ax, "weight on right labels")
     ax.set_xlabel("epoch")
     figure.alt = (
-        f"Weights of right and wrong labels. {equal:.0f} % of the labels are right; they carry {shares[0]:.0f} % of the "
+        f"Weights by label: {equal:.0f} % of the labels are right; they carry {shares[0]:.0f} % of the "
         f"weight in the first epoch and {shares[-1]:.0f} % in the last."
     )
     return figure
@@ -287,7 +389,7 @@ def image_array(task: Task, images: Tensor) -> Tensor:
 
 
 def _draw_labelled(ax, task: Task, picks: Tensor) -> None:
-    """Images in one axes, (rows, columns) places of noisy examples: many small axes would take too long for a slider."""
+    """Images in one axes, (rows, columns) places of noisy examples: many small axes would be slow for a slider."""
     height, width = task.images.shape[-2:]
     step_x, step_y = 1.12 * width, 1.36 * height  # the room above each image is for its label
     for (row, column), pick in zip(itertools.product(*map(range, picks.shape)), picks.flatten().tolist()):
@@ -330,6 +432,10 @@ def _draw_matrix(ax, matrix: Tensor, names: Sequence[str], title: str, numbers: 
                 ax.text(j, i, f"{value:.0f}", ha="center", va="center", color="white" if value > 55 else "black")
 
 
+def _largest_wrong(matrix: Tensor) -> float:
+    return (matrix - matrix.diagonal().diag()).max().item()
+
+
 def _draw_runs(ax, histories, styles, quantity, references=None) -> None:
     ends, last = [], 1
     for name, runs in histories.items():
@@ -341,7 +447,9 @@ def _draw_runs(ax, histories, styles, quantity, references=None) -> None:
         mean = values.mean(0).tolist()
         if len(runs) > 1:
             ax.fill_between(x, values.amin(0), values.amax(0), color=style.color, alpha=0.15, linewidth=0)
-        ax.plot(x, mean, color=style.color, linestyle=style.line, marker=style.marker, markevery=_every(x), markersize=6)
+        ax.plot(
+            x, mean, color=style.color, linestyle=style.line, marker=style.marker, markevery=_every(x), markersize=6
+        )
         top = max(range(len(mean)), key=mean.__getitem__)
         if mean[top] - mean[-1] > 1:
             ax.plot(x[top], mean[top], marker="*", markersize=15, color=style.color, markeredgecolor="white")

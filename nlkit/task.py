@@ -104,8 +104,8 @@ def make_task(
     data: a name (see `nlkit.data.DATASETS`) or a `Dataset` of your own.
     noise: one of `nlkit.noise.NOISE_TYPES`, a mapping {true: given}, or a (K, K) transition matrix.
     ratio: share of labels to move, in [0, 1]; required unless noise is a matrix, which says it by itself.
-    clean_per_class: size of the clean set a class, 0 to one less than the smallest class. It is drawn first, and nested:
-        the clean set of 10 a class is part of that of 20. Noise falls on what is left.
+    clean_per_class: size of the clean set a class, 0 to one less than the smallest class. It is drawn first, and
+        nested: the clean set of 10 a class is part of that of 20. Noise falls on what is left.
     exact: exact counts (the default), or every label drawn by itself.
     device: "auto" takes CUDA, then MPS, then the CPU.
 

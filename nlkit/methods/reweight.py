@@ -28,9 +28,12 @@ from torch import Tensor, nn
 from torch.autograd import forward_ad
 from torch.func import functional_call
 from torch.nn import functional as F
+from torch.optim import Optimizer
 
 from nlkit.checks import check_choice, check_integer
 from nlkit.run import Batch, Run, StepResult
+
+Examples = tuple[Tensor, Tensor]  # images (B, C, H, W) and labels (B,)
 
 
 class Reweight:
@@ -43,10 +46,8 @@ class Reweight:
         self.clean_batch_size = check_integer("clean_batch_size", clean_batch_size, 1)
 
     def step(self, run: Run, batch: Batch) -> StepResult:
-        clean_images, clean_labels = run.clean_batch(self.clean_batch_size)
-        help_, losses = ENGINES[self.engine](
-            run.model, run.optimizer, batch.images, batch.labels, clean_images, clean_labels
-        )
+        clean = run.clean_batch(self.clean_batch_size)
+        help_, losses = ENGINES[self.engine](run.model, run.optimizer, (batch.images, batch.labels), clean)
         weights = normalize_weights(help_)
         loss = (weights * losses).sum()
         run.descend(loss)
@@ -60,14 +61,15 @@ def normalize_weights(help_: Tensor) -> Tensor:
     return torch.where(total > 0, positive / total, positive)
 
 
-def help_by_higher(
-    model: nn.Module, optimizer: torch.optim.Optimizer,
-    images: Tensor, labels: Tensor, clean_images: Tensor, clean_labels: Tensor,
-) -> tuple[Tensor, Tensor]:  # fmt: skip
+def help_by_higher(model: nn.Module, optimizer: Optimizer, noisy: Examples, clean: Examples) -> tuple[Tensor, Tensor]:
     """u (B,) by differentiating through the look-ahead step with `higher`, and the losses (B,) with their graph."""
     import higher
 
-    with higher.innerloop_ctx(model, optimizer, override=_torch_eps(optimizer)) as (ahead_model, ahead_optimizer):
+    images, labels = noisy
+    clean_images, clean_labels = clean
+    with higher.innerloop_ctx(model, optimizer, override=torch_eps(optimizer)) as (ahead_model, ahead_optimizer):
+        for state in (state for group in ahead_optimizer.state for state in group.values() if "step" in state):
+            state["step"] = int(state["step"])  # a count, and not a float32 tensor, which rounds βᵗ
         losses = F.cross_entropy(ahead_model(images), labels, reduction="none")  # (B,)
         eps = torch.zeros_like(losses, requires_grad=True)
         ahead_optimizer.step((eps * losses).sum())
@@ -76,11 +78,10 @@ def help_by_higher(
     return -gradient.detach(), F.cross_entropy(model(images), labels, reduction="none")
 
 
-def help_by_jvp(
-    model: nn.Module, optimizer: torch.optim.Optimizer,
-    images: Tensor, labels: Tensor, clean_images: Tensor, clean_labels: Tensor,
-) -> tuple[Tensor, Tensor]:  # fmt: skip
+def help_by_jvp(model: nn.Module, optimizer: Optimizer, noisy: Examples, clean: Examples) -> tuple[Tensor, Tensor]:
     """u (B,) by one forward-mode product, and the losses (B,) with their graph, out of the same forward pass."""
+    images, labels = noisy
+    clean_images, clean_labels = clean
     parameters = dict(model.named_parameters())
     moved, scale = look_ahead(optimizer)
     ahead = {name: moved[p].requires_grad_() for name, p in parameters.items()}  # θ̂ at ε = 0
@@ -99,7 +100,7 @@ def help_by_jvp(
 ENGINES = {"jvp": help_by_jvp, "higher": help_by_higher}
 
 
-def look_ahead(optimizer: torch.optim.Optimizer) -> tuple[dict[Tensor, Tensor], dict[Tensor, Tensor | float]]:
+def look_ahead(optimizer: Optimizer) -> tuple[dict[Tensor, Tensor], dict[Tensor, Tensor | float]]:
     """Where the next step leads on a loss of 0, and how it scales a small gradient, by parameter: θ̂ and P.
 
     With g → 0, SGD steps to θ - lr·μ·m and scales by lr. Adam, with its moments m, v and its count t of steps, steps to
@@ -129,16 +130,16 @@ def look_ahead(optimizer: torch.optim.Optimizer) -> tuple[dict[Tensor, Tensor], 
     return moved, scale
 
 
-def _torch_eps(optimizer: torch.optim.Optimizer) -> dict[str, list[Tensor]] | None:
-    """Make `higher`'s Adam step as torch's does.
+def torch_eps(optimizer: Optimizer) -> dict[str, list[Tensor]] | None:
+    """What to override so that `higher`'s Adam steps as torch's does; None for other optimizers.
 
     torch divides by √(v / (1 - β2ᵗ)) + eps, `higher` by (√v + eps) / √(1 - β2ᵗ). An eps that is √(1 - β2ᵗ) times as
-    large makes them equal.
+    large makes them equal. It matters where v is 0 so far (pixels that no batch has lit): there eps is all there is.
     """
     if not isinstance(optimizer, torch.optim.Adam):
         return None
     eps = []
     for group in optimizer.param_groups:
         steps = max((int(optimizer.state.get(p, {}).get("step", 0)) for p in group["params"]), default=0)
-        eps.append(torch.tensor(group["eps"] * math.sqrt(1 - group["betas"][1] ** (steps + 1))))
+        eps.append(torch.tensor(group["eps"] * math.sqrt(1 - group["betas"][1] ** (steps + 1)), dtype=torch.float64))
     return {"eps": eps}

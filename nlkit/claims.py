@@ -1,0 +1,142 @@
+"""Claims: what the course says, where it comes from, and what must be measured for it to hold.
+
+A notebook measures, and hands its numbers to `check_claims`; sentence, source, published value and bound stand
+here alone, so that no number is typed twice. A claim that does not hold is shown as such.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from nlkit.checks import check_choice, check_number
+
+TUTORIAL = "the tutorial that the course starts from (MNIST, 80 % noise, 500 clean)"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One sentence that can turn out false. It holds when the measured value is in [at_least, at_most]."""
+
+    id: str
+    sentence: str
+    source: str
+    measure: str  # what the measured number is, in words
+    at_least: float | None = None
+    at_most: float | None = None
+    published: str = "—"
+    unit: str = "%"  # "%" shows a share in [0, 1] in percent; "points" a difference of two shares; "x" a ratio
+
+    def holds(self, value: float) -> bool:
+        return (self.at_least is None or value >= self.at_least) and (self.at_most is None or value <= self.at_most)
+
+    def show(self, value: float | None) -> str:
+        if value is None:
+            return "—"
+        if self.unit == "x":
+            return f"{value:.3g}×" if value >= 1e-2 else f"{value:.0e}"
+        return f"{100 * value:.1f} {self.unit}"
+
+    @property
+    def bound(self) -> str:
+        if self.at_least is not None and self.at_most is not None:
+            return f"{self.show(self.at_least)} to {self.show(self.at_most)}"
+        return f"≥ {self.show(self.at_least)}" if self.at_most is None else f"≤ {self.show(self.at_most)}"
+
+
+CLAIMS = {claim.id: claim for claim in [
+    # 01: label noise
+    Claim("exact_ratio", "Asked for 80 % symmetric noise, 80 % of the labels are wrong.", "definition",
+          "wrong labels among the noisy set", at_least=0.799, at_most=0.801, published="80 %"),
+    Claim("own_class", "Symmetric noise that may draw the own class is weaker than its name: 80 % is really 72 %.",
+          "0.8 · 9/10, by hand", "wrong labels among the noisy set", at_least=0.719, at_most=0.721, published="72 %"),
+    Claim("doubled_class", "Sending draws that hit the own class to one other class gives that one twice its share.",
+          TUTORIAL, "largest share of a class's wrong labels over the mean of the others", at_least=1.9, at_most=2.1,
+          published="—", unit="x"),
+    Claim("asymmetric_half", "Asymmetric noise of 40 % on half of the classes changes 20 % of all labels.",
+          "Patrini et al. 2017", "wrong labels among the noisy set", at_least=0.199, at_most=0.201, published="20 %"),
+    Claim("nested", "Every label that is wrong at 30 % is wrong at 40 % too, with the same given label.",
+          "how the kit draws noise", "share of the labels wrong at 30 %", at_least=1.0, published="—"),
+    # 02: memorization
+    Claim("standard_falls", "Standard training peaks early and then loses much of what it had learned.",
+          TUTORIAL, "best minus last test accuracy, mean of 3 seeds", at_least=0.25, published="33.6 points",
+          unit="points"),
+    Claim("early_learning", "At its best epoch the network sees through most wrong labels and predicts the true class.",
+          "Arpit et al. 2017; Liu et al. 2020 (ELR)", "wrong labels recovered at the best epoch, mean of 3 seeds",
+          at_least=0.6),
+    Claim("memorizes", "At the end it predicts more of the wrong labels as given than as their true class.",
+          "Zhang et al. 2017", "memorized minus recovered at the end, mean of 3 seeds", at_least=0.05, unit="points"),
+    Claim("training_misleads", "While test accuracy falls, accuracy on the given labels rises.",
+          TUTORIAL, "rise of given-label accuracy from the best epoch to the last", at_least=0.15,
+          published="10 points", unit="points"),
+    Claim("noise_costs_more", "The more noise, the more is lost after the peak.", "measured here",
+          "loss after the peak at 80 % minus at 20 %", at_least=0.05, unit="points"),
+    # 03: meta-reweighting
+    Claim("same_weights", "One forward-mode product gives the same weights as differentiating through a recorded step.",
+          "Ren et al. 2018, algorithm 1, against the kit's own form", "largest relative difference in 30 steps",
+          at_most=1e-3, unit="x"),
+    Claim("reweight_holds", "Reweighting does not overfit: it keeps its best test accuracy to the end.",
+          TUTORIAL, "best minus last test accuracy, mean of 3 seeds", at_most=0.08, published="about 0 points",
+          unit="points"),
+    Claim("reweight_beats_standard", "At 80 % noise, reweighting ends far above standard training.",
+          TUTORIAL, "last test accuracy, reweighting minus standard, mean of 3 seeds", at_least=0.15,
+          published="45 points", unit="points"),
+    Claim("weight_finds_right", "Right labels get more than their share of the weight.", "Ren et al. 2018",
+          "weight on the 20 % of right labels, last epoch, mean of 3 seeds", at_least=0.3),
+    Claim("reweight_beats_clean_80", "At 80 % noise, reweighting beats training on the clean set alone.",
+          "what the tutorial leaves open", "last test accuracy, reweighting minus clean only, mean of 3 seeds",
+          at_least=0.0, unit="points"),
+    Claim("reweight_beats_clean_40", "At 40 % noise, reweighting beats training on the clean set alone.",
+          "what the tutorial leaves open", "last test accuracy, reweighting minus clean only, mean of 3 seeds",
+          at_least=0.0, unit="points"),
+]}  # fmt: skip
+
+
+class CheckedClaims:
+    """Claims beside what was measured: a table in a notebook, and verdicts that a test can compare."""
+
+    def __init__(self, measured: Mapping[str, float]):
+        for id, value in measured.items():
+            check_choice("claim", id, CLAIMS)
+            check_number(f"measured[{id!r}]", value)
+        self.measured = dict(measured)
+
+    @property
+    def verdicts(self) -> dict[str, bool]:
+        return {id: CLAIMS[id].holds(value) for id, value in self.measured.items()}
+
+    def print_verdicts(self) -> None:
+        """One line a claim, without digits that differ between processors: this is what the tests compare."""
+        for id, holds in self.verdicts.items():
+            print(f"{'holds' if holds else 'does NOT hold':<14} {CLAIMS[id].sentence}")
+
+    def _rows(self) -> list[tuple[str, ...]]:
+        rows = []
+        for id, value in self.measured.items():
+            c = CLAIMS[id]
+            rows.append((c.sentence, c.source, c.published, c.bound, f"{c.show(value)}: {c.measure}",
+                         "✓ holds" if c.holds(value) else "✗ does not hold"))  # fmt: skip
+        return rows
+
+    def _repr_html_(self) -> str:
+        head = ("Claim", "Source", "Published", "Holds if", "Measured here", "Verdict")
+        cells = "".join(f"<th style='text-align:left'>{h}</th>" for h in head)
+        body = "".join(
+            "<tr>"
+            + "".join(f"<td style='text-align:left;vertical-align:top'>{html.escape(c)}</td>" for c in row)
+            + "</tr>"
+            for row in self._rows()
+        )
+        return f"<table><thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table>"
+
+    def __repr__(self) -> str:
+        return "\n".join(" | ".join(row) for row in self._rows())
+
+
+def check_claims(measured: Mapping[str, float]) -> CheckedClaims:
+    """Hold measured values against the claims. measured: claim id -> value, in the units of the claim's bound.
+
+    Raises a ValueError for an unknown id or a value that is not a number.
+    """
+    return CheckedClaims(measured)

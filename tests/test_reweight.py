@@ -1,0 +1,147 @@
+"""Meta-reweighting: the one-product form against `higher`, and both against finite differences of torch's own steps."""
+
+import copy
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from nlkit import build_model, make_task, train
+from nlkit.methods.reweight import help_by_higher, help_by_jvp, look_ahead, normalize_weights, torch_eps
+from nlkit.training import OPTIMIZERS
+
+SHAPE, CLASSES = (1, 8, 8), 4
+
+
+def examples(count: int, seed: int, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
+    """Images whose border is dark, as in MNIST: parameters there never get a gradient, and Adam's v stays 0."""
+    generator = torch.Generator().manual_seed(seed)
+    images = torch.rand(count, *SHAPE, generator=generator, dtype=torch.float64)
+    images[:, :, :2] = 0
+    return images.to(dtype), torch.randint(0, CLASSES, (count,), generator=generator)
+
+
+def walked(model_name: str, optimizer_name: str, steps: int, dtype: torch.dtype = torch.float64):
+    """A model and its optimizer after `steps` ordinary steps on random batches."""
+    model = build_model(model_name, SHAPE, CLASSES, seed=3).to(dtype)
+    optimizer = OPTIMIZERS[optimizer_name](model.parameters(), 1e-2)
+    for step in range(steps):
+        images, labels = examples(16, 100 + step, dtype)
+        optimizer.zero_grad()
+        F.cross_entropy(model(images), labels).backward()
+        optimizer.step()
+    return model, optimizer
+
+
+def difference(ours: torch.Tensor, theirs: torch.Tensor) -> float:
+    ours, theirs = normalize_weights(ours), normalize_weights(theirs)
+    assert theirs.max() > 0
+    return ((ours - theirs).abs().max() / theirs.max()).item()
+
+
+@pytest.mark.parametrize("steps", [0, 1, 2, 10])
+@pytest.mark.parametrize("optimizer_name", ["sgd", "momentum", "adam"])
+@pytest.mark.parametrize("model_name", ["mlp", "cnn"])
+@pytest.mark.parametrize("dtype, tolerance", [(torch.float32, 1e-3), (torch.float64, 1e-6)])
+def test_one_product_gives_the_weights_of_higher(model_name, optimizer_name, steps, dtype, tolerance):
+    model, optimizer = walked(model_name, optimizer_name, steps, dtype)
+    noisy, clean = examples(24, 1, dtype), examples(12, 2, dtype)
+    by_higher, losses_higher = help_by_higher(model, optimizer, noisy, clean)
+    by_jvp, losses_jvp = help_by_jvp(model, optimizer, noisy, clean)
+    assert difference(by_jvp, by_higher) < tolerance
+    torch.testing.assert_close(losses_jvp, losses_higher)
+    gradients = [torch.autograd.grad(losses.sum(), list(model.parameters())) for losses in (losses_jvp, losses_higher)]
+    torch.testing.assert_close(*gradients)
+
+
+@pytest.mark.parametrize("optimizer_name, steps, nudge", [
+    ("sgd", 0, 1e-5), ("sgd", 10, 1e-5), ("momentum", 0, 1e-5), ("momentum", 10, 1e-5),
+    # Where v is 0, as everywhere at first, Adam's step turns from linear to saturated as ε ∇ℓ nears its eps of 1e-8.
+    ("adam", 0, 1e-12), ("adam", 1, 3e-11), ("adam", 10, 3e-11),
+])  # fmt: skip
+def test_help_is_the_slope_of_the_clean_loss_along_real_steps(optimizer_name, steps, nudge):
+    """Neither engine's algebra: copy the optimizer, really step on ε ℓ_i for a tiny ε of both signs, and look."""
+    model, optimizer = walked("mlp", optimizer_name, steps)
+    noisy, clean = examples(5, 1, torch.float64), examples(12, 2, torch.float64)
+
+    def clean_loss_after(eps: torch.Tensor) -> float:
+        ahead = copy.deepcopy(model)
+        stepper = type(optimizer)(ahead.parameters(), **{k: v for k, v in optimizer.defaults.items()})
+        stepper.load_state_dict(copy.deepcopy(optimizer.state_dict()))
+        stepper.zero_grad()
+        (eps * F.cross_entropy(ahead(noisy[0]), noisy[1], reduction="none")).sum().backward()
+        stepper.step()
+        return F.cross_entropy(ahead(clean[0]), clean[1]).item()
+
+    slopes = [-(clean_loss_after(e) - clean_loss_after(-e)) / (2 * nudge) for e in nudge * torch.eye(5).double()]
+    help_, _ = help_by_jvp(model, optimizer, noisy, clean)
+    torch.testing.assert_close(help_, torch.tensor(slopes, dtype=torch.float64), rtol=3e-3, atol=2e-5)
+
+
+def test_higher_puts_eps_of_adam_elsewhere_and_torch_eps_undoes_it():
+    """torch: √(v / (1 - β2ᵗ)) + eps; higher: (√v + eps) / √(1 - β2ᵗ). It shows where v is 0: in pixels not lit so far."""
+    import higher
+
+    model, optimizer = walked("mlp", "adam", steps=2)
+    noisy, clean = examples(24, 1, torch.float64), examples(12, 2, torch.float64)
+    noisy[0][:, :, :2], clean[0][:, :, :2] = 0.5, 0.5  # light the border for the first time
+
+    def plain(override):
+        with higher.innerloop_ctx(model, optimizer, override=override) as (ahead_model, ahead_optimizer):
+            losses = F.cross_entropy(ahead_model(noisy[0]), noisy[1], reduction="none")
+            eps = torch.zeros_like(losses, requires_grad=True)
+            ahead_optimizer.step((eps * losses).sum())
+            return -torch.autograd.grad(F.cross_entropy(ahead_model(clean[0]), clean[1]), eps)[0]
+
+    ours, _ = help_by_jvp(model, optimizer, noisy, clean)
+    as_it_is, same_eps = plain(None), plain(torch_eps(optimizer))
+    bias = (1 - 0.999**3) ** 0.5  # what eps is divided by in higher at the third step
+    assert difference(ours, same_eps) < 1e-5
+    lit = (ours / as_it_is).median().item()  # the lit border outvotes the rest, so the ratio is that of its P
+    assert lit == pytest.approx(1 / bias, rel=0.05)
+
+
+def test_look_ahead_on_no_loss_is_where_torch_steps_on_no_gradient():
+    for name in OPTIMIZERS:
+        model, optimizer = walked("cnn", name, steps=5)
+        moved, _ = look_ahead(optimizer)
+        for p in model.parameters():
+            p.grad = torch.zeros_like(p)
+        predicted = [moved[p].clone() for p in model.parameters()]
+        optimizer.step()
+        torch.testing.assert_close(predicted, [p.detach() for p in model.parameters()])
+
+
+@pytest.mark.parametrize("optimizer", [
+    lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True),
+    lambda p: torch.optim.Adam(p, lr=0.1, weight_decay=0.1),
+    lambda p: torch.optim.RMSprop(p, lr=0.1),
+])  # fmt: skip
+def test_look_ahead_refuses_what_its_formulas_leave_out(optimizer):
+    model = build_model("mlp", SHAPE, CLASSES)
+    with pytest.raises(ValueError, match="optimizer"):
+        look_ahead(optimizer(model.parameters()))
+
+
+def test_weights_are_a_distribution_over_what_helps():
+    weights = normalize_weights(torch.tensor([3.0, -2.0, 1.0, 0.0]))
+    assert weights.tolist() == [0.75, 0.0, 0.25, 0.0]
+    assert normalize_weights(torch.tensor([-1.0, -2.0])).tolist() == [0.0, 0.0]
+
+
+def test_a_corrupted_clean_set_leads_the_weights_astray(mnist5k):
+    """The clean set is what guides: with rotated clean labels, wrong examples get the weight."""
+    from dataclasses import replace
+
+    task = make_task(mnist5k, ratio=0.4, clean_per_class=50, device="cpu")
+    lies = replace(task, given=torch.cat([task.given_labels, (task.clean_labels + 1) % 10]))
+    share = [list(train(t, "reweight", epochs=3))[-1].extra["weight_on_right"] for t in (task, lies)]
+    assert share[0] > 0.65 > 0.55 > share[1]
+
+
+def test_both_engines_train_alike(mnist5k):
+    """Rounding differs, and training amplifies it, so the two are compared as runs: by what they reach."""
+    task = make_task(mnist5k, ratio=0.4, clean_per_class=50, device="cpu")
+    reached = [list(train(task, "reweight", epochs=3, engine=e))[-1] for e in ("jvp", "higher")]
+    assert reached[0].test_accuracy == pytest.approx(reached[1].test_accuracy, abs=0.03)
+    assert reached[0].extra["weight_on_right"] == pytest.approx(reached[1].extra["weight_on_right"], abs=0.03)

@@ -1,0 +1,223 @@
+"""The training loop: records, stopping, resuming, and what a method may see."""
+
+import dataclasses
+import inspect
+
+import pytest
+import torch
+from torch.nn import functional as F
+from torch.utils.data import DataLoader, TensorDataset
+
+from nlkit import build_model, make_task, train
+from nlkit.methods.standard import Standard
+from nlkit.models import predict
+
+
+@pytest.fixture(scope="module")
+def task(mnist5k):
+    return make_task(mnist5k, ratio=0.8, clean_per_class=50, seed=0, device="cpu")
+
+
+def without_time(records):
+    return [dataclasses.replace(r, seconds=0.0, examples_per_second=0.0) for r in records]
+
+
+def assert_same_runs(left, right):
+    assert without_time(left) == without_time(right)
+    for a, b in zip(left, right):
+        if a.example_weights is not None:
+            assert torch.equal(a.example_weights, b.example_weights)
+
+
+def test_the_readme_example_works_as_written():
+    from nlkit import make_task, train
+
+    task = make_task("mnist5k", noise="symmetric", ratio=0.8, clean_per_class=50, seed=0)
+    history = list(train(task, method="reweight", epochs=25, seed=0))
+    assert [r.epoch for r in history] == list(range(1, 26))
+    assert history[-1].test_accuracy > 0.6
+    assert 0 <= history[-1].memorized <= 0.3
+
+
+def test_train_is_a_generator(task):
+    run = train(task, epochs=3)
+    assert inspect.isgenerator(run)
+    assert next(run).epoch == 1
+    run.close()
+    with pytest.raises(StopIteration):
+        next(run)
+
+
+def test_standard_training_is_the_ordinary_loop(task):
+    """The same initial weights and batches through torch's own DataLoader and unfused Adam."""
+    order = []
+
+    class Spy(Standard):
+        def step(self, run, batch):
+            order.extend(batch.index.tolist())
+            return super().step(run, batch)
+
+    from nlkit.methods import METHODS
+
+    METHODS["spy"] = Spy
+    try:
+        network = build_model("mlp", (1, 28, 28), 10, seed=0)
+        records = list(train(task, "spy", model=network, epochs=2))
+    finally:
+        del METHODS["spy"]
+    model = build_model("mlp", (1, 28, 28), 10, seed=0)
+    optimizer = torch.optim.Adam(model.parameters(), lr=6e-4, fused=False, foreach=False)
+    size = len(task.given)
+    for epoch in range(2):
+        seen = order[epoch * size : (epoch + 1) * size]
+        assert sorted(seen) == list(range(size))
+        for images, labels in DataLoader(TensorDataset(task.images, task.given), batch_size=128, sampler=seen):
+            optimizer.zero_grad()
+            F.cross_entropy(model(images), labels).backward()
+            optimizer.step()
+    for ours, theirs in zip(network.parameters(), model.parameters()):
+        torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-5)
+    assert records[-1].test_accuracy == pytest.approx(
+        (model(task.test_images).argmax(1) == task.test_labels).double().mean().item(), abs=0.005
+    )
+
+
+def test_records_measure_what_they_say(task):
+    network = build_model("mlp", (1, 28, 28), 10, seed=0)
+    record = list(train(task, "standard", model=network, epochs=4))[-1]
+    said = predict(network, task.noisy_images).numpy()
+    given, true, wrong = (t.numpy() for t in (task.given_labels, task.true_labels, task.wrong))
+    assert record.given_accuracy == pytest.approx((said == given).mean())
+    assert record.true_accuracy == pytest.approx((said == true).mean())
+    assert record.memorized == pytest.approx((said[wrong] == given[wrong]).mean())
+    assert record.recovered == pytest.approx((said[wrong] == true[wrong]).mean())
+    assert record.examples_per_second * record.seconds == pytest.approx(len(task.given))
+
+
+@pytest.mark.parametrize("method, options", [("standard", {}), ("clean_only", {}), ("reweight", {"engine": "jvp"}),
+                                             ("reweight", {"engine": "higher"})])  # fmt: skip
+def test_a_run_resumes_from_its_checkpoint_to_the_identical_result(task, tmp_path, method, options):
+    whole = list(train(task, method, epochs=4, **options))
+    path = tmp_path / "run.pt"
+    run = train(task, method, epochs=4, checkpoint=path, **options)
+    first = [next(run), next(run)]
+    run.close()
+    resumed = list(train(task, method, epochs=4, checkpoint=path, **options))
+    assert_same_runs(first, whole[:2])
+    assert_same_runs(resumed, whole)
+    assert_same_runs(list(train(task, method, epochs=4, checkpoint=path, **options)), whole)  # already complete
+
+
+def test_an_interrupt_in_the_middle_of_an_epoch_loses_only_that_epoch(task, tmp_path, monkeypatch):
+    whole = list(train(task, "standard", epochs=3))
+    steps, step = [], Standard.step
+
+    def interrupted(self, run, batch):
+        steps.append(1)
+        if len(steps) == 50:  # in the second epoch
+            raise KeyboardInterrupt
+        return step(self, run, batch)
+
+    monkeypatch.setattr(Standard, "step", interrupted)
+    path, kept = tmp_path / "run.pt", []
+    with pytest.raises(KeyboardInterrupt):
+        for record in train(task, "standard", epochs=3, checkpoint=path):
+            kept.append(record)
+    monkeypatch.undo()
+    assert_same_runs(kept, whole[:1])
+    assert_same_runs(list(train(task, "standard", epochs=3, checkpoint=path)), whole)
+
+
+def test_a_checkpoint_of_another_run_is_refused_and_kept(task, tmp_path):
+    path = tmp_path / "run.pt"
+    list(train(task, "standard", epochs=1, checkpoint=path))
+    before = path.read_bytes()
+    other = make_task("mnist5k", ratio=0.4, device="cpu")
+    for changed in ({"seed": 1}, {"epochs": 2}, {"learning_rate": 1e-3}, {"method": "clean_only"}):
+        with pytest.raises(ValueError, match=f"another run.*{next(iter(changed))}"):
+            train(task, **{"epochs": 1, "checkpoint": path, **changed})
+    with pytest.raises(ValueError, match="another run.*task"):
+        train(other, "standard", epochs=1, checkpoint=path)
+    path.with_suffix(".txt").write_text("not a checkpoint")
+    with pytest.raises(ValueError, match="not a checkpoint"):
+        train(task, epochs=1, checkpoint=path.with_suffix(".txt"))
+    assert path.read_bytes() == before
+
+
+def test_same_seed_same_run_and_other_seed_other_run(task):
+    runs = [list(train(task, "reweight", epochs=2, seed=s)) for s in (0, 0, 1)]
+    assert_same_runs(runs[0], runs[1])
+    assert runs[0][0].loss != runs[2][0].loss
+
+
+def test_the_global_random_state_is_left_alone(task):
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    list(train(task, "reweight", epochs=1))
+    assert torch.equal(before, torch.get_rng_state())
+
+
+@pytest.mark.parametrize("method", ["standard", "clean_only", "reweight"])
+def test_true_labels_and_test_set_do_not_reach_the_training(task, method):
+    """Turn both to nonsense: every loss and every weight must stay as it was."""
+    blind = dataclasses.replace(
+        task, true=task.true.flip(0), wrong=~task.wrong, test_images=task.test_images * 0, test_labels=task.test_labels * 0
+    )
+    honest, blinded = (list(train(t, method, epochs=2)) for t in (task, blind))
+    assert [r.loss for r in honest] == [r.loss for r in blinded]
+    assert [r.given_accuracy for r in honest] == [r.given_accuracy for r in blinded]
+    assert honest[-1].test_accuracy != blinded[-1].test_accuracy
+
+
+def test_clean_only_learns_from_the_clean_set_alone_and_does_as_much_work(task):
+    garbled = dataclasses.replace(task, given=torch.cat([task.given_labels.flip(0), task.clean_labels]))
+    one, other = (list(train(t, "clean_only", epochs=2)) for t in (task, garbled))
+    assert [r.test_accuracy for r in one] == [r.test_accuracy for r in other]
+    assert one[0].examples_per_second * one[0].seconds == pytest.approx(len(task.given_labels))
+
+
+def test_methods_share_initial_weights_and_options_are_checked(task):
+    with pytest.raises(ValueError, match="engine.*not an option of method 'standard'"):
+        train(task, "standard", engine="higher")
+    with pytest.raises(ValueError, match="engine='jpv'.*jvp"):
+        train(task, "reweight", engine="jpv")
+    without = make_task("mnist5k", ratio=0.8, clean_per_class=0, device="cpu")
+    for method in ("reweight", "clean_only"):
+        with pytest.raises(ValueError, match="clean_per_class"):
+            train(without, method)
+
+
+def test_weight_shares_add_up_and_weights_are_relative_to_an_equal_share(task):
+    record = next(train(task, "reweight", epochs=1))
+    assert record.extra["weight_on_right"] + record.extra["weight_on_wrong"] == pytest.approx(1)
+    assert record.example_weights.shape == task.wrong.shape
+    # Every batch of B hands out B equal shares, so the mean over all examples is 1.
+    assert record.example_weights.mean().item() == pytest.approx(1, abs=1e-4)
+    right = record.example_weights[~task.wrong].sum() / record.example_weights.sum()
+    assert record.extra["weight_on_right"] == pytest.approx(right.item())
+
+
+def test_without_noise_the_shares_of_wrong_labels_are_not_a_number():
+    clean_task = make_task("mnist5k", ratio=0.0, device="cpu")
+    record = next(train(clean_task, epochs=1))
+    assert record.memorized != record.memorized
+    assert record.given_accuracy == record.true_accuracy
+
+
+def test_cnn_and_every_optimizer_learn(task):
+    for optimizer, rate in (("adam", 1e-3), ("sgd", 0.1), ("momentum", 0.02)):
+        records = list(train(task, "clean_only", model="cnn", optimizer=optimizer, learning_rate=rate, epochs=3))
+        assert records[-1].test_accuracy > 0.7
+
+
+def test_standard_training_loses_25_points_after_its_peak(mnist5k):
+    runs = [list(train(make_task(mnist5k, ratio=0.8, seed=s, device="cpu"), epochs=40, seed=s)) for s in range(3)]
+    falls = [max(r.test_accuracy for r in run) - run[-1].test_accuracy for run in runs]
+    assert sum(falls) / 3 >= 0.25
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("method", ["standard", "clean_only", "reweight"])
+def test_cuda_agrees_with_the_cpu(mnist5k, method):
+    runs = [list(train(make_task(mnist5k, ratio=0.4, device=d), method, epochs=3)) for d in ("cpu", "cuda")]
+    assert runs[0][-1].test_accuracy == pytest.approx(runs[1][-1].test_accuracy, abs=0.03)
