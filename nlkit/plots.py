@@ -489,9 +489,10 @@ def _spread_labels(figure) -> None:
         unit = (high - low) / ax.bbox.height  # of the y axis, in one pixel
         bottom = low
         for label in labels:
-            half = unit * label.get_window_extent().height / 2 * 1.1
+            rows = label.get_text().count("\n") + 1
+            half = unit * rows * label.get_fontsize() * 1.25 * figure.dpi / 72 / 2
             y = max(label.xy[1], bottom + half)
-            label.xy = (label.xy[0], y)
+            label.set_position((label.xy[0], y))
             bottom = y + half
 
 

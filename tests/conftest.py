@@ -1,0 +1,50 @@
+"""What the tests share: the small data set, empty data folders, no network, and the reasons to skip."""
+
+import urllib.error
+
+import pytest
+import torch
+from hypothesis import settings
+
+import nlkit
+import nlkit.folders
+from nlkit.data import find_dataset
+from nlkit.doctor import find_chromium
+
+settings.register_profile("nlkit", deadline=None, derandomize=True, max_examples=50)
+settings.load_profile("nlkit")
+
+
+def pytest_runtest_setup(item):
+    for mark in item.iter_markers("full_data"):
+        for name in mark.args:
+            if find_dataset(name) is None:
+                pytest.skip(f"{name} was not found: `nlkit data {name}`, or set NLKIT_DATA to a folder that has it")
+    if item.get_closest_marker("cuda") and not torch.cuda.is_available():
+        pytest.skip("needs an NVIDIA GPU")
+    if item.get_closest_marker("browser") and find_chromium() is None:
+        pytest.skip("no Chromium or Chrome was found: apt install chromium")
+
+
+@pytest.fixture(scope="session")
+def mnist5k():
+    return nlkit.load("mnist5k", device="cpu")
+
+
+@pytest.fixture
+def data_folders(tmp_path, monkeypatch):
+    """Two empty folders in place of $NLKIT_DATA and the kit's own data/."""
+    folders = tmp_path / "named", tmp_path / "kit" / "data"
+    for folder in folders:
+        folder.mkdir(parents=True)
+    monkeypatch.setenv("NLKIT_DATA", str(folders[0]))
+    monkeypatch.setattr(nlkit.folders, "kit_folder", lambda: tmp_path / "kit")
+    return folders
+
+
+@pytest.fixture
+def offline(monkeypatch):
+    def urlopen(*_args, **_options):
+        raise urllib.error.URLError("no network")
+
+    monkeypatch.setattr("urllib.request.urlopen", urlopen)
