@@ -3,6 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
+# See nlkit/__init__.py: it must stand before torch is loaded, and tests may import torch first.
+export OMP_WAIT_POLICY ?= PASSIVE
+
 .PHONY: lab test notebooks clean
 
 lab: .venv/lab.installed

@@ -10,6 +10,11 @@ The names below are looked up on first use, so that ``import nlkit`` and ``nlkit
 """
 
 import importlib
+import os
+
+# Torch's threads wait for each other by spinning. On a machine that others use too, the one they wait for is often not
+# running, and a training slows down tenfold and more. It is read when torch is loaded, so `import nlkit` before torch.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 _HOME = {
     "load": "data", "Dataset": "data", "DataError": "checks",

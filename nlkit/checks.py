@@ -18,7 +18,7 @@ def check_choice(argument: str, value: object, known: Iterable[str]) -> str:
     if isinstance(value, str) and value in known:
         return value
     near = difflib.get_close_matches(str(value).lower(), known, n=1, cutoff=0.5)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
+    hint = f"; did you mean {near[0]!r}?" if near else "."
     raise ValueError(f"{argument}={value!r} is not known{hint} Known: {', '.join(known)}")
 
 
@@ -26,11 +26,13 @@ def check_number(
     argument: str, value: object, low: float = -math.inf, high: float = math.inf, *, above: bool = False
 ) -> float:
     """Return `value` as a float in [low, high], or in (low, high] with `above`; otherwise a ValueError."""
-    allowed = f"a number {_span(low, high, above)}"
-    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not math.isfinite(value):
-        raise ValueError(f"{argument}={value!r} must be {allowed}")
-    if not low <= value <= high or (above and value == low):
-        raise ValueError(f"{argument}={value!r} must be {allowed}")
+    number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    try:
+        finite = number and math.isfinite(value)
+    except OverflowError:  # a whole number too long for a float
+        finite = False
+    if not finite or not low <= value <= high or (above and value == low):
+        raise ValueError(f"{argument}={value!r} must be a number {_span(low, high, above)}")
     return float(value)
 
 

@@ -48,15 +48,15 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 something is missing, 2 bad input, 130 interrupted."""
     try:
         code = commands.main(arguments, prog_name="nlkit", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.ctx.get_help())
+        code = 2
     except click.UsageError as error:
         code = _complain(error.format_message(), 2)
     except click.Abort:
         code = 130
     except ValueError as error:
         code = _complain(error, 2)
-    except BrokenPipeError:  # `nlkit train --json | head`
-        sys.stderr.close()
-        code = 0
     except (DataError, OSError) as error:
         code = _complain(error, 1)
     sys.exit(code)

@@ -62,7 +62,8 @@ class Dataset:
     """Images with true labels, split into training and test.
 
     train_images (N, C, H, W) and test_images (M, C, H, W): float, normalised by `mean` and `std` (C,), which undo it.
-    train_labels (N,) and test_labels (M,): int64 in 0 … K - 1, with at least one training example a class.
+    train_labels (N,) and test_labels (M,): whole numbers in 0 … K - 1 (a tensor, an array or a list), with at least one
+        training example a class.
     Raises a ValueError that names the array when a shape, a type or a value is off, NaN included.
     """
 
@@ -83,9 +84,16 @@ class Dataset:
             if not torch.isfinite(images).all():
                 bad = int((~torch.isfinite(images).flatten(1).all(1)).sum())
                 raise ValueError(f"{part}_images has NaN or infinity in {bad} of {len(images)} images")
-            check_labels(f"{part}_labels", labels, self.num_classes)
+            labels = check_labels(f"{part}_labels", labels, self.num_classes).to(images.device)
+            object.__setattr__(self, f"{part}_labels", labels)
             if len(labels) != len(images):
                 raise ValueError(f"{part}_labels has {len(labels)} labels for {len(images)} images")
+            channels = (1, images.shape[1])
+            if len(self.mean) not in channels or len(self.std) not in channels or min(self.std) <= 0:
+                raise ValueError(
+                    f"mean={self.mean!r} and std={self.std!r} must have one number, or one for each of the "
+                    f"{images.shape[1]} channels of {part}_images, and std be above 0"
+                )
         if self.train_images.shape[1:] != self.test_images.shape[1:]:
             shapes = tuple(self.train_images.shape[1:]), tuple(self.test_images.shape[1:])
             raise ValueError(f"train_images and test_images hold images of different shapes: {shapes[0]}, {shapes[1]}")
@@ -135,6 +143,8 @@ def normalize(images: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -
 
 def find_dataset(name: str) -> Path | None:
     """The folder in which the files of a torchvision data set are, or None; the files are not opened."""
+    if name not in _TORCHVISION:
+        return None
     first = "cifar-10-batches-py/data_batch_1" if name == "cifar10" else next(iter(_SHA256[name]))
     return next((folder for folder in data_folders() if (folder / first).is_file()), None)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nlkit.data import DATASETS
-from nlkit.methods import METHODS
+from nlkit.methods import METHODS, build_method
 from nlkit.models import MODELS
 from nlkit.noise import NOISE_TYPES
 from nlkit.records import Record
@@ -58,6 +58,7 @@ class Experiment:
 
     def run(self, task: Task | None = None, checkpoint: str | Path | None = None) -> Iterator[Record]:
         """Train, and yield one record an epoch; `task` saves making it again when it is at hand."""
+        build_method(self.method, self.options)  # refuses an option that is called as one of train's own arguments
         return train(
             task or self.task(),
             self.method,

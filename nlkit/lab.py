@@ -29,7 +29,10 @@ def lab_command(options: tuple[str, ...] = (), notebooks: Path | None = None) ->
 
 
 def lab_environment() -> dict[str, str]:
-    """The environment for JupyterLab: as it is, with the pop-up that asks about news turned off."""
+    """The environment for JupyterLab and its kernels: as it is, with the pop-up that asks about news turned off.
+
+    OMP_WAIT_POLICY, which `import nlkit` has set, comes along, and so reaches notebooks that import torch first.
+    """
     settings = str(Path(__file__).resolve().parent / "jupyter_config")
     path = os.environ.get("JUPYTER_CONFIG_PATH")
     return {**os.environ, "JUPYTER_CONFIG_PATH": os.pathsep.join([settings, path] if path else [settings])}

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from nlkit.checks import check_choice, check_integer
+from nlkit.randomness import MAX_SEED
 
 
 def mlp(shape: tuple[int, int, int], num_classes: int) -> nn.Module:
@@ -26,6 +27,8 @@ def mlp(shape: tuple[int, int, int], num_classes: int) -> nn.Module:
 def cnn(shape: tuple[int, int, int], num_classes: int) -> nn.Module:
     """A small convolutional network: two 3×3 convolutions of 16 and 32 channels, each halved by pooling."""
     channels, height, width = shape
+    if min(height, width) < 4:
+        raise ValueError(f"shape={shape!r} is too small for model 'cnn', which halves it twice; take 'mlp'")
     return nn.Sequential(
         nn.Conv2d(channels, 16, 3, padding=1),
         nn.ReLU(),
@@ -47,7 +50,7 @@ def build_model(name: str, shape: tuple[int, int, int], num_classes: int, *, see
     The global random state of torch is left as it was. Raises a ValueError for an unknown name.
     """
     check_choice("model", name, MODELS)
-    check_integer("seed", seed, 0)
+    check_integer("seed", seed, 0, MAX_SEED)
     with torch.random.fork_rng(devices=[]):  # torch's layers draw their weights from the global generator only
         torch.manual_seed(seed)
         return MODELS[name](shape, num_classes)

@@ -5,6 +5,8 @@ A transition matrix `T` is (K, K) with `T[i, j] = P(given = j | true = i)`; its 
 
 from __future__ import annotations
 
+import heapq
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -112,7 +114,7 @@ def noise_matrix(
 
 def check_matrix(matrix: Tensor | np.ndarray, num_classes: int | None = None) -> Tensor:
     """Return `matrix` as a (K, K) float64 tensor, or raise a ValueError that says which rule it breaks."""
-    matrix = torch.as_tensor(matrix).to("cpu", torch.float64)
+    matrix = _as_tensor("matrix", matrix).to("cpu", torch.float64)
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or len(matrix) < 2:
         raise ValueError(f"matrix has shape {tuple(matrix.shape)}; it must be square, (classes, classes)")
     if num_classes is not None and len(matrix) != num_classes:
@@ -142,7 +144,7 @@ def from_cleanlab(matrix: np.ndarray) -> Tensor:
 
 def check_labels(argument: str, labels: Tensor | np.ndarray, num_classes: int) -> Tensor:
     """Return `labels` as an (N,) int64 tensor with values in 0 … K - 1, or raise a ValueError."""
-    labels = torch.as_tensor(labels)
+    labels = _as_tensor(argument, labels)
     if labels.ndim != 1 or labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
         raise ValueError(f"{argument} has shape {tuple(labels.shape)} and type {labels.dtype}; it must be (N,) of int")
     if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < num_classes:
@@ -157,8 +159,8 @@ def corrupt(labels: Tensor, matrix: Tensor | np.ndarray, *, seed: int = 0, exact
     """Draw given labels (N,) for true `labels` (N,) under the transition matrix.
 
     exact: hold the counts to the matrix. The number of labels that move is exactly the matrix's, rounded once over
-        all labels; each class has its share of it, and each of its target classes their share of that, within about
-        one label. Otherwise each label is drawn by itself, and the counts scatter as they do in binomial draws.
+        all labels; each class has its share of it within about one label, and each of its target classes within two.
+        Otherwise each label is drawn by itself, and the counts scatter as they do in binomial draws.
 
     Either way the noise is nested: for matrices that differ in their ratio only, the labels that move at a lower ratio
     also move at a higher one, and to the same class.
@@ -176,37 +178,49 @@ def corrupt(labels: Tensor, matrix: Tensor | np.ndarray, *, seed: int = 0, exact
 
 
 def _exact_labels(labels: Tensor, rates: Tensor, targets: Tensor, draws: Tensor, generator: torch.Generator) -> Tensor:
-    given = labels.clone()
+    given, classes = labels.clone(), len(rates)
     moving = int(torch.floor(rates[labels].sum() + 0.5 + 1e-9))
     if moving == 0:
         return given
-    # Each label gets a position in its class, spread evenly over (0, 1), and the labels move in the order of position
-    # over rate. A ratio scales all rates alike, so that order does not depend on it: hence the noise is nested.
-    order = _sort_by(draws, labels)
-    counts = torch.bincount(labels, minlength=len(rates))
-    rank = torch.empty_like(labels)
-    rank[order] = torch.arange(len(labels)) - (counts.cumsum(0) - counts)[labels[order]]
-    position = (rank + 0.5) / counts[labels]
-    # Rounding makes a tie of what differs only by floating-point error; the draws then break it.
-    turn = torch.round(position / (rates / rates.max())[labels], decimals=9)
-    moves = torch.zeros(len(labels), dtype=torch.bool)
-    moves[_sort_by(draws, turn)[:moving]] = True
-
-    starts = torch.rand(targets.shape, dtype=torch.float64, generator=generator)
-    for true in labels[moves].unique().tolist():
-        members = order[labels[order] == true]
-        sequence = _even_sequence(targets[true], starts[true], len(members))
-        given[members] = torch.where(moves[members], sequence, true)
+    # A ratio scales all rates alike, so the shares of the classes, and with them this sequence, do not depend on it: a
+    # higher ratio only takes more of the sequence. Hence the noise is nested.
+    counts = torch.bincount(labels, minlength=classes)
+    expected = rates / rates.max() * counts
+    ties = torch.rand(classes + 1, classes, dtype=torch.float64, generator=generator)  # so that no class is favoured
+    turns = _fair_sequence(expected / expected.sum(), ties[-1], moving, counts)
+    moved = torch.bincount(turns, minlength=classes)
+    order = draws.argsort(stable=True)
+    by_class = order[labels[order].argsort(stable=True)].split(counts.tolist())
+    skip = torch.randint(0, 10 * classes, (classes,), generator=generator)  # so that small counts favour no target
+    for true in moved.nonzero().flatten().tolist():
+        members = by_class[true][: moved[true]]
+        given[members] = _fair_sequence(targets[true], ties[true], int(skip[true]) + len(members))[skip[true] :]
     return given
 
 
-def _even_sequence(shares: Tensor, starts: Tensor, length: int) -> Tensor:
-    """A sequence (length,) of classes in which every prefix holds each class in proportion to `shares` (K,)."""
-    last = length + len(shares)
-    times = [(torch.arange(int(last * share) + 2) + start) / share if share > 0 else torch.empty(0)
-             for share, start in zip(shares, starts)]  # fmt: skip
-    classes = torch.arange(len(shares)).repeat_interleave(torch.tensor([len(t) for t in times]))
-    return classes[torch.cat(times).argsort()][:length]
+def _fair_sequence(shares: Tensor, ties: Tensor, length: int, limits: Tensor | None = None) -> Tensor:
+    """A sequence (length,) of classes in which every prefix holds each class in proportion to `shares` (K,), within 1.
+
+    The k-th turn of a class may come from position ⌊(k - 1) / share⌋ on and is due at ⌈k / share⌉; the earliest due one
+    goes first, and among equals the one that is lower in `ties` (K,). These are the windows of proportionate-fair
+    scheduling (Baruah et al. 1996, Algorithmica 15).
+    limits (K,): the most turns of each class.
+    """
+    turns, ready, sequence = [0] * len(shares), [], []
+    every = [1 / share if share > 0 else math.inf for share in shares.tolist()]
+    first = ties.tolist()
+    most = [length] * len(shares) if limits is None else limits.tolist()
+    waiting = [(0, c) for c, gap in enumerate(every) if gap < math.inf and most[c] > 0]
+    for position in range(length):
+        while waiting and (waiting[0][0] <= position or not ready):
+            c = heapq.heappop(waiting)[1]
+            heapq.heappush(ready, (math.ceil((turns[c] + 1) * every[c] - 1e-6), first[c], c))
+        c = heapq.heappop(ready)[2]
+        sequence.append(c)
+        turns[c] += 1
+        if turns[c] < most[c]:
+            heapq.heappush(waiting, (math.floor(turns[c] * every[c] + 1e-6), c))
+    return torch.tensor(sequence, dtype=torch.long)
 
 
 def _binomial_labels(
@@ -233,6 +247,13 @@ def realized_matrix(true: Tensor, given: Tensor, num_classes: int) -> Tensor:
     return counts / counts.sum(1, keepdim=True)
 
 
+def _as_tensor(argument: str, value: object) -> Tensor:
+    try:
+        return torch.as_tensor(value)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"{argument}={value!r} is not an array of numbers: {error}") from error
+
+
 def _fill_diagonal(matrix: Tensor) -> Tensor:
     off_diagonal = matrix.sum(1) - matrix.diagonal()
     matrix.diagonal().copy_(1 - off_diagonal)
@@ -241,9 +262,3 @@ def _fill_diagonal(matrix: Tensor) -> Tensor:
 
 def _close_to_one(sums: Tensor) -> bool:
     return bool(((sums - 1).abs() < 1e-6).all())
-
-
-def _sort_by(second: Tensor, first: Tensor) -> Tensor:
-    """Order (N,) that sorts by `first` and, where that ties, by `second`."""
-    order = second.argsort(stable=True)
-    return order[first[order].argsort(stable=True)]

@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import matplotlib
+import matplotlib.colors
 import matplotlib.figure
 import matplotlib.patches
 import torch
@@ -38,14 +39,17 @@ KINDS_OF_LABEL = {
 }
 _METHODS = {
     "standard": Style("#000000", "o", "-"),
-    "reweight": Style("#CC79A7", "D", "-"),
     "clean_only": Style("#009E73", "s", "-."),
+    "reweight": Style("#CC79A7", "D", "-"),
+    "mixup": Style("#56B4E9", "v", ":"),
+    "mentornet": Style("#E69F00", "^", "--"),
+    "mentormix": Style("#0072B2", "P", "-"),
 }
 _SPARE = [
-    Style("#E69F00", "^", "--"),
-    Style("#56B4E9", "v", "-"),
-    Style("#0072B2", "P", ":"),
     Style("#D55E00", "X", "-."),
+    Style("#56B4E9", "h", "--"),
+    Style("#E69F00", "*", ":"),
+    Style("#000000", "d", ":"),
 ]
 _END_LABEL = "end of a line"
 _REFERENCE = "#767676"  # grey of 4.5:1 contrast on white, for marks that are measured against
@@ -65,6 +69,19 @@ _SETTINGS = {
 def method_style(method: str) -> Style:
     """Colour, marker and line style of a method, the same in every picture, also for one this file has not heard of."""
     return _METHODS.get(method) or _SPARE[zlib.crc32(method.encode()) % len(_SPARE)]
+
+
+def text_color(color: str) -> str:
+    """The colour, darkened until text in it can be read on white (a contrast of 4.5, as WCAG 2 asks)."""
+    rgb = matplotlib.colors.to_rgb(color)
+    while _contrast_on_white(rgb) < 4.5:
+        rgb = tuple(0.95 * channel for channel in rgb)
+    return matplotlib.colors.to_hex(rgb)
+
+
+def _contrast_on_white(rgb: tuple[float, float, float]) -> float:
+    linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in rgb]
+    return 1.05 / (0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] + 0.05)
 
 
 class Figure(matplotlib.figure.Figure):
@@ -473,9 +490,8 @@ def _percent_axis(ax, label: str) -> None:
 def _label_ends(ax, x, ends: Sequence[tuple[float, str, str]]) -> None:
     """Name lines at their right ends: (value, text, colour) each. `_spread_labels` keeps the names apart."""
     for value, text, color in ends:
-        label = ax.annotate(text, (1.01, value), xycoords=("axes fraction", "data"), color=color, va="center",
-                            annotation_clip=False, linespacing=1.05)  # fmt: skip
-        label.set_gid(_END_LABEL)
+        place = {"xycoords": ("axes fraction", "data"), "va": "center", "annotation_clip": False, "linespacing": 1.05}
+        ax.annotate(text, (1.01, value), color=text_color(color), **place).set_gid(_END_LABEL)
     margin = 0.02 * (x[-1] - x[0]) or 1
     ax.set_xlim(x[0] - margin, x[-1] + margin)
 

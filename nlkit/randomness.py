@@ -8,6 +8,8 @@ import torch
 
 from nlkit.checks import check_integer
 
+MAX_SEED = 2**64 - 1  # the largest that torch takes
+
 
 def seeded_generator(seed: int, purpose: str) -> torch.Generator:
     """A generator on the CPU for one purpose (``"noise"``, ``"batches"``, …).
@@ -16,6 +18,6 @@ def seeded_generator(seed: int, purpose: str) -> torch.Generator:
     leaves the others (the order of the batches) as they were: two methods with one seed see the same batches.
     The draws are the same on every platform and for every device that the tensors are later moved to.
     """
-    check_integer("seed", seed, 0)
+    check_integer("seed", seed, 0, MAX_SEED)
     digest = hashlib.sha256(f"{purpose}:{seed}".encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:4], "little"))

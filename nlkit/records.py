@@ -44,7 +44,7 @@ def records_frame(records: Iterable[Record]) -> pandas.DataFrame:
     import pandas
 
     rows = [record.as_row() for record in records]
-    return pandas.DataFrame([{**row, **row.pop("extra")} for row in rows])
+    return pandas.DataFrame([{**{k: v for k, v in row.items() if k != "extra"}, **row["extra"]} for row in rows])
 
 
 def best_record(records: Iterable[Record]) -> Record:

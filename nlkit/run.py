@@ -29,6 +29,7 @@ class Run:
     clean_images: Tensor  # (M, C, H, W)
     clean_labels: Tensor  # (M,)
     generator: torch.Generator  # on the CPU, for the method's own draws
+    progress: float = 0.0  # share of the training's steps that lie behind, in [0, 1)
 
     def descend(self, loss: Tensor) -> None:
         """One optimizer step down the gradient of `loss`."""
@@ -40,3 +41,10 @@ class Run:
         """`size` examples of the clean set (all of it, if it is smaller), drawn afresh without replacement."""
         chosen = torch.randperm(len(self.clean_labels), generator=self.generator)[:size].to(self.clean_labels.device)
         return self.clean_images[chosen], self.clean_labels[chosen]
+
+
+def normalize_weights(weights: Tensor) -> Tensor:
+    """Weights (B,) made a distribution: negative ones become 0, the rest sum to 1 (or all stay 0)."""
+    positive = weights.clamp(min=0)
+    total = positive.sum()
+    return torch.where(total > 0, positive / total, positive)

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from nlkit.checks import check_integer
-from nlkit.data import Dataset, load
+from nlkit.checks import check_choice, check_integer
+from nlkit.data import DATASETS, Dataset, load
 from nlkit.devices import pick_device
 from nlkit.noise import confusion_counts, corrupt, noise_matrix, realized_matrix
-from nlkit.randomness import seeded_generator
+from nlkit.randomness import MAX_SEED, seeded_generator
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,10 +111,11 @@ def make_task(
 
     The same seed gives the same task everywhere. Raises a ValueError that names the argument before anything is made.
     """
-    source = data if isinstance(data, Dataset) else None
+    if not isinstance(data, Dataset):
+        check_choice("data", data, DATASETS)
+    check_integer("seed", seed, 0, MAX_SEED)
     device = pick_device(device)
-    check_integer("seed", seed, 0)
-    dataset = source.to(device) if source is not None else load(data, device=device)
+    dataset = data.to(device) if isinstance(data, Dataset) else load(data, device=device)
     labels = dataset.train_labels.cpu()
     matrix = noise_matrix(noise, dataset.num_classes, ratio, dataset.name)
     smallest = int(torch.bincount(labels, minlength=dataset.num_classes).min())

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from nlkit.checks import check_choice, check_integer, check_number
 from nlkit.methods import build_method
-from nlkit.models import build_model, predict
+from nlkit.models import MODELS, build_model, predict
 from nlkit.randomness import seeded_generator
 from nlkit.records import Record
 from nlkit.run import Batch, Run
@@ -52,10 +52,18 @@ def train(
     The run stops when no further record is asked for. The arguments are checked at the call, before the first record:
     a ValueError names the argument, the value and what is allowed.
     """
+    if not isinstance(task, Task):
+        raise ValueError(f"task={task!r} must be a Task; make one with make_task")
     check_integer("epochs", epochs, 1)
     check_integer("batch_size", batch_size, 1)
     check_number("learning_rate", learning_rate, 0, above=True)
     check_choice("optimizer", optimizer, OPTIMIZERS)
+    if not isinstance(model, nn.Module):
+        check_choice("model", model, MODELS)
+    if checkpoint is not None:
+        checkpoint = Path(checkpoint)
+        if not checkpoint.absolute().parent.is_dir():
+            raise ValueError(f"checkpoint={str(checkpoint)!r} is in a folder that does not exist")
     algorithm = build_method(method, options)
     if algorithm.needs_clean and not len(task.clean_labels):
         raise ValueError(f"method={method!r} needs a clean set; make the task with clean_per_class=1 or more")
@@ -78,11 +86,11 @@ def train(
             generator=seeded_generator(seed, "method"),
         ),
         batch_size=batch_size,
+        epochs=epochs,
         generator=seeded_generator(seed, "batches"),
     )
-    checkpoint = Path(checkpoint) if checkpoint is not None else None
     done = _restore(checkpoint, settings, trainer) if checkpoint and checkpoint.exists() else []
-    return _epochs(trainer, epochs, done, checkpoint, settings)
+    return _epochs(trainer, done, checkpoint, settings)
 
 
 @dataclass
@@ -91,6 +99,7 @@ class _Trainer:
     algorithm: object
     run: Run
     batch_size: int
+    epochs: int
     generator: torch.Generator
 
     def epoch(self, number: int) -> Record:
@@ -104,7 +113,9 @@ class _Trainer:
         visits = max(len(labels), len(task.given_labels))
         losses, weights = [], torch.zeros(len(task.given_labels), device=task.device)
         started = time.perf_counter()
-        for index in self._batches(len(labels), visits):
+        batches = self._batches(len(labels), visits)
+        for done, index in enumerate(batches):
+            run.progress = (number - 1 + done / len(batches)) / self.epochs
             result = self.algorithm.step(run, Batch(index, images[index], labels[index]))
             losses.append(result.loss.detach())
             if result.weights is not None:
@@ -122,10 +133,10 @@ class _Trainer:
             example_weights=weights.cpu() if weighs else None,
         )
 
-    def _batches(self, size: int, visits: int) -> Iterator[Tensor]:
+    def _batches(self, size: int, visits: int) -> tuple[Tensor, ...]:
         """Indices (B,) of shuffled passes through `size` examples, `visits` of them in all."""
         passes = [torch.randperm(size, generator=self.generator) for _ in range(math.ceil(visits / size))]
-        yield from torch.cat(passes)[:visits].to(self.task.device).split(self.batch_size)
+        return torch.cat(passes)[:visits].to(self.task.device).split(self.batch_size)
 
     def _measure(self) -> dict[str, float]:
         task = self.task
@@ -157,11 +168,9 @@ class _Trainer:
             generator.set_state(saved.cpu())
 
 
-def _epochs(
-    trainer: _Trainer, epochs: int, done: list[Record], checkpoint: Path | None, settings: dict
-) -> Iterator[Record]:
+def _epochs(trainer: _Trainer, done: list[Record], checkpoint: Path | None, settings: dict) -> Iterator[Record]:
     yield from done
-    for number in range(len(done) + 1, epochs + 1):
+    for number in range(len(done) + 1, trainer.epochs + 1):
         done.append(trainer.epoch(number))
         if checkpoint:
             _save(checkpoint, settings, trainer, done)

@@ -62,7 +62,9 @@ def page(lab_url):
 def open_and_run_all(page, lab_url: str, name: str) -> None:
     page.goto(lab_url.replace("/lab?", f"/lab/tree/{name}?reset&"))
     page.wait_for_selector(".jp-Notebook")
-    page.wait_for_function("() => window.jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel?.status == 'idle'")
+    page.wait_for_function(
+        "() => window.jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel?.status == 'idle'"
+    )
     finished = page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')")
     assert finished, "a cell failed"
 

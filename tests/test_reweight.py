@@ -79,7 +79,7 @@ def test_help_is_the_slope_of_the_clean_loss_along_real_steps(optimizer_name, st
 
 
 def test_higher_puts_eps_of_adam_elsewhere_and_torch_eps_undoes_it():
-    """torch: √(v / (1 - β2ᵗ)) + eps; higher: (√v + eps) / √(1 - β2ᵗ). It shows where v is 0: in pixels not lit so far."""
+    """torch: √(v / (1 - β2ᵗ)) + eps; higher: (√v + eps) / √(1 - β2ᵗ). It shows where v is 0: in unlit pixels."""
     import higher
 
     model, optimizer = walked("mlp", "adam", steps=2)

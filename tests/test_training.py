@@ -161,7 +161,11 @@ def test_the_global_random_state_is_left_alone(task):
 def test_true_labels_and_test_set_do_not_reach_the_training(task, method):
     """Turn both to nonsense: every loss and every weight must stay as it was."""
     blind = dataclasses.replace(
-        task, true=task.true.flip(0), wrong=~task.wrong, test_images=task.test_images * 0, test_labels=task.test_labels * 0
+        task,
+        true=task.true.flip(0),
+        wrong=~task.wrong,
+        test_images=task.test_images * 0,
+        test_labels=task.test_labels * 0,
     )
     honest, blinded = (list(train(t, method, epochs=2)) for t in (task, blind))
     assert [r.loss for r in honest] == [r.loss for r in blinded]

@@ -16,6 +16,9 @@ import inspect
 
 from nlkit.checks import check_choice
 from nlkit.methods.clean_only import CleanOnly
+from nlkit.methods.mentormix import MentorMix
+from nlkit.methods.mentornet import MentorNet
+from nlkit.methods.mixup import Mixup
 from nlkit.methods.reweight import Reweight
 from nlkit.methods.standard import Standard
 
@@ -23,6 +26,9 @@ METHODS = {
     "standard": Standard,
     "clean_only": CleanOnly,
     "reweight": Reweight,
+    "mixup": Mixup,
+    "mentornet": MentorNet,
+    "mentormix": MentorMix,
 }
 
 

@@ -31,7 +31,7 @@ from torch.nn import functional as F
 from torch.optim import Optimizer
 
 from nlkit.checks import check_choice, check_integer
-from nlkit.run import Batch, Run, StepResult
+from nlkit.run import Batch, Run, StepResult, normalize_weights
 
 Examples = tuple[Tensor, Tensor]  # images (B, C, H, W) and labels (B,)
 
@@ -52,13 +52,6 @@ class Reweight:
         loss = (weights * losses).sum()
         run.descend(loss)
         return StepResult(loss, weights)
-
-
-def normalize_weights(help_: Tensor) -> Tensor:
-    """The weights w (B,) of the paper's equation: negative help becomes 0, the rest sums to 1 (or all stay 0)."""
-    positive = help_.clamp(min=0)
-    total = positive.sum()
-    return torch.where(total > 0, positive / total, positive)
 
 
 def help_by_higher(model: nn.Module, optimizer: Optimizer, noisy: Examples, clean: Examples) -> tuple[Tensor, Tensor]:

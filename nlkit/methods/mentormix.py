@@ -1,0 +1,73 @@
+"""MentorMix: weight, sample, mix up, weigh again.
+
+    Jiang, Huang, Liu, Yang: Beyond synthetic noise: deep learning on controlled noisy labels. ICML 2020,
+    arXiv:1911.09781, algorithm 1.
+
+One step on a batch, with a mentor that thresholds the loss (see mentornet.py):
+
+    1. weight      v_i = 1[ℓ_i(θ) < γ],  γ a moving average of the p-th percentile; all 1 during the burn-in
+    2. sample      partner j(i) ~ softmax(v) over the batch, with replacement
+    3. mix up      λ_i ~ Beta(α, α);  λ_i ← max(λ_i, 1 - λ_i) if v_i ≥ ½, else min(λ_i, 1 - λ_i)
+                   x̃_i = λ_i x_i + (1 - λ_i) x_j,   ỹ_i likewise
+    4. weigh again v'_i = 1[ℓ̃_i(θ) < γ'] with a moving average γ' of its own   (only with second_weighting)
+    L(θ) = 1/B Σ_i v'_i ℓ̃_i
+
+An example that seems wrong is not thrown away: it becomes a little of itself and much of a partner that seems right.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from nlkit.checks import check_number
+from nlkit.methods.mentornet import Mentor
+from nlkit.methods.mixup import draw_beta, mix, soft_cross_entropy
+from nlkit.run import Batch, Run, StepResult, normalize_weights
+
+
+class MentorMix:
+    learns_from = "noisy"
+    needs_clean = False
+
+    def __init__(
+        self,
+        percentile: float | None = None,
+        alpha: float = 4.0,
+        second_weighting: bool = False,
+        burn_in: float = 0.1,
+    ):
+        self.alpha = check_number("alpha", alpha, 0, above=True)
+        self.second_weighting = second_weighting
+        self.mentor = Mentor(percentile, burn_in)
+        self.state = self.mentor.state
+
+    def step(self, run: Run, batch: Batch) -> StepResult:
+        with torch.no_grad():
+            logits = run.model(batch.images)
+            losses = F.cross_entropy(logits, batch.labels, reduction="none")
+        self.mentor.watch(run, logits, batch.labels)
+        v = self.mentor.weigh(run, losses)
+        partner = sample_partners(v, run.generator)
+        lam = favour_the_trusted(draw_beta(self.alpha, len(v), run.generator).to(batch.images), v)
+        images = mix(batch.images, partner, lam)
+        mixed = soft_cross_entropy(run.model(images), batch.labels, batch.labels[partner], lam)
+        if self.second_weighting:
+            mixed = self.mentor.weigh(run, mixed, "second threshold") * mixed
+        loss = mixed.mean()
+        run.descend(loss)
+        return StepResult(loss, normalize_weights(v))
+
+
+def sample_partners(v: Tensor, generator: torch.Generator) -> Tensor:
+    """(B,) partners drawn from softmax(v) with replacement: weight 1 is e times as likely as weight 0."""
+    reached = v.softmax(0).cumsum(0)
+    draws = torch.rand(len(v), generator=generator).to(reached)
+    return torch.searchsorted(reached / reached[-1], draws, right=True).clamp(max=len(v) - 1)
+
+
+def favour_the_trusted(lam: Tensor, v: Tensor) -> Tensor:
+    """λ (B,) turned so that an example of weight ½ or more keeps the larger share, and any other the smaller."""
+    larger = torch.maximum(lam, 1 - lam)
+    return torch.where(v >= 0.5, larger, 1 - larger)

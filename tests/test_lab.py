@@ -1,0 +1,91 @@
+"""`nlkit lab`: JupyterLab on this machine only, in the course's folder, without a pop-up."""
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nlkit import DataError, cli
+from nlkit.lab import lab_command, lab_environment
+
+NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
+ANNOUNCEMENTS = "@jupyterlab/apputils-extension:announcements"
+
+
+def test_the_command_opens_the_course_on_the_loopback_interface():
+    command = lab_command(("--no-browser", "--port=9999"))
+    assert command[:3] == [sys.executable, "-m", "jupyterlab"]
+    assert "--ip=127.0.0.1" in command
+    assert f"--ServerApp.root_dir={NOTEBOOKS.resolve()}" in command
+    assert command[-2:] == ["--no-browser", "--port=9999"]
+    assert not [option for option in command if "token" in option or "password" in option]  # so Jupyter makes a token
+
+
+def disabled_extensions(environment: dict[str, str]) -> list[str]:
+    """What JupyterLab itself reads as disabled when it is started in this environment."""
+    script = (
+        "import json, jupyterlab.commands as commands, jupyterlab_server.config as config\n"
+        "page = config.get_page_config([], commands.get_app_dir() + '/settings')\n"
+        "print(json.dumps(page['disabledExtensions']))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
+    return json.loads(done.stdout)
+
+
+def test_the_news_pop_up_is_off_and_a_user_s_own_settings_stay_on(tmp_path, monkeypatch):
+    (tmp_path / "labconfig").mkdir()
+    (tmp_path / "labconfig/page_config.json").write_text('{"disabledExtensions": {"of-the-user": true}}')
+    monkeypatch.setenv("JUPYTER_CONFIG_PATH", str(tmp_path))
+    assert {ANNOUNCEMENTS, "of-the-user"} <= set(disabled_extensions(lab_environment()))
+
+
+def test_the_news_pop_up_is_off_when_the_user_has_no_settings(tmp_path, monkeypatch):
+    monkeypatch.delenv("JUPYTER_CONFIG_PATH", raising=False)
+    monkeypatch.setenv("JUPYTER_CONFIG_DIR", str(tmp_path))
+    assert ANNOUNCEMENTS in disabled_extensions(lab_environment())
+
+
+def test_options_go_to_jupyterlab_and_its_exit_code_comes_back(monkeypatch):
+    started = {}
+
+    def run(command, env, check):
+        started.update(command=command, env=env)
+        return subprocess.CompletedProcess(command, 7)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    with pytest.raises(SystemExit) as end:
+        cli.main(["lab", "--no-browser", "--port", "9999"])
+    assert end.value.code == 7
+    assert started == {"command": lab_command(("--no-browser", "--port", "9999")), "env": lab_environment()}
+
+
+def test_closing_jupyterlab_with_control_c_is_no_error(monkeypatch):
+    def run(*_arguments, **_options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(subprocess, "run", run)
+    with pytest.raises(SystemExit) as end:
+        cli.main(["lab"])
+    assert not end.value.code
+
+
+@pytest.mark.parametrize("checkout", [True, False])
+def test_a_course_that_is_not_there_is_looked_for_in_a_place_that_is_said(tmp_path, monkeypatch, capsys, checkout):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("nlkit.lab.kit_folder", lambda: tmp_path if checkout else None)
+    with pytest.raises(DataError, match="the course was not found: looked in .*notebooks.*in a checkout of the kit"):
+        lab_command()
+    with pytest.raises(SystemExit) as end:
+        cli.main(["lab"])
+    assert end.value.code == 1
+    assert capsys.readouterr().err.startswith(f"nlkit: the course was not found: looked in {tmp_path}")
+
+
+def test_a_jupyterlab_that_is_not_installed_comes_with_the_command_that_adds_it(monkeypatch):
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "jupyterlab" else find_spec(name))
+    with pytest.raises(DataError, match=r"JupyterLab is not installed.*pip install 'nlkit\[lab\]'"):
+        lab_command()

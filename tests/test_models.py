@@ -1,0 +1,70 @@
+"""Networks: their size, their weights from a seed, and prediction."""
+
+import pytest
+import torch
+from torch import nn
+
+from nlkit import MODELS, build_model
+from nlkit.models import predict
+
+
+def test_the_classroom_network_has_109386_parameters():
+    model = build_model("mlp", (1, 28, 28), 10)
+    assert sum(p.numel() for p in model.parameters()) == 784 * 128 + 128 + 128 * 64 + 64 + 64 * 10 + 10 == 109_386
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("shape, classes", [((1, 28, 28), 10), ((3, 32, 32), 4)])
+def test_every_network_gives_a_score_a_class(name, shape, classes):
+    assert build_model(name, shape, classes)(torch.zeros(5, *shape)).shape == (5, classes)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_same_seed_same_weights_and_other_seed_other_weights(name):
+    first, again, other = (build_model(name, (1, 28, 28), 10, seed=seed).state_dict() for seed in (3, 3, 4))
+    assert all(torch.equal(first[key], again[key]) for key in first)
+    assert not any(torch.equal(first[key], other[key]) for key in first)
+
+
+def test_the_weights_are_those_that_torch_draws_from_the_seed():
+    torch_state = torch.get_rng_state()
+    torch.manual_seed(5)
+    plain = nn.Linear(784, 128)
+    torch.set_rng_state(torch_state)
+    assert torch.equal(build_model("mlp", (1, 28, 28), 10, seed=5)[1].weight, plain.weight)
+
+
+def test_the_global_random_state_is_left_alone():
+    before = torch.get_rng_state()
+    build_model("cnn", (1, 28, 28), 10, seed=1)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+class WithDropout(nn.Module):
+    """Predicts otherwise in training mode, and remembers in which mode it was asked."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear, self.dropout, self.modes = nn.Linear(12, 5), nn.Dropout(0.9), []
+
+    def forward(self, images):
+        self.modes.append(self.training)
+        return self.linear(self.dropout(images.flatten(1)))
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("batch_size", [1, 7, 100])
+def test_predict_is_the_plain_argmax_in_evaluation_mode_and_restores_the_mode(training, batch_size):
+    generator = torch.Generator().manual_seed(0)
+    model, images = WithDropout().train(training), torch.randn(20, 3, 2, 2, generator=generator)
+    classes = predict(model, images, batch_size)
+    assert model.training is training
+    assert not any(model.modes)
+    assert not classes.requires_grad
+    with torch.no_grad():
+        assert classes.tolist() == [model.linear(image.flatten()).argmax().item() for image in images]
+
+
+def test_an_unknown_network_is_named_with_the_nearest_known_one():
+    with pytest.raises(ValueError, match="model='mpl' is not known; did you mean 'mlp'"):
+        build_model("mpl", (1, 28, 28), 10)

@@ -1,0 +1,136 @@
+"""One version of everything: the files that say what is installed agree, and imports go one way."""
+
+import ast
+import graphlib
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+import nlkit
+
+ROOT = Path(__file__).parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+ENVIRONMENT = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
+(PIP,) = [entry["pip"] for entry in ENVIRONMENT["dependencies"] if isinstance(entry, dict)]
+
+
+def pins(lines) -> dict[str, str]:
+    """Package -> version, of lines that all read package==version."""
+    pairs = [line.split("==") for line in lines]
+    return {canonicalize_name(name): version for name, version in pairs}
+
+
+def direct(*groups: str) -> dict[str, Requirement]:
+    """Package -> requirement, of the core ("") or of extras of pyproject.toml."""
+    lines = [line for g in groups for line in (PROJECT["optional-dependencies"][g] if g else PROJECT["dependencies"])]
+    required = [Requirement(line) for line in lines]
+    return {canonicalize_name(r.name): r for r in required if r.name != PROJECT["name"]}
+
+
+CONSTRAINTS = pins(
+    line for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines() if line and line[0] != "#"
+)
+ENVIRONMENT_PINS = pins(line for line in PIP if line != "-e .")
+
+
+# Versions
+
+
+def test_every_direct_dependency_is_pinned_at_a_version_that_its_range_admits():
+    required = direct("", *PROJECT["optional-dependencies"])
+    assert {"torch", "jupyterlab", "pytest"} <= required.keys()
+    for name, requirement in required.items():
+        assert CONSTRAINTS[name] in requirement.specifier, name
+
+
+def test_the_environment_has_what_the_course_needs_at_the_pinned_versions():
+    assert ENVIRONMENT_PINS.keys() == direct("", "lab").keys() | {"nbval"}
+    assert ENVIRONMENT_PINS.items() <= CONSTRAINTS.items()
+    assert "-e ." in PIP
+
+
+def test_the_environment_is_named_and_has_the_python_of_the_pins():
+    assert ENVIRONMENT["name"] == "nlkit"
+    assert ENVIRONMENT["channels"] == ["conda-forge", "nodefaults"]
+    (python,) = [e for e in ENVIRONMENT["dependencies"] if isinstance(e, str) and e.startswith("python")]
+    version = python.partition("=")[2]
+    assert version in Requirement(f"python{PROJECT['requires-python']}").specifier
+    assert f"Python {version}." in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()[0]
+
+
+def test_the_version_is_the_same_everywhere():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert str(citation["version"]) == PROJECT["version"]
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    version, date = re.search(r"^## (\S+) \(?([\d-]+)", changelog, flags=re.MULTILINE).groups()
+    assert version == PROJECT["version"]
+    assert date == str(citation["date-released"])
+
+
+# The package
+
+
+def test_every_folder_with_code_is_in_the_package():
+    folders = {p.parent.relative_to(ROOT).as_posix().replace("/", ".") for p in (ROOT / "nlkit").rglob("__init__.py")}
+    setuptools = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
+    assert set(setuptools["packages"]) == folders
+    data = {path for pattern in setuptools["package-data"]["nlkit"] for path in (ROOT / "nlkit").glob(pattern)}
+    files = {p for p in (ROOT / "nlkit").rglob("*") if p.is_file() and p.suffix not in (".py", ".pyc")}
+    assert data == files
+
+
+@pytest.mark.parametrize("name", nlkit.__all__)
+def test_every_public_name_leads_somewhere(name):
+    assert getattr(nlkit, name) is not None
+    assert name in dir(nlkit)
+
+
+def test_an_unknown_name_of_the_package_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'trian'"):
+        nlkit.trian  # noqa: B018
+
+
+# Imports go down, from the last to the first. What is not named here is ground: data, noise, pictures and the like.
+LAYERS = [{"run"}, {"methods"}, {"training"}, {"experiment", "claims"}, {"live", "doctor", "lab"}, {"cli"}]
+LEVEL = {part: level for level, parts in enumerate(LAYERS, start=1) for part in parts}
+FILES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in (ROOT / "nlkit").rglob("*.py")
+}
+
+
+def imports(path: Path) -> set[str]:
+    """The nlkit modules that a file imports, at its top or within functions."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path.name} has a relative import, which this test does not follow"
+            for alias in node.names:
+                home = f".{nlkit._HOME[alias.name]}" if node.module == "nlkit" and alias.name in nlkit._HOME else ""
+                inner = f"{node.module}.{alias.name}"
+                found.add(inner if inner in FILES else node.module + home)
+    return {name for name in found if name.startswith("nlkit.")}
+
+
+@pytest.mark.parametrize("module", sorted(FILES.keys() - {"nlkit"}))
+def test_imports_go_down(module):
+    part = module.split(".")[1]
+    for imported in imports(FILES[module]):
+        other = imported.split(".")[1]
+        lower = LEVEL.get(other, 0) < LEVEL.get(part, 0)
+        assert lower or other == part or not LEVEL.keys() & {other, part}, f"{module} imports {imported}"
+
+
+def test_imports_are_found_and_make_no_circle():
+    graph = {module: imports(path) - {module} for module, path in FILES.items()}
+    assert {"nlkit.methods", "nlkit.run", "nlkit.task"} <= graph["nlkit.training"]
+    assert "nlkit.experiment" in graph["nlkit.doctor"]  # from nlkit import Experiment, inside a function
+    assert "nlkit.plots" in graph["nlkit.cli"]
+    assert tuple(graphlib.TopologicalSorter(graph).static_order())
