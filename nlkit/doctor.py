@@ -10,6 +10,7 @@ import re
 import shutil
 import sys
 
+_IMPORTED_AS = {"pillow": "PIL"}  # packages whose name is not that of their module
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -104,7 +105,7 @@ def _import_error(package: str) -> str | None:
 
             import_torchvision()
         else:
-            importlib.import_module(package)
+            importlib.import_module(_IMPORTED_AS.get(package, package))
     except Exception as error:  # a broken install fails in any way it likes
         return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
     return None

@@ -12,9 +12,8 @@ from pathlib import Path
 from nlkit.data import DATASETS
 from nlkit.methods import METHODS, build_method
 from nlkit.models import MODELS
-from nlkit.noise import NOISE_TYPES
 from nlkit.records import Record
-from nlkit.task import Task, make_task
+from nlkit.task import TASK_NOISE_TYPES, Task, make_task
 from nlkit.training import OPTIMIZERS, train
 
 
@@ -32,8 +31,8 @@ class Experiment:
     """
 
     data: str = _setting("mnist5k", f"Data set: {', '.join(DATASETS)}.")
-    noise: str = _setting("symmetric", f"Noise type: {', '.join(NOISE_TYPES)}.")
-    ratio: float = _setting(0.8, "Noise ratio: share of labels to move, 0 to 1.")
+    noise: str = _setting("symmetric", f"Noise type: {', '.join(TASK_NOISE_TYPES)}.")
+    ratio: float = _setting(0.8, "Noise ratio: share of labels to make wrong, 0 to 1 (human labels have their own).")
     clean_per_class: int = _setting(50, "Clean set: trusted examples a class.")
     method: str = _setting("standard", f"Method: {', '.join(METHODS)}.")
     model: str = _setting("mlp", f"Network: {', '.join(MODELS)}.")
@@ -41,6 +40,7 @@ class Experiment:
     batch_size: int = _setting(128, "Noisy examples a step.")
     optimizer: str = _setting("adam", f"Optimizer: {', '.join(OPTIMIZERS)}.")
     learning_rate: float = _setting(6e-4, "Learning rate, constant.")
+    weight_average: float = _setting(0.0, "Decay a step of a moving average of the weights, which is then measured.")
     seed: int = _setting(0, "Seed of noise, clean set, initial weights and batches.")
     device: str = _setting("auto", "auto, cpu, cuda or mps.")
     options: Mapping[str, object] = field(default_factory=dict)  # the method's own options
@@ -50,7 +50,7 @@ class Experiment:
         return make_task(
             self.data,
             noise=self.noise,
-            ratio=self.ratio,
+            ratio=None if self.noise.startswith("human:") else self.ratio,  # human labels have their own ratio
             clean_per_class=self.clean_per_class,
             seed=self.seed,
             device=self.device,
@@ -67,6 +67,7 @@ class Experiment:
             batch_size=self.batch_size,
             optimizer=self.optimizer,
             learning_rate=self.learning_rate,
+            weight_average=self.weight_average,
             seed=self.seed,
             checkpoint=checkpoint,
             **self.options,

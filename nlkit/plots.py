@@ -413,12 +413,13 @@ def _draw_labelled(ax, task: Task, picks: Tensor) -> None:
         left, top = column * step_x, row * step_y
         wrong = bool(task.wrong[pick])
         color = KINDS_OF_LABEL["wrong" if wrong else "right"].color
-        pixels = image_array(task, task.images[pick])
+        pixels = image_array(task, task.images[pick]).numpy()
         ax.imshow(pixels, cmap="gray_r", vmin=0, vmax=1, extent=(left, left + width, top + height, top))
         ax.add_patch(matplotlib.patches.Rectangle(
             (left, top), width, height, fill=False, edgecolor=color if wrong else "#BBBBBB", linewidth=3 if wrong else 1
         ))  # fmt: skip
-        name, true_name = task.class_names[int(task.given[pick])], task.class_names[int(task.true[pick])]
+        name, true = task.class_names[int(task.given[pick])], int(task.true[pick])
+        true_name = task.class_names[true] if true >= 0 else "none"
         ax.text(left + width / 2, top - 0.04 * height, f"✗ {name} ({true_name})" if wrong else name, color=color,
                 ha="center", va="bottom", fontsize=13 if len(name) < 4 else 11)  # fmt: skip
     ax.set(xlim=(-2, picks.shape[1] * step_x), ylim=(picks.shape[0] * step_y - 0.3 * height, -0.34 * height))
@@ -427,7 +428,7 @@ def _draw_labelled(ax, task: Task, picks: Tensor) -> None:
 
 def _picks_by_class(task: Task, rows: int, columns: int) -> Tensor:
     """(rows, columns) places of noisy examples: each column from one true class, the same images at every ratio."""
-    labels = task.true_labels.cpu()
+    labels = task.true_labels.where(task.true_labels >= 0, task.given_labels).cpu()
     places = [(labels == c).nonzero().flatten() for c in range(columns)]
     spread = [p[torch.linspace(0, len(p) - 1, rows).long()] for p in places]
     return torch.stack(spread, dim=1)
@@ -435,7 +436,7 @@ def _picks_by_class(task: Task, rows: int, columns: int) -> Tensor:
 
 def _draw_matrix(ax, matrix: Tensor, names: Sequence[str], title: str, numbers: bool = True) -> None:
     percent = 100 * matrix
-    ax.imshow(percent, cmap="Blues", vmin=0, vmax=100)
+    ax.imshow(percent.numpy(), cmap="Blues", vmin=0, vmax=100)
     short = [textwrap.shorten(n, 6, placeholder="…") if len(n) > 6 else n for n in names]
     ax.set_xticks(range(len(names)), short, rotation=0 if max(map(len, names)) < 4 else 60)
     ax.set_yticks(range(len(names)), short)
@@ -463,7 +464,9 @@ def _draw_runs(ax, histories, styles, quantity, references=None) -> None:
         values = torch.tensor([[100 * getattr(r, quantity) for r in run] for run in runs])
         mean = values.mean(0).tolist()
         if len(runs) > 1:
-            ax.fill_between(x, values.amin(0), values.amax(0), color=style.color, alpha=0.15, linewidth=0)
+            ax.fill_between(
+                x, values.amin(0).tolist(), values.amax(0).tolist(), color=style.color, alpha=0.15, linewidth=0
+            )
         ax.plot(
             x, mean, color=style.color, linestyle=style.line, marker=style.marker, markevery=_every(x), markersize=6
         )

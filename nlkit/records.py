@@ -23,10 +23,10 @@ class Record:
     epoch: int  # 1 for the first
     loss: float  # mean training loss of the epoch's steps, as the method defines it
     given_accuracy: float  # noisy set: share predicted as its given label
-    true_accuracy: float  # noisy set: share predicted as its true label
+    true_accuracy: float  # noisy set: share predicted as its true label, of the images that have one
     test_accuracy: float
     memorized: float  # of the wrong labels: share predicted as that wrong label; NaN when no label is wrong
-    recovered: float  # of the wrong labels: share predicted as the true label all the same; NaN likewise
+    recovered: float  # of those whose image is of a class: share predicted as that class all the same; NaN likewise
     seconds: float  # time in the training steps, evaluation left out
     examples_per_second: float
     extra: dict[str, float] = field(default_factory=dict)  # what the method wants to show

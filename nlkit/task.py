@@ -8,11 +8,17 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from nlkit.checks import check_choice, check_integer
-from nlkit.data import DATASETS, Dataset, load
+from nlkit.checks import check_choice, check_integer, check_number
+from nlkit.data import DATASETS, Dataset, load, normalize
 from nlkit.devices import pick_device
-from nlkit.noise import confusion_counts, corrupt, noise_matrix, realized_matrix
+from nlkit.human import HUMAN_LABEL_SETS, human_labels
+from nlkit.instance_noise import instance_labels
+from nlkit.look_alikes import draw_look_alikes
+from nlkit.noise import NOISE_TYPES, confusion_counts, corrupt, noise_matrix, realized_matrix, symmetric_matrix
 from nlkit.randomness import MAX_SEED, seeded_generator
+
+# All that `make_task` takes by name: transition matrices, and what looks at the images or at other people's labels.
+TASK_NOISE_TYPES = (*NOISE_TYPES, "instance", "red", *(f"human:{which}" for which in HUMAN_LABEL_SETS))
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,12 +34,12 @@ class Task:
     noise: str  # name of the noise type, or "matrix", or "mapping"
     images: Tensor  # (N + M, C, H, W) float, normalised
     given: Tensor  # (N + M,) given labels; those of the clean set are true
-    true: Tensor  # (N + M,) true labels: for measurement only, never for training
+    true: Tensor  # (N + M,) true labels, -1 where the image is of no class: for measurement only, never for training
     wrong: Tensor  # (N,) bool: the noisy examples whose given label is wrong
     index: Tensor  # (N + M,) place of each example in the data set's training part
     test_images: Tensor  # (L, C, H, W)
     test_labels: Tensor  # (L,)
-    matrix: Tensor  # (K, K) transition matrix that was asked for
+    matrix: Tensor  # (K, K) transition matrix that was asked for, or that the noise has where none can be asked for
     mean: tuple[float, ...]
     std: tuple[float, ...]
     seed: int
@@ -73,13 +79,15 @@ class Task:
 
     @property
     def realized_matrix(self) -> Tensor:
-        """(K, K) transition matrix that the given labels really have."""
-        return realized_matrix(self.true_labels, self.given_labels, self.num_classes)
+        """(K, K) transition matrix that the given labels of images of a class really have."""
+        of_a_class = self.true_labels >= 0
+        return realized_matrix(self.true_labels[of_a_class], self.given_labels[of_a_class], self.num_classes)
 
     @property
     def confusion(self) -> Tensor:
-        """(K, K) counts `[true, given]` of the noisy set."""
-        return confusion_counts(self.true_labels, self.given_labels, self.num_classes)
+        """(K, K) counts `[true, given]` of the noisy set, as far as its images are of a class."""
+        of_a_class = self.true_labels >= 0
+        return confusion_counts(self.true_labels[of_a_class], self.given_labels[of_a_class], self.num_classes)
 
     def __repr__(self) -> str:
         return (
@@ -102,8 +110,10 @@ def make_task(
     """Make a noisy-label problem out of a data set.
 
     data: a name (see `nlkit.data.DATASETS`) or a `Dataset` of your own.
-    noise: one of `nlkit.noise.NOISE_TYPES`, a mapping {true: given}, or a (K, K) transition matrix.
-    ratio: share of labels to move, in [0, 1]; required unless noise is a matrix, which says it by itself.
+    noise: one of `TASK_NOISE_TYPES`, a mapping {true: given}, or a (K, K) transition matrix. "instance" looks at the
+        images; "red" keeps the labels and replaces images of digits by look-alikes (letters and signs), as a web search
+        returns them; "human:worst" and so on take CIFAR-10N's labels.
+    ratio: share of labels to make wrong, in [0, 1]; left out for a matrix or human labels, which have their own.
     clean_per_class: size of the clean set a class, 0 to one less than the smallest class. It is drawn first, and
         nested: the clean set of 10 a class is part of that of 20. Noise falls on what is left.
     exact: exact counts (the default), or every label drawn by itself.
@@ -117,7 +127,7 @@ def make_task(
     device = pick_device(device)
     dataset = data.to(device) if isinstance(data, Dataset) else load(data, device=device)
     labels = dataset.train_labels.cpu()
-    matrix = noise_matrix(noise, dataset.num_classes, ratio, dataset.name)
+    matrix = _asked_for(noise, ratio, dataset)
     smallest = int(torch.bincount(labels, minlength=dataset.num_classes).min())
     check_integer(
         "clean_per_class", clean_per_class, 0, smallest - 1,
@@ -129,21 +139,54 @@ def make_task(
         is_clean[order[labels[order] == c][:clean_per_class]] = True
     index = torch.cat([(~is_clean).nonzero().flatten(), is_clean.nonzero().flatten()])
     noisy_count = int((~is_clean).sum())
-    true = labels[index]
-    given = torch.cat([corrupt(true[:noisy_count], matrix, seed=seed, exact=exact), true[noisy_count:]])
+    kind = noise if isinstance(noise, str) else "mapping" if isinstance(noise, Mapping) else "matrix"
+    images, true = dataset.train_images[index.to(device)], labels[index]
+    given, noisy = true.clone(), slice(noisy_count)
+    if kind == "red":
+        # Which images are replaced: those whose label symmetric noise would move, so counted and nested as it is.
+        replaced = corrupt(true[noisy], symmetric_matrix(10, ratio), seed=seed, exact=exact) != true[noisy]
+        drawn = draw_look_alikes(given[noisy], seed=seed, only=replaced).to(device)
+        images[noisy][replaced.to(device)] = normalize(drawn, dataset.mean, dataset.std).to(images.dtype)
+        true[noisy][replaced] = -1
+    elif kind == "instance":
+        given[noisy] = instance_labels(images[noisy], true[noisy], dataset.num_classes, ratio, seed=seed)
+    elif kind.startswith("human:"):
+        given[noisy] = human_labels(kind.removeprefix("human:"))[index[noisy]]
+    else:
+        given[noisy] = corrupt(true[noisy], matrix, seed=seed, exact=exact)
+    wrong = given[noisy] != true[noisy]
     return Task(
         dataset=dataset.name,
         class_names=dataset.class_names,
-        noise=noise if isinstance(noise, str) else "mapping" if isinstance(noise, Mapping) else "matrix",
-        images=dataset.train_images[index.to(device)],
+        noise=kind,
+        images=images,
         given=given.to(device),
         true=true.to(device),
-        wrong=(given != true)[:noisy_count].to(device),
+        wrong=wrong.to(device),
         index=index,
         test_images=dataset.test_images,
         test_labels=dataset.test_labels,
-        matrix=matrix,
+        matrix=realized_matrix(labels[index], given, dataset.num_classes) if matrix is None else matrix,
         mean=dataset.mean,
         std=dataset.std,
         seed=seed,
     )
+
+
+def _asked_for(noise: object, ratio: float | None, dataset: Dataset) -> Tensor | None:
+    """The transition matrix that is asked for, or None where images or people decide; refuses what can't be."""
+    if not isinstance(noise, str) or noise in NOISE_TYPES:
+        return noise_matrix(noise, dataset.num_classes, ratio, dataset.name)
+    check_choice("noise", noise, TASK_NOISE_TYPES)
+    if noise.startswith("human:"):
+        if dataset.name != "cifar10":
+            raise ValueError(f"noise={noise!r} has human labels of cifar10 only, not of {dataset.name}")
+        if ratio is not None:
+            raise ValueError(f"ratio={ratio!r} must be left out for noise={noise!r}, which has its own ratio")
+        return None
+    check_number("ratio", ratio, 0, 1)
+    if noise == "red":
+        if dataset.class_names != tuple("0123456789") or tuple(dataset.train_images.shape[1:]) != (1, 28, 28):
+            raise ValueError(f"noise='red' draws look-alikes of digits; {dataset.name} is not a set of 28×28 digits")
+        return torch.eye(10, dtype=torch.float64)  # every label stays as it is
+    return None

@@ -43,7 +43,7 @@ def test_every_notebook_is_in_the_table():
 def test_the_tables_name_every_method_network_noise_and_data_set():
     help_texts = {f: Experiment.__dataclass_fields__[f].metadata["help"] for f in ("data", "noise", "method", "model")}
     for text in help_texts.values():
-        for name in re.findall(r"[\w-]+(?=[,.])", text.partition(":")[2]):
+        for name in re.findall(r"[\w:-]+(?=[,.])", text.partition(":")[2]):
             assert f"`{name}`" in README, name
 
 

@@ -225,3 +225,37 @@ def test_standard_training_loses_25_points_after_its_peak(mnist5k):
 def test_cuda_agrees_with_the_cpu(mnist5k, method):
     runs = [list(train(make_task(mnist5k, ratio=0.4, device=d), method, epochs=3)) for d in ("cpu", "cuda")]
     assert runs[0][-1].test_accuracy == pytest.approx(runs[1][-1].test_accuracy, abs=0.03)
+
+
+def test_averaged_weights_are_the_exponential_moving_average_of_every_step(task):
+    """By hand: after the first step the average is the network; then it moves by 1 - decay a step."""
+    from nlkit.methods import METHODS
+
+    average = []
+
+    class Spy(Standard):
+        def step(self, run, batch):
+            result = super().step(run, batch)
+            weights = torch.cat([p.detach().flatten() for p in run.model.parameters()])
+            average[:] = [weights.clone() if not average else 0.9 * average[0] + 0.1 * weights]
+            return result
+
+    METHODS["spy"] = Spy
+    try:
+        record = list(train(task, "spy", epochs=2, weight_average=0.9))[-1]
+    finally:
+        del METHODS["spy"]
+    model = build_model("mlp", (1, 28, 28), 10)
+    torch.nn.utils.vector_to_parameters(average[0], model.parameters())
+    reached = (predict(model, task.test_images) == task.test_labels).double().mean().item()
+    assert record.test_accuracy == pytest.approx(reached, abs=0.002)
+
+
+def test_averaging_leaves_the_training_as_it_is_and_survives_a_checkpoint(task, tmp_path):
+    plain, averaged = (list(train(task, epochs=3, weight_average=a)) for a in (0.0, 0.95))
+    assert [r.loss for r in plain] == [r.loss for r in averaged]
+    assert plain[-1].test_accuracy != averaged[-1].test_accuracy
+    run = train(task, epochs=3, weight_average=0.95, checkpoint=tmp_path / "run.pt")
+    next(run)
+    run.close()
+    assert_same_runs(list(train(task, epochs=3, weight_average=0.95, checkpoint=tmp_path / "run.pt")), averaged)

@@ -1,0 +1,58 @@
+"""Instance-dependent noise: which labels go wrong, and to what, depends on how each image looks.
+
+Xia, Liu, Han, Wang, Gong, Liu, Niu, Tao, Sugiyama: Part-dependent label noise: Towards instance-dependent label
+noise. NeurIPS 2020, arXiv:2006.07836, algorithm 2 (the generator that later papers use).
+
+q_i ~ N(r, 0.1²) cut to [0, 1]              the flip rate of example i, around the noise ratio r
+p_i = q_i · softmax(x_i W_{y_i})            over the other classes; W_y is (pixels, K), standard normal
+p_i[y_i] = 1 - q_i                          given label ~ p_i
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.special import ndtr, ndtri
+
+from nlkit.checks import check_number
+from nlkit.noise import check_labels
+from nlkit.randomness import seeded_generator
+
+_SPREAD = 0.1  # standard deviation of the flip rates
+_STEPS = 40  # halvings in the search below: a precision of 1e-12
+
+
+def instance_labels(images: Tensor, labels: Tensor, num_classes: int, ratio: float, *, seed: int = 0) -> Tensor:
+    """Draw given labels (N,) for `images` (N, C, H, W) with true `labels` (N,).
+
+    images: as the network sees them. The classes that wrong labels go to depend on their scale: the larger the pixels,
+        the fewer targets an image has.
+    ratio: share of labels to move, in [0, 1], met exactly; nested: what is wrong at a lower ratio is wrong at a higher
+        one, with the same label.
+    """
+    ratio, device = check_number("ratio", ratio, 0, 1), labels.device
+    labels, pixels = check_labels("labels", labels, num_classes).cpu(), images.cpu().flatten(1).double()
+    generator = seeded_generator(seed, "noise")
+    flip, level, target = torch.rand(3, len(labels), dtype=torch.float64, generator=generator)
+    moving = torch.argsort(_falls_at(flip, level), stable=True)[: int(ratio * len(labels) + 0.5)]
+    given = labels.clone()
+    for true in range(num_classes):
+        weights = torch.randn(pixels.shape[1], num_classes, dtype=torch.float64, generator=generator)
+        mine = moving[labels[moving] == true]
+        scores = pixels[mine] @ weights  # (n, K)
+        scores[:, true] = -torch.inf
+        reached = scores.softmax(1).cumsum(1)
+        given[mine] = (target[mine, None] * reached[:, -1:] >= reached).sum(1)
+    return given.to(device)
+
+
+def _falls_at(flip: Tensor, level: Tensor) -> Tensor:
+    """The ratio (N,) from which on each label is wrong: where its flip rate, growing with the ratio, passes `flip`."""
+    low, high = torch.zeros_like(flip), torch.ones_like(flip)
+    for _ in range(_STEPS):
+        ratio = (low + high) / 2
+        bottom, top = ndtr(-ratio / _SPREAD), ndtr((1 - ratio) / _SPREAD)
+        rate = ratio + _SPREAD * ndtri(bottom + level * (top - bottom))  # quantile `level` of the cut normal
+        wrong = rate > flip
+        low, high = torch.where(wrong, low, ratio), torch.where(wrong, ratio, high)
+    return high

@@ -1,0 +1,185 @@
+"""Mixup, MentorNet and MentorMix: each step against a plain-Python rendering on fixed draws, and in expectation."""
+
+import math
+
+import numpy as np
+import pytest
+import scipy.stats
+import torch
+from torch.nn import functional as F
+
+from nlkit import build_model, make_task, train
+from nlkit.methods.mentormix import MentorMix, favour_the_trusted, sample_partners
+from nlkit.methods.mentornet import Mentor
+from nlkit.methods.mixup import draw_beta, mix, soft_cross_entropy
+from nlkit.randomness import seeded_generator
+from nlkit.run import Batch, Run
+
+
+def new_run(progress: float, seed: int = 0) -> Run:
+    model = build_model("mlp", (1, 4, 4), 3, seed=1).double()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    nothing = torch.empty(0)
+    return Run(model, optimizer, nothing, nothing, seeded_generator(seed, "method"), progress)
+
+
+def new_batch(size: int = 12) -> Batch:
+    generator = torch.Generator().manual_seed(4)
+    images = torch.rand(size, 1, 4, 4, generator=generator, dtype=torch.float64)
+    return Batch(torch.arange(size), images, torch.arange(size) % 3)
+
+
+@pytest.mark.parametrize("alpha", [0.3, 1.0, 4.0, 8.0])
+def test_lambda_follows_the_beta_distribution_example_by_example(alpha):
+    drawn = draw_beta(alpha, 20_000, torch.Generator().manual_seed(0)).numpy()
+    assert len(np.unique(drawn)) > 19_000
+    assert scipy.stats.kstest(drawn, scipy.stats.beta(alpha, alpha).cdf).pvalue > 1e-3
+
+
+def test_mixing_and_its_loss_are_the_formula():
+    batch = new_batch(3)
+    partner, lam = torch.tensor([2, 0, 1]), torch.tensor([0.9, 0.5, 0.0], dtype=torch.float64)
+    mixed = mix(batch.images, partner, lam)
+    logits = torch.randn(3, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    losses = soft_cross_entropy(logits, batch.labels, batch.labels[partner], lam)
+    for i, (j, share) in enumerate(zip(partner.tolist(), lam.tolist())):
+        for pixel in range(16):
+            own, other = batch.images[i].flatten()[pixel].item(), batch.images[j].flatten()[pixel].item()
+            assert mixed[i].flatten()[pixel].item() == pytest.approx(share * own + (1 - share) * other)
+        target = [0.0, 0.0, 0.0]
+        target[int(batch.labels[i])] += share
+        target[int(batch.labels[j])] += 1 - share
+        row = logits[i].tolist()
+        norm = math.log(sum(math.exp(z) for z in row))
+        assert losses[i].item() == pytest.approx(-sum(t * (z - norm) for t, z in zip(target, row)))
+
+
+def test_the_threshold_is_a_moving_percentile_and_each_kind_of_loss_has_its_own():
+    mentor, run = Mentor(percentile=0.25, burn_in=0.0), new_run(0.5)
+    moving = {"first": None, "second": None}
+    generator = torch.Generator().manual_seed(2)
+    for step in range(6):
+        for name, scale in (("first", 1.0), ("second", 10.0)):
+            losses = scale * torch.rand(9, generator=generator, dtype=torch.float64)
+            percentile = float(np.percentile(losses.numpy(), 25))
+            moving[name] = percentile if moving[name] is None else 0.5 * moving[name] + 0.5 * percentile
+            weights = mentor.weigh(run, losses, name)
+            assert weights.tolist() == [float(loss < moving[name]) for loss in losses.tolist()], step
+    assert moving["second"] > 3 * moving["first"]
+
+
+def test_everything_counts_during_the_burn_in_and_not_after_it():
+    mentor, losses = Mentor(percentile=0.5, burn_in=0.1), torch.arange(10.0)
+    assert mentor.weigh(new_run(0.0999), losses).tolist() == [1.0] * 10
+    assert 0 < mentor.weigh(new_run(0.1), losses).sum() < 10
+
+
+def test_an_unknown_percentile_is_the_agreement_at_the_end_of_the_burn_in():
+    mentor = Mentor(percentile=None, burn_in=0.1)
+    logits = F.one_hot(torch.tensor([0, 1, 2, 0]), 3).double()
+    followed = None
+    for labels in ([0, 1, 2, 0], [0, 1, 0, 1], [1, 2, 0, 1]):
+        agreement = sum(a == b for a, b in zip(labels, [0, 1, 2, 0])) / 4
+        followed = agreement if followed is None else 0.9 * followed + 0.1 * agreement
+        mentor.watch(new_run(0.05), logits, torch.tensor(labels))
+    mentor.watch(new_run(0.5), logits, torch.tensor([1, 2, 0, 1]))  # after the burn-in: not looked at
+    assert mentor.state["agreement"].item() == pytest.approx(followed)
+    losses = torch.rand(50, dtype=torch.float64)
+    mentor.weigh(new_run(0.5), losses)
+    assert mentor.state["threshold"].item() == pytest.approx(np.percentile(losses.numpy(), 100 * followed))
+
+
+def test_partners_are_drawn_from_the_softmax_of_the_weights_with_replacement():
+    v = torch.tensor([1.0, 0.0, 1.0, 0.0, 0.0], dtype=torch.float64)
+    generator = torch.Generator().manual_seed(0)
+    counts = np.zeros(5)
+    for _ in range(4000):
+        counts += np.bincount(sample_partners(v, generator).numpy(), minlength=5)
+    expected = np.exp(v.numpy()) / np.exp(v.numpy()).sum()
+    assert scipy.stats.chisquare(counts, 20_000 * expected).pvalue > 1e-3
+
+
+def test_a_trusted_example_keeps_the_larger_share_and_any_other_the_smaller():
+    lam = torch.tensor([0.2, 0.7, 0.2, 0.7])
+    assert favour_the_trusted(lam, torch.tensor([1.0, 1.0, 0.0, 0.0])).tolist() == pytest.approx([0.8, 0.7, 0.2, 0.3])
+
+
+@pytest.mark.parametrize("second_weighting", [False, True])
+def test_the_whole_step_is_the_formula_on_the_same_draws(second_weighting):
+    """Weight, sample, mix, weigh again, in plain loops over the draws that the method itself makes."""
+    batch, run, replay = new_batch(), new_run(0.5), new_run(0.5)
+    method = MentorMix(percentile=0.5, alpha=2.0, second_weighting=second_weighting)
+    result = method.step(run, batch)
+
+    losses = F.cross_entropy(replay.model(batch.images), batch.labels, reduction="none").tolist()
+    threshold = float(np.percentile(losses, 50))
+    v = [1.0 if loss < threshold else 0.0 for loss in losses]
+    partner = sample_partners(torch.tensor(v, dtype=torch.float64), replay.generator).tolist()
+    lam = draw_beta(2.0, len(v), replay.generator).tolist()
+    lam = [max(share, 1 - share) if v[i] >= 0.5 else min(share, 1 - share) for i, share in enumerate(lam)]
+    mixed = []
+    for i, (j, share) in enumerate(zip(partner, lam)):
+        image = share * batch.images[i] + (1 - share) * batch.images[j]
+        log_p = replay.model(image[None]).log_softmax(1)[0]
+        mixed.append(-(share * log_p[batch.labels[i]] + (1 - share) * log_p[batch.labels[j]]))
+    if second_weighting:
+        second = float(np.percentile([m.item() for m in mixed], 50))
+        mixed = [m if m.item() < second else 0 * m for m in mixed]
+    loss = sum(mixed) / len(mixed)
+    assert result.loss.item() == pytest.approx(loss.item())
+    assert result.weights.tolist() == pytest.approx([w / sum(v) for w in v])
+    replay.descend(loss)
+    for ours, theirs in zip(run.model.parameters(), replay.model.parameters()):
+        torch.testing.assert_close(ours, theirs)
+
+
+def test_the_step_has_the_expected_loss_of_the_formula():
+    """E[ℓ̃_i] = E_λ Σ_j softmax(v)_j ℓ(mix of i and j by λ), by quadrature over λ and a sum over all partners."""
+    batch, alpha = new_batch(6), 2.0
+    model = new_run(0.5).model
+    losses = F.cross_entropy(model(batch.images), batch.labels, reduction="none")
+    v = (losses < np.percentile(losses.detach().numpy(), 50)).double()
+    nodes = torch.linspace(0, 1, 401, dtype=torch.float64)
+    density = torch.from_numpy(scipy.stats.beta(alpha, alpha).pdf(nodes.numpy()))
+    expected = 0.0
+    with torch.no_grad():
+        for i in range(6):
+            lam = favour_the_trusted(nodes, v[i].expand(401))
+            for j in range(6):
+                share = lam.view(-1, 1, 1, 1)
+                mixed = share * batch.images[i] + (1 - share) * batch.images[j]
+                ell = soft_cross_entropy(model(mixed), batch.labels[i].expand(401), batch.labels[j].expand(401), lam)
+                expected += (v.softmax(0)[j] * torch.trapezoid(density * ell, nodes)).item() / 6
+    drawn = []
+    for seed in range(600):
+        run = new_run(0.5, seed)
+        drawn.append(MentorMix(percentile=0.5, alpha=alpha).step(run, batch).loss.item())
+    assert np.mean(drawn) == pytest.approx(expected, abs=4 * np.std(drawn) / len(drawn) ** 0.5)
+
+
+def test_options_are_checked():
+    task = make_task("mnist5k", ratio=0.4, device="cpu")
+    for method, option in (("mixup", {"alpha": 0}), ("mentornet", {"percentile": 1.5}), ("mentormix", {"burn_in": -1})):
+        with pytest.raises(ValueError, match=f"{next(iter(option))}="):
+            train(task, method, **option)
+
+
+@pytest.mark.parametrize("ratio", [0.2, 0.4, 0.6, 0.8])
+def test_mentormix_never_ends_below_standard_training(mnist5k, ratio):
+    """No clean set, and the share of right labels not told: mean of two seeds, 25 epochs."""
+    final = {"standard": 0.0, "mentormix": 0.0}
+    for seed in range(2):
+        task = make_task(mnist5k, ratio=ratio, clean_per_class=0, seed=seed, device="cpu")
+        for method in final:
+            final[method] += list(train(task, method, epochs=25, seed=seed))[-1].test_accuracy / 2
+    assert final["mentormix"] > final["standard"]
+
+
+@pytest.mark.parametrize("method", ["mentornet", "mentormix"])
+def test_the_moving_averages_survive_a_checkpoint(mnist5k, method, tmp_path):
+    task = make_task(mnist5k, ratio=0.4, device="cpu")
+    whole = [r.loss for r in train(task, method, epochs=4)]
+    run = train(task, method, epochs=4, checkpoint=tmp_path / "run.pt")
+    assert [next(run).loss, next(run).loss] == whole[:2]
+    run.close()
+    assert [r.loss for r in train(task, method, epochs=4, checkpoint=tmp_path / "run.pt")] == whole
