@@ -8,6 +8,7 @@ import torch
 from matplotlib.colors import to_rgb
 
 from nlkit import METHODS, make_task, plots, train
+from nlkit.plots.examples import picks_by_class
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +90,7 @@ def test_the_matrix_that_is_drawn_is_the_matrix(task):
 def test_labelled_images_mark_the_wrong_labels_and_only_those(task):
     figure = plots.labelled_images(task, rows=4)
     titles = [t.get_text() for t in figure.axes[0].texts]
-    picks = plots._picks_by_class(task, 4, 10).flatten()
+    picks = picks_by_class(task, 4, 10).flatten()
     assert len(titles) == len(picks) == 40
     for title, pick in zip(titles, picks.tolist()):
         given, true = int(task.given[pick]), int(task.true[pick])

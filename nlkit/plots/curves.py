@@ -1,0 +1,223 @@
+"""Pictures of runs: accuracies, memorization and weights by epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+
+from nlkit.plots.style import (
+    KINDS_OF_LABEL,
+    REFERENCE,
+    SPARE_STYLES,
+    Figure,
+    Style,
+    label_ends,
+    marker_every,
+    method_style,
+    percent_axis,
+    picture,
+)
+from nlkit.records import Record, best_record
+from nlkit.task import Task
+
+
+@picture
+def lines(
+    x: Sequence[float], values: Mapping[str, Sequence[float]], *, xlabel: str, ylabel: str, title: str = ""
+) -> Figure:
+    """Lines of shares in [0, 1] over x, each named at its end."""
+    figure = Figure(figsize=(10, 4.2), layout="constrained")
+    ax = figure.subplots()
+    ends = []
+    for (name, line), style in zip(values.items(), [*KINDS_OF_LABEL.values(), *SPARE_STYLES]):
+        percent = [100 * v for v in line]
+        ax.plot(x, percent, color=style.color, linestyle=style.line, marker=style.marker, markevery=marker_every(x))
+        ends.append((percent[-1], name, style.color))
+    label_ends(ax, x, ends)
+    percent_axis(ax, ylabel)
+    lowest = min(min(line) for line in values.values())
+    if lowest < 0:
+        ax.set_ylim(100 * lowest, 100)
+        ax.axhline(0, color=REFERENCE, linestyle=":")
+    ax.set_xlabel(xlabel)
+    ax.set_title(title)
+    figure.alt = f"{ylabel} by {xlabel}. From first to last: " + "; ".join(
+        f"{name}: {line[0]:.0%} to {line[-1]:.0%}" for name, line in values.items()
+    )
+    return figure
+
+
+@picture
+def memorization_curves(history: Sequence[Record], *, title: str = "") -> Figure:
+    """One run: test accuracy above, and below it what becomes of the wrong labels (memorized or recovered)."""
+    _check_history(history)
+    figure = Figure(figsize=(10, 6.4), layout="constrained")
+    above, below = figure.subplots(2, 1, sharex=True)
+    epochs = [r.epoch for r in history]
+    _draw_runs(above, {"test accuracy": [history]}, {"test accuracy": Style("#000000", "o", "-")}, "test_accuracy")
+    right, wrong = KINDS_OF_LABEL["right"], KINDS_OF_LABEL["wrong"]
+    lines = {"recovered\n(predicted as the true class)": ("recovered", right),
+             "memorized\n(predicted as the wrong label)": ("memorized", wrong)}  # fmt: skip
+    ends = []
+    for label, (name, style) in lines.items():
+        values = [100 * getattr(r, name) for r in history]
+        below.plot(
+            epochs, values, color=style.color, linestyle=style.line, marker=style.marker, markevery=marker_every(epochs)
+        )
+        ends.append((values[-1], label, style.color))
+    label_ends(below, epochs, ends)
+    percent_axis(below, "share of wrong labels")
+    below.set_xlabel("epoch")
+    above.set_title(title or "test accuracy, and what the network makes of the wrong labels")
+    best = best_record(history)
+    figure.alt = (
+        f"Test accuracy peaks at {best.test_accuracy:.1%} in epoch {best.epoch} and ends at "
+        f"{history[-1].test_accuracy:.1%}. At the end {history[-1].memorized:.0%} of the wrong labels are memorized, "
+        f"{history[-1].recovered:.0%} recovered."
+    )
+    return figure
+
+
+@picture
+def compare_methods(
+    histories: Mapping[str, Sequence[Sequence[Record]]],
+    *,
+    quantity: str = "test_accuracy",
+    references: Mapping[str, float] | None = None,
+    title: str = "",
+) -> Figure:
+    """Several methods, each with one run or more (seeds): the mean as a line, lowest to highest as a band.
+
+    histories: method name (see `nlkit.METHODS`) -> runs, each a sequence of records of the same length.
+    quantity: a field of `Record` in [0, 1].
+    references: levels in [0, 1] to draw as grey lines, such as {"chance": 0.1}.
+    """
+    figure = Figure(figsize=(10, 4.6), layout="constrained")
+    ax = figure.subplots()
+    _draw_runs(ax, histories, {name: method_style(name) for name in histories}, quantity, references)
+    ax.set_xlabel("epoch")
+    ax.set_title(title)
+    finals = {m: sum(getattr(run[-1], quantity) for run in runs) / len(runs) for m, runs in histories.items()}
+    figure.alt = f"{quantity.replace('_', ' ')} by epoch. At the end: " + ", ".join(
+        f"{name.replace('_', ' ')} {value:.1%}" for name, value in finals.items()
+    )
+    return figure
+
+
+@picture
+def by_ratio(histories: Mapping[float, Sequence[Record]], *, title: str = "") -> Figure:
+    """Best and final test accuracy of one run a noise ratio, and the gap between them."""
+    figure = Figure(figsize=(10, 4.4), layout="constrained")
+    ax = figure.subplots()
+    ratios = sorted(histories)
+    best = [100 * best_record(histories[r]).test_accuracy for r in ratios]
+    final = [100 * histories[r][-1].test_accuracy for r in ratios]
+    x = [100 * r for r in ratios]
+    ax.fill_between(x, final, best, color="#D55E00", alpha=0.15, linewidth=0)
+    ax.plot(x, best, color="#0072B2", marker="o", linestyle="-")
+    ax.plot(x, final, color="#D55E00", marker="X", linestyle="--")
+    for at, top, bottom in zip(x, best, final):
+        if top - bottom >= 0.5:
+            ax.annotate(
+                f"−{top - bottom:.0f}", (at, (top + bottom) / 2), xytext=(7, 0), textcoords="offset points", va="center"
+            )
+    label_ends(ax, x, [(best[-1], "best epoch", "#0072B2"), (final[-1], "last epoch", "#D55E00")])
+    percent_axis(ax, "test accuracy")
+    ax.set_xticks(x, [f"{v:.0f} %" for v in x])
+    ax.set_xlabel("noise ratio")
+    ax.set_title(title)
+    figure.alt = "Test accuracy, best and final, by noise ratio: " + "; ".join(
+        f"{r:.0%}: {b:.0f} and {f:.0f} %" for r, b, f in zip(ratios, best, final)
+    )
+    return figure
+
+
+@picture
+def weights_part(history: Sequence[Record], task: Task, *, epochs: Sequence[int] | None = None) -> Figure:
+    """How a method's weights of right and wrong labels part: histograms at a few epochs, and the share by epoch.
+
+    A weight of 1 is an example's equal share. epochs: which to show as histograms; the first, a middle one and the last
+    unless given.
+    """
+    _check_history(history)
+    if history[0].example_weights is None:
+        raise ValueError(
+            "history has no example weights; take a run of a method that weighs examples, such as 'reweight'"
+        )
+    chosen = list(epochs or sorted({1, (len(history) + 1) // 2, len(history)}))
+    figure = Figure(figsize=(10, 6.6), layout="constrained")
+    above, below = figure.subfigures(2, 1, height_ratios=[1, 1.05])
+    wrong = task.wrong.cpu()
+    edges = torch.linspace(0, 5, 21)
+    panels = above.subplots(1, len(chosen), sharey=True, squeeze=False)[0]
+    for ax, epoch in zip(panels, chosen):
+        weights = history[epoch - 1].example_weights.clamp(max=4.99)
+        for kind, mask in (("right", ~wrong), ("wrong", wrong)):
+            style = KINDS_OF_LABEL[kind]
+            share = 100 * torch.histogram(weights[mask], edges).hist / mask.sum()
+            ax.stairs(share.tolist(), edges.tolist(), color=style.color, linestyle=style.line, linewidth=2.2)
+            zero = 100 * (weights[mask] == 0).double().mean().item()
+            ax.text(0.97, 0.92 if kind == "right" else 0.76, f"{kind}: {zero:.0f} % at 0", color=style.color,
+                    transform=ax.transAxes, ha="right", va="top", fontsize=12)  # fmt: skip
+        ax.set_title(f"epoch {epoch}")
+        ax.set_xlabel("weight (1 = equal share)")
+        ax.set_xticks(range(6), ["0", "1", "2", "3", "4", "5+"])
+    panels[0].set_ylabel("% of their kind")
+    ax = below.subplots()
+    x = [r.epoch for r in history]
+    style = KINDS_OF_LABEL["right"]
+    shares = [100 * r.extra["weight_on_right"] for r in history]
+    ax.plot(x, shares, color=style.color, marker=style.marker, markevery=marker_every(x))
+    equal = 100 * (1 - task.realized_ratio)
+    ax.axhline(equal, color=REFERENCE, linestyle=":")
+    label_ends(ax, x, [(shares[-1], f"{shares[-1]:.0f} % of the weight\non right labels", style.color),
+                        (equal, f"{equal:.0f} %: equal weights", REFERENCE)])  # fmt: skip
+    percent_axis(ax, "weight on right labels")
+    ax.set_xlabel("epoch")
+    figure.alt = (
+        f"Weights by label: {equal:.0f} % of the labels are right; they carry {shares[0]:.0f} % of the "
+        f"weight in the first epoch and {shares[-1]:.0f} % in the last."
+    )
+    return figure
+
+
+def _draw_runs(ax, histories, styles, quantity, references=None) -> None:
+    ends, last = [], 1
+    for name, runs in histories.items():
+        for run in runs:
+            _check_history(run)
+        style = styles[name]
+        x = [r.epoch for r in runs[0]]
+        values = torch.tensor([[100 * getattr(r, quantity) for r in run] for run in runs])
+        mean = values.mean(0).tolist()
+        if len(runs) > 1:
+            ax.fill_between(
+                x, values.amin(0).tolist(), values.amax(0).tolist(), color=style.color, alpha=0.15, linewidth=0
+            )
+        ax.plot(
+            x,
+            mean,
+            color=style.color,
+            linestyle=style.line,
+            marker=style.marker,
+            markevery=marker_every(x),
+            markersize=6,
+        )
+        top = max(range(len(mean)), key=mean.__getitem__)
+        if mean[top] - mean[-1] > 1:
+            ax.plot(x[top], mean[top], marker="*", markersize=15, color=style.color, markeredgecolor="white")
+            ax.annotate(f"best {mean[top]:.1f}", (x[top], mean[top]), xytext=(4, 9), textcoords="offset points",
+                        color=style.color)  # fmt: skip
+        ends.append((mean[-1], f"{name.replace('_', ' ')} {mean[-1]:.1f}", style.color))
+        last = max(last, x[-1])
+    for name, level in (references or {}).items():
+        ax.axhline(100 * level, color=REFERENCE, linestyle=":")
+        ends.append((100 * level, f"{name} {100 * level:.0f}", REFERENCE))
+    label_ends(ax, [1, last], ends)
+    percent_axis(ax, quantity.replace("_", " "))
+
+
+def _check_history(history: Sequence[Record]) -> None:
+    if not history:
+        raise ValueError("history is empty; train for an epoch first")

@@ -1,0 +1,141 @@
+"""The look of every picture: colours, sizes, the figure itself, and what several pictures draw alike.
+
+Colours are Okabe and Ito's, which colour-blind readers can tell apart; each has a marker or a line style of its own.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import io
+import zlib
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import matplotlib
+import matplotlib.colors
+import matplotlib.figure
+
+
+class Style(NamedTuple):
+    color: str
+    marker: str
+    line: str
+
+
+KINDS_OF_LABEL = {
+    "right": Style("#0072B2", "o", "-"),
+    "wrong": Style("#D55E00", "X", "--"),
+    "clean": Style("#009E73", "s", "-."),
+}
+_METHODS = {
+    "standard": Style("#000000", "o", "-"),
+    "clean_only": Style("#009E73", "s", "-."),
+    "reweight": Style("#CC79A7", "D", "-"),
+    "mixup": Style("#56B4E9", "v", ":"),
+    "mentornet": Style("#E69F00", "^", "--"),
+    "mentormix": Style("#0072B2", "P", "-"),
+}
+SPARE_STYLES = [
+    Style("#D55E00", "X", "-."),
+    Style("#56B4E9", "h", "--"),
+    Style("#E69F00", "*", ":"),
+    Style("#000000", "d", ":"),
+]
+_END_LABEL = "end of a line"
+REFERENCE = "#767676"  # grey of 4.5:1 contrast on white, for marks that are measured against
+_SETTINGS = {
+    "font.size": 12,
+    "axes.titlesize": 13,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "xtick.labelsize": 11,
+    "ytick.labelsize": 11,
+    "legend.fontsize": 11,
+    "figure.dpi": 100,
+}
+
+
+def method_style(method: str) -> Style:
+    """Colour, marker and line style of a method, the same in every picture, also for one this file has not heard of."""
+    return _METHODS.get(method) or SPARE_STYLES[zlib.crc32(method.encode()) % len(SPARE_STYLES)]
+
+
+def text_color(color: str) -> str:
+    """The colour, darkened until text in it can be read on white (a contrast of 4.5, as WCAG 2 asks)."""
+    rgb = matplotlib.colors.to_rgb(color)
+    while _contrast_on_white(rgb) < 4.5:
+        rgb = tuple(0.95 * channel for channel in rgb)
+    return matplotlib.colors.to_hex(rgb)
+
+
+def _contrast_on_white(rgb: tuple[float, float, float]) -> float:
+    linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in rgb]
+    return 1.05 / (0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] + 0.05)
+
+
+class Figure(matplotlib.figure.Figure):
+    """A matplotlib figure that shows itself in a notebook without pyplot, with alternative text."""
+
+    alt = ""
+
+    def png(self) -> bytes:
+        """The picture as PNG bytes."""
+        buffer = io.BytesIO()
+        self.savefig(buffer, format="png", pil_kwargs={"compress_level": 6})
+        return buffer.getvalue()
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        data = {"image/png": base64.b64encode(self.png()).decode(), "text/plain": f"Picture: {self.alt}"}
+        return data, {"image/png": {"alt": self.alt}}
+
+
+def picture(draw):
+    """Run a drawing function under the kit's own settings, whatever the reader's matplotlib is set to."""
+
+    @functools.wraps(draw)
+    def drawn(*args, **kwargs) -> Figure:
+        with matplotlib.rc_context():
+            matplotlib.rcdefaults()
+            matplotlib.rcParams.update(_SETTINGS)
+            figure = draw(*args, **kwargs)
+            _spread_labels(figure)
+        return figure
+
+    return drawn
+
+
+def percent_axis(ax, label: str) -> None:
+    ax.set(ylim=(0, 100), ylabel=f"{label}, %")
+    ax.grid(axis="y", color="#DDDDDD", linewidth=0.6)
+    ax.set_axisbelow(True)
+
+
+def label_ends(ax, x, ends: Sequence[tuple[float, str, str]]) -> None:
+    """Name lines at their right ends: (value, text, colour) each. `_spread_labels` keeps the names apart."""
+    for value, text, color in ends:
+        place = {"xycoords": ("axes fraction", "data"), "va": "center", "annotation_clip": False, "linespacing": 1.05}
+        ax.annotate(text, (1.01, value), color=text_color(color), **place).set_gid(_END_LABEL)
+    margin = 0.02 * (x[-1] - x[0]) or 1
+    ax.set_xlim(x[0] - margin, x[-1] + margin)
+
+
+def _spread_labels(figure) -> None:
+    """Move the names at the ends of lines apart, once the layout has told how high the axes are."""
+    figure.draw_without_rendering()
+    for ax in figure.axes:
+        labels = sorted((t for t in ax.texts if t.get_gid() == _END_LABEL), key=lambda t: t.xy[1])
+        low, high = ax.get_ylim()
+        unit = (high - low) / ax.bbox.height  # of the y axis, in one pixel
+        bottom = low
+        for label in labels:
+            rows = label.get_text().count("\n") + 1
+            half = unit * rows * label.get_fontsize() * 1.25 * figure.dpi / 72 / 2
+            y = max(label.xy[1], bottom + half)
+            label.set_position((label.xy[0], y))
+            bottom = y + half
+
+
+def marker_every(epochs: Sequence[int]) -> int:
+    return max(1, len(epochs) // 10)
