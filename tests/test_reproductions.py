@@ -46,7 +46,7 @@ def test_on_all_of_mnist_the_network_is_too_small_to_learn_every_wrong_label(run
 
 @pytest.mark.full_data("mnist")
 def test_mentormix_passes_91_percent_on_mnist_with_80_percent_noise_and_no_clean_set(record_property):
-    """Published settings for 80 %: percentile 0.2, alpha 4, burn-in of a tenth; no second weighting; averaged weights."""
+    """Published settings for 80 %: percentile 0.2, alpha 4, no second weighting; averaged weights."""
     finals = []
     for seed in range(3):
         task = make_task("mnist", noise="symmetric", ratio=0.8, clean_per_class=0, seed=seed)
