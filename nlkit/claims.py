@@ -90,6 +90,22 @@ CLAIMS = {claim.id: claim for claim in [
     Claim("reweight_beats_clean_40", "At 40 % noise with 20 clean a class, it beats training on the clean set alone.",
           "what the tutorial leaves open", "last test accuracy, reweighting minus clean only, mean of 3 seeds",
           at_least=0.0, unit="points"),
+    # 04: MentorMix
+    Claim("small_loss_is_right", "Early on, a small loss tells right labels from wrong ones.",
+          "Arpit et al. 2017; Jiang et al. 2018", "right labels among the 40 % of a batch with the smallest loss",
+          at_least=0.8),
+    Claim("mentormix_beats_parts", "MentorMix ends above both of its parts where it matters most, at 80 % noise.",
+          "Jiang et al. 2020, ablation", "MentorMix minus the better of mixup and MentorNet, mean of 3 seeds",
+          at_least=0.02, unit="points"),
+    Claim("mentormix_never_below", "From 20 to 80 % noise, MentorMix never ends below standard training.",
+          "Jiang et al. 2020", "smallest lead over standard training at the end, over four ratios", at_least=0.0,
+          unit="points"),
+    Claim("guess_is_good", "The share to keep can be estimated from the given labels alone.", "how the kit chooses p",
+          "largest error of the share kept, over four ratios", at_most=0.15,
+          unit="points"),
+    Claim("second_weighting_helps", "The second weighting helps at 80 % noise, on this small network too.",
+          "Jiang et al. 2020", "last test accuracy with minus without it, mean of 3 seeds", at_least=0.0,
+          unit="points"),
 ]}  # fmt: skip
 
 

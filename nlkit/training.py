@@ -196,11 +196,12 @@ def _averaged(model: nn.Module, decay: float) -> AveragedModel:
 
 
 def _weight_shares(weights: Tensor, wrong: Tensor) -> dict[str, float]:
-    """How the epoch's weight was split between right and wrong labels; the two sum to 1 (or to 0, with no weight)."""
+    """How the epoch's weight was split between right and wrong labels (summing to 1), and the share that got any."""
     total = weights.sum().clamp(min=1e-30)
     return {
         "weight_on_right": (weights[~wrong].sum() / total).item(),
         "weight_on_wrong": (weights[wrong].sum() / total).item(),
+        "kept": (weights > 0).double().mean().item(),
     }
 
 

@@ -3,7 +3,7 @@
 import ipywidgets as widgets
 import pytest
 
-from nlkit import live, make_task, plots
+from nlkit import build_model, live, make_task, plots
 
 
 def parts(panel, kind):
@@ -55,3 +55,20 @@ def test_an_error_is_shown_in_the_panel_and_the_last_picture_stays(panel, monkey
     control(panel, "noise ratio").value = 0.5
     assert "ratio=2 must be" in told.value
     assert picture.value == before
+
+
+def test_the_mentormix_panel_redraws_its_batch(mnist5k):
+    task = make_task(mnist5k, ratio=0.6, clean_per_class=0, device="cpu")
+    panel = live.mentormix(task, build_model("mlp", (1, 28, 28), 10))
+    losses, blends = parts(panel, widgets.Image)
+    before = losses.value, blends.value
+    control(panel, "alpha").value = 20.0
+    assert losses.value == before[0] and blends.value != before[1]
+    control(panel, "percentile p").value = 0.8
+    assert losses.value != before[0]
+    for name in ("percentile p", "alpha"):
+        slider = control(panel, name)
+        ends = (slider.min, slider.max) if name == "percentile p" else (10**slider.min, 10**slider.max)
+        for value in ends:
+            slider.value = value
+            assert bytes(blends.value).startswith(b"\x89PNG")

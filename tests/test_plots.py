@@ -36,6 +36,10 @@ def figures(task, history):
         "weights_part": plots.weights_part(history, task),
         "lines": plots.lines([0, 1], {"one": [0.1, 0.9], "two": [1.0, -0.5]}, xlabel="x", ylabel="y"),
         "predictions_over_time": plots.predictions_over_time(task, [0, 1, 2], {"early": said, "late": said}),
+        "losses_and_threshold": plots.losses_and_threshold(torch.rand(64), task.wrong[:64], 0.4, title="losses"),
+        "mixed_batch": plots.mixed_batch(
+            task, torch.arange(64), torch.arange(64).flip(0), torch.full((64,), 0.7), (torch.arange(64) % 2).float()
+        ),
         "weighted_images": plots.weighted_images(task, torch.arange(64), torch.rand(64)),
     }
 
@@ -112,6 +116,22 @@ def test_the_best_epoch_is_named_with_its_value(task):
     best = max(r.test_accuracy for r in runs)
     assert f"best {100 * best:.1f}" in [t.get_text() for t in figure.axes[0].texts]
     assert any(t.get_text().endswith(f"{100 * runs[-1].test_accuracy:.1f}") for t in figure.axes[0].texts)
+
+
+def test_a_threshold_picture_counts_what_is_kept():
+    losses, wrong = torch.tensor([0.1, 0.2, 0.9, 0.3, 0.8]), torch.tensor([False, False, False, True, True])
+    texts = [t.get_text() for t in plots.losses_and_threshold(losses, wrong, 0.5).axes[0].texts]
+    assert "right labels:\n2 of 3 kept" in texts and "wrong labels:\n1 of 2 kept" in texts
+
+
+def test_a_blend_is_drawn_as_the_blend_of_the_two_images_above_it(task):
+    picks, partner, lam = torch.arange(10), torch.arange(10).flip(0), torch.linspace(0.5, 1, 10)
+    ax = plots.mixed_batch(task, picks, partner, lam, torch.ones(10), columns=3).axes[0]
+    drawn = [torch.as_tensor(image.get_array().data) for image in ax.images]
+    assert len(drawn) == 9
+    for column in range(3):
+        own, other, blend = drawn[column], drawn[3 + column], drawn[6 + column]
+        torch.testing.assert_close(blend, lam[column] * own + (1 - lam[column]) * other, atol=1e-5, rtol=0)
 
 
 def test_predictions_are_marked_as_right_or_wrong(task):

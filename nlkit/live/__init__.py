@@ -1,5 +1,6 @@
 """Live panels: one call each from a notebook. They show what the package computes, and hold no logic of their own."""
 
+from nlkit.live.mentormix_panel import mentormix
 from nlkit.live.noise_panel import noise
 
-__all__ = ["noise"]
+__all__ = ["mentormix", "noise"]

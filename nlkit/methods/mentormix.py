@@ -52,8 +52,7 @@ class MentorMix:
             losses = F.cross_entropy(logits, batch.labels, reduction="none")
         self.mentor.watch(run, logits, batch.labels)
         v = self.mentor.weigh(run, losses)
-        partner = sample_partners(v, run.generator)
-        lam = favour_the_trusted(draw_beta(self.alpha, len(v), run.generator).to(batch.images), v)
+        partner, lam = draw_mixture(v, self.alpha, run.generator)
         images = mix(batch.images, partner, lam)
         mixed = soft_cross_entropy(run.model(images), batch.labels, batch.labels[partner], lam)
         if self.second_weighting:
@@ -61,6 +60,12 @@ class MentorMix:
         loss = mixed.mean()
         run.descend(loss)
         return StepResult(loss, normalize_weights(v))
+
+
+def draw_mixture(v: Tensor, alpha: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Steps 2 and 3 for a batch of weights v (B,): the partner (B,) of each example, and its own share λ (B,)."""
+    partner = sample_partners(v, generator)
+    return partner, favour_the_trusted(draw_beta(alpha, len(v), generator).to(v), v)
 
 
 def sample_partners(v: Tensor, generator: torch.Generator) -> Tensor:

@@ -17,6 +17,7 @@ from nlkit.plots.style import (
     method_style,
     percent_axis,
     picture,
+    text_color,
 )
 from nlkit.records import Record, best_record
 from nlkit.task import Task
@@ -183,7 +184,7 @@ def weights_part(history: Sequence[Record], task: Task, *, epochs: Sequence[int]
 
 
 def _draw_runs(ax, histories, styles, quantity, references=None) -> None:
-    ends, last = [], 1
+    ends, last, named = [], 1, []
     for name, runs in histories.items():
         for run in runs:
             _check_history(run)
@@ -207,8 +208,10 @@ def _draw_runs(ax, histories, styles, quantity, references=None) -> None:
         top = max(range(len(mean)), key=mean.__getitem__)
         if mean[top] - mean[-1] > 1:
             ax.plot(x[top], mean[top], marker="*", markersize=15, color=style.color, markeredgecolor="white")
-            ax.annotate(f"best {mean[top]:.1f}", (x[top], mean[top]), xytext=(4, 9), textcoords="offset points",
-                        color=style.color)  # fmt: skip
+            beside = sum(abs(x[top] - at) < 0.15 * len(x) and abs(mean[top] - y) < 10 for at, y in named)
+            named.append((x[top], mean[top]))
+            place = {"xytext": (4, 9 + 16 * beside), "textcoords": "offset points"}
+            ax.annotate(f"best {mean[top]:.1f}", (x[top], mean[top]), color=text_color(style.color), **place)
         ends.append((mean[-1], f"{name.replace('_', ' ')} {mean[-1]:.1f}", style.color))
         last = max(last, x[-1])
     for name, level in (references or {}).items():

@@ -12,6 +12,8 @@ from torch import Tensor
 from nlkit.plots.style import KINDS_OF_LABEL, Figure, picture
 from nlkit.task import Task
 
+LABEL_ROOM = 1.36  # height of a row of labelled images, in heights of an image: the rest is room for the label
+
 
 @picture
 def labelled_images(task: Task, *, rows: int = 3, columns: int = 10, per_class: bool = True) -> Figure:
@@ -79,7 +81,7 @@ def weighted_images(task: Task, picks: Tensor, weights: Tensor, *, columns: int 
     draw_labelled(ax, task, picks.cpu()[shown])
     height, width = task.images.shape[-2:]
     for (row, column), place in zip(itertools.product(range(2), range(columns)), shown.flatten().tolist()):
-        corner = (1.12 * column + 0.96) * width, (1.36 * row + 0.96) * height
+        corner = (1.12 * column + 0.96) * width, (LABEL_ROOM * row + 0.96) * height
         box = {"facecolor": "white", "alpha": 0.85, "pad": 1, "linewidth": 0}
         ax.text(*corner, f"{weights[place]:.1f}", ha="right", va="bottom", bbox=box)
     figure.supxlabel(
@@ -102,7 +104,7 @@ def image_array(task: Task, images: Tensor) -> Tensor:
 def draw_labelled(ax, task: Task, picks: Tensor) -> None:
     """Images in one axes, (rows, columns) places of noisy examples: many small axes would be slow for a slider."""
     height, width = task.images.shape[-2:]
-    step_x, step_y = 1.12 * width, 1.36 * height  # the room above each image is for its label
+    step_x, step_y = 1.12 * width, LABEL_ROOM * height
     for (row, column), pick in zip(itertools.product(*map(range, picks.shape)), picks.flatten().tolist()):
         left, top = column * step_x, row * step_y
         wrong = bool(task.wrong[pick])
