@@ -8,6 +8,7 @@ import torch
 
 from nlkit.plots.style import (
     KINDS_OF_LABEL,
+    METHOD_STYLES,
     REFERENCE,
     SPARE_STYLES,
     Figure,
@@ -27,11 +28,12 @@ from nlkit.task import Task
 def lines(
     x: Sequence[float], values: Mapping[str, Sequence[float]], *, xlabel: str, ylabel: str, title: str = ""
 ) -> Figure:
-    """Lines of shares in [0, 1] over x, each named at its end."""
+    """Lines of shares in [0, 1] over x, each named at its end; methods in their own styles."""
     figure = Figure(figsize=(10, 4.2), layout="constrained")
     ax = figure.subplots()
     ends = []
-    for (name, line), style in zip(values.items(), [*KINDS_OF_LABEL.values(), *SPARE_STYLES]):
+    for (name, line), spare in zip(values.items(), [*KINDS_OF_LABEL.values(), *SPARE_STYLES]):
+        style = METHOD_STYLES.get(name, spare)
         percent = [100 * v for v in line]
         ax.plot(x, percent, color=style.color, linestyle=style.line, marker=style.marker, markevery=marker_every(x))
         ends.append((percent[-1], name, style.color))
@@ -119,7 +121,7 @@ def by_ratio(histories: Mapping[float, Sequence[Record]], *, title: str = "") ->
     ax.plot(x, best, color="#0072B2", marker="o", linestyle="-")
     ax.plot(x, final, color="#D55E00", marker="X", linestyle="--")
     for at, top, bottom in zip(x, best, final):
-        if top - bottom >= 0.5:
+        if top - bottom >= 1:
             ax.annotate(
                 f"−{top - bottom:.0f}", (at, (top + bottom) / 2), xytext=(7, 0), textcoords="offset points", va="center"
             )

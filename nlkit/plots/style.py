@@ -28,7 +28,7 @@ KINDS_OF_LABEL = {
     "wrong": Style("#D55E00", "X", "--"),
     "clean": Style("#009E73", "s", "-."),
 }
-_METHODS = {
+METHOD_STYLES = {
     "standard": Style("#000000", "o", "-"),
     "clean_only": Style("#009E73", "s", "-."),
     "reweight": Style("#CC79A7", "D", "-"),
@@ -59,7 +59,7 @@ _SETTINGS = {
 
 def method_style(method: str) -> Style:
     """Colour, marker and line style of a method, the same in every picture, also for one this file has not heard of."""
-    return _METHODS.get(method) or SPARE_STYLES[zlib.crc32(method.encode()) % len(SPARE_STYLES)]
+    return METHOD_STYLES.get(method) or SPARE_STYLES[zlib.crc32(method.encode()) % len(SPARE_STYLES)]
 
 
 def text_color(color: str) -> str:
