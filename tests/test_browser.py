@@ -20,7 +20,7 @@ def lab_url(tmp_path_factory):
     """The address of a JupyterLab on a copy of the notebooks, so that running them changes nothing here."""
     folder = tmp_path_factory.mktemp("lab") / "notebooks"
     shutil.copytree(NOTEBOOKS, folder, ignore=shutil.ignore_patterns(".*"))
-    options = ("--no-browser", "--LabApp.expose_app_in_browser=True", "--allow-root")
+    options = ("--no-browser", "--LabApp.expose_app_in_browser=True")
     log = folder.parent / "log"
     with log.open("w") as stream:
         server = subprocess.Popen(

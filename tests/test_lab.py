@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -89,3 +90,10 @@ def test_a_jupyterlab_that_is_not_installed_comes_with_the_command_that_adds_it(
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "jupyterlab" else find_spec(name))
     with pytest.raises(DataError, match=r"JupyterLab is not installed.*pip install 'nlkit\[lab\]'"):
         lab_command()
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="this system has no root user")
+def test_it_starts_for_root_too_as_in_a_container(monkeypatch, tmp_path):
+    for user, wanted in ((0, True), (1000, False)):
+        monkeypatch.setattr(os, "geteuid", lambda user=user: user)
+        assert ("--allow-root" in lab_command((), tmp_path)) is wanted
