@@ -25,7 +25,7 @@ def lab_command(options: tuple[str, ...] = (), notebooks: Path | None = None) ->
         )
     if importlib.util.find_spec("jupyterlab") is None:
         raise DataError("JupyterLab is not installed; add it with: python -m pip install 'nlkit[lab]'")
-    # In a container people are often root, where JupyterLab would refuse to start. It listens on loopback, with a token.
+    # In a container people are often root, for whom JupyterLab refuses to start. It is on loopback, with a token.
     as_root = ["--allow-root"] if getattr(os, "geteuid", lambda: 1)() == 0 else []
     command = [sys.executable, "-m", "jupyterlab", "--ip=127.0.0.1", f"--ServerApp.root_dir={notebooks}"]
     return [*command, *as_root, *options]
