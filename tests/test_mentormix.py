@@ -164,6 +164,14 @@ def test_options_are_checked():
             train(task, method, **option)
 
 
+def test_without_a_burn_in_the_percentile_must_be_given():
+    task = make_task("mnist5k", ratio=0.4, device="cpu")
+    for method in ("mentornet", "mentormix"):
+        with pytest.raises(ValueError, match="burn_in=0.*percentile"):
+            train(task, method, burn_in=0)
+        next(train(task, method, burn_in=0, percentile=0.6, epochs=1))
+
+
 @pytest.mark.parametrize("ratio", [0.2, 0.4, 0.6, 0.8])
 def test_mentormix_never_ends_below_standard_training(mnist5k, ratio):
     """No clean set, and the share of right labels not told: mean of two seeds, 25 epochs."""

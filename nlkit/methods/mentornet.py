@@ -46,6 +46,8 @@ class Mentor:
     def __init__(self, percentile: float | None, burn_in: float):
         self.percentile = percentile if percentile is None else check_number("percentile", percentile, 0, 1)
         self.burn_in = check_number("burn_in", burn_in, 0, 1)
+        if percentile is None and burn_in == 0:
+            raise ValueError(f"burn_in={burn_in!r} leaves nothing to estimate the percentile from; give percentile too")
         self.state: dict[str, Tensor] = {}
 
     def watch(self, run: Run, logits: Tensor, labels: Tensor) -> None:
