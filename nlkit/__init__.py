@@ -21,7 +21,7 @@ _HOME = {
     "corrupt": "noise", "noise_matrix": "noise",
     "Task": "task", "make_task": "task",
     "train": "training", "METHODS": "methods", "MODELS": "models", "build_model": "models",
-    "Record": "records", "records_frame": "records",
+    "Record": "records", "Step": "records", "records_frame": "records",
     "Experiment": "experiment", "plots": "plots", "live": "live",
 }  # fmt: skip
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from nlkit.data import DATASETS
 from nlkit.methods import METHODS, build_method
 from nlkit.models import MODELS
-from nlkit.records import Record
+from nlkit.records import Record, Step
 from nlkit.task import TASK_NOISE_TYPES, Task, make_task
 from nlkit.training import OPTIMIZERS, train
 
@@ -56,8 +56,10 @@ class Experiment:
             device=self.device,
         )
 
-    def run(self, task: Task | None = None, checkpoint: str | Path | None = None) -> Iterator[Record]:
-        """Train, and yield one record an epoch; `task` saves making it again when it is at hand."""
+    def run(
+        self, task: Task | None = None, checkpoint: str | Path | None = None, yield_steps: bool = False
+    ) -> Iterator[Record | Step]:
+        """Train as `train` does, and yield one record an epoch; `task` saves making it again when it is at hand."""
         build_method(self.method, self.options)  # refuses an option that is called as one of train's own arguments
         return train(
             task or self.task(),
@@ -70,5 +72,6 @@ class Experiment:
             weight_average=self.weight_average,
             seed=self.seed,
             checkpoint=checkpoint,
+            yield_steps=yield_steps,
             **self.options,
         )

@@ -1,11 +1,11 @@
-"""What training reports: one record an epoch."""
+"""What training reports: one record an epoch, and on demand how far it is within one."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from torch import Tensor
 
@@ -37,6 +37,14 @@ class Record:
     def as_row(self) -> dict[str, object]:
         """The record as a dictionary of plain values, `extra` nested, ready for JSON."""
         return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "example_weights"}
+
+
+class Step(NamedTuple):
+    """A training step that is done: number `step` of the `steps` of epoch `epoch`, both counted from 1."""
+
+    epoch: int
+    step: int
+    steps: int
 
 
 def records_frame(records: Iterable[Record]) -> pandas.DataFrame:

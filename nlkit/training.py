@@ -17,7 +17,7 @@ from nlkit.checks import check_choice, check_integer, check_number
 from nlkit.methods import build_method
 from nlkit.models import MODELS, build_model, predict
 from nlkit.randomness import seeded_generator
-from nlkit.records import Record
+from nlkit.records import Record, Step
 from nlkit.run import Batch, Run
 from nlkit.task import Task
 
@@ -40,8 +40,9 @@ def train(
     weight_average: float = 0.0,
     seed: int = 0,
     checkpoint: str | Path | None = None,
+    yield_steps: bool = False,
     **options: object,
-) -> Iterator[Record]:
+) -> Iterator[Record | Step]:
     """Train on a task and yield one `Record` at the end of each epoch.
 
     method: a name in `nlkit.METHODS`; its own options follow as keywords (`engine="higher"`).
@@ -52,6 +53,8 @@ def train(
     seed: draws the initial weights, the batches and what the method draws. Methods share the first two.
     checkpoint: a file that holds the run after every epoch. If it exists, its records are yielded again first and
         training goes on after them, to the same result as if it had never stopped.
+    yield_steps: yield a `Step` after every training step too, so that whoever drives a long epoch can show how far it
+        is, or stop in its middle. What is learned and recorded does not change.
 
     The run stops when no further record is asked for. The arguments are checked at the call, before the first record:
     a ValueError names the argument, the value and what is allowed.
@@ -96,7 +99,8 @@ def train(
         generator=seeded_generator(seed, "batches"),
     )
     done = _restore(checkpoint, settings, trainer) if checkpoint and checkpoint.exists() else []
-    return _epochs(trainer, done, checkpoint, settings)
+    events = _events(trainer, done, checkpoint, settings)
+    return events if yield_steps else (event for event in events if isinstance(event, Record))
 
 
 @dataclass
@@ -109,7 +113,7 @@ class _Trainer:
     epochs: int
     generator: torch.Generator
 
-    def epoch(self, number: int) -> Record:
+    def epoch(self, number: int) -> Iterator[Step | Record]:
         task, run = self.task, self.run
         images, labels = {
             "noisy": (task.noisy_images, task.given_labels),
@@ -119,7 +123,7 @@ class _Trainer:
         # A method that learns from the clean set alone goes through it as often as it takes to see as many examples.
         visits = max(len(labels), len(task.given_labels))
         losses, weights = [], torch.zeros(len(task.given_labels), device=task.device)
-        started = time.perf_counter()
+        started, waited = time.perf_counter(), 0.0
         batches = self._batches(len(labels), visits)
         for done, index in enumerate(batches):
             run.progress = (number - 1 + done / len(batches)) / self.epochs
@@ -129,10 +133,13 @@ class _Trainer:
                 self.averaged.update_parameters(run.model)
             if result.weights is not None:
                 weights[index] = result.weights.detach() * len(index)
+            left = time.perf_counter()
+            yield Step(number, done + 1, len(batches))
+            waited += time.perf_counter() - left
         loss = torch.stack(losses).mean().item()  # waits for the device, so that the time below is all of it
-        seconds = time.perf_counter() - started
+        seconds = time.perf_counter() - started - waited
         weighs = result.weights is not None
-        return Record(
+        yield Record(
             epoch=number,
             loss=loss,
             **self._measure(),
@@ -181,13 +188,15 @@ class _Trainer:
             generator.set_state(saved.cpu())
 
 
-def _epochs(trainer: _Trainer, done: list[Record], checkpoint: Path | None, settings: dict) -> Iterator[Record]:
+def _events(trainer: _Trainer, done: list[Record], checkpoint: Path | None, settings: dict) -> Iterator[Step | Record]:
     yield from done
     for number in range(len(done) + 1, trainer.epochs + 1):
-        done.append(trainer.epoch(number))
-        if checkpoint:
-            _save(checkpoint, settings, trainer, done)
-        yield done[-1]
+        for event in trainer.epoch(number):
+            if isinstance(event, Record):
+                done.append(event)
+                if checkpoint:
+                    _save(checkpoint, settings, trainer, done)
+            yield event
 
 
 def _averaged(model: nn.Module, decay: float) -> AveragedModel:

@@ -2,6 +2,8 @@
 
 import dataclasses
 import inspect
+import itertools
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -11,6 +13,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from nlkit import build_model, make_task, train
 from nlkit.methods.standard import Standard
 from nlkit.models import predict
+from nlkit.records import Record, Step
 
 
 @pytest.fixture(scope="module")
@@ -259,3 +262,27 @@ def test_averaging_leaves_the_training_as_it_is_and_survives_a_checkpoint(task, 
     next(run)
     run.close()
     assert_same_runs(list(train(task, epochs=3, weight_average=0.95, checkpoint=tmp_path / "run.pt")), averaged)
+
+
+def test_steps_in_between_tell_how_far_an_epoch_is_and_change_nothing(mnist5k):
+    task = make_task(mnist5k, ratio=0.4, clean_per_class=10, device="cpu")
+    plain = list(train(task, "reweight", epochs=2, batch_size=500))
+    events = list(train(task, "reweight", epochs=2, batch_size=500, yield_steps=True))
+    steps = [event for event in events if isinstance(event, Step)]
+    assert steps == [(epoch, step, 8) for epoch in (1, 2) for step in range(1, 9)]
+    assert [type(event) for event in events] == 2 * [*8 * [Step], Record]
+    stepped = [event for event in events if isinstance(event, Record)]
+    assert [r.loss for r in stepped] == [r.loss for r in plain]
+    assert [r.test_accuracy for r in stepped] == [r.test_accuracy for r in plain]
+
+
+def test_time_that_the_driver_takes_between_steps_is_not_training_time(mnist5k, monkeypatch):
+    task = make_task(mnist5k, ratio=0.4, clean_per_class=10, device="cpu")
+    clock = itertools.count()
+    monkeypatch.setattr("nlkit.training.time", SimpleNamespace(perf_counter=lambda: next(clock)))
+    run = train(task, epochs=1, batch_size=2000, yield_steps=True)
+    next(run)
+    for _ in range(1000):  # the driver looks at the clock a thousand times before it asks for more
+        next(clock)
+    *_, record = run
+    assert 0 < record.seconds < 100
