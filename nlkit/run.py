@@ -29,6 +29,7 @@ class Run:
     clean_images: Tensor  # (M, C, H, W)
     clean_labels: Tensor  # (M,)
     generator: torch.Generator  # on the CPU, for the method's own draws
+    num_classes: int
     progress: float = 0.0  # share of the training's steps that lie behind, in [0, 1)
 
     def descend(self, loss: Tensor) -> None:

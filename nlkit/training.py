@@ -92,6 +92,7 @@ def train(
             clean_images=task.clean_images,
             clean_labels=task.clean_labels,
             generator=seeded_generator(seed, "method"),
+            num_classes=task.num_classes,
         ),
         averaged=_averaged(model, weight_average) if weight_average else None,
         batch_size=batch_size,

@@ -12,6 +12,7 @@ from nlkit import build_model, make_task, train
 from nlkit.methods.mentormix import MentorMix, favour_the_trusted, sample_partners
 from nlkit.methods.mentornet import Mentor
 from nlkit.methods.mixup import draw_beta, mix, soft_cross_entropy
+from nlkit.models import predict
 from nlkit.randomness import seeded_generator
 from nlkit.run import Batch, Run
 
@@ -20,7 +21,7 @@ def new_run(progress: float, seed: int = 0) -> Run:
     model = build_model("mlp", (1, 4, 4), 3, seed=1).double()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     nothing = torch.empty(0)
-    return Run(model, optimizer, nothing, nothing, seeded_generator(seed, "method"), progress)
+    return Run(model, optimizer, nothing, nothing, seeded_generator(seed, "method"), 3, progress)
 
 
 def new_batch(size: int = 12) -> Batch:
@@ -60,18 +61,34 @@ def test_the_threshold_is_a_moving_percentile_and_each_kind_of_loss_has_its_own(
     generator = torch.Generator().manual_seed(2)
     for step in range(6):
         for name, scale in (("first", 1.0), ("second", 10.0)):
-            losses = scale * torch.rand(9, generator=generator, dtype=torch.float64)
+            losses, labels = scale * torch.rand(9, generator=generator, dtype=torch.float64), torch.arange(9) % 3
             percentile = float(np.percentile(losses.numpy(), 25))
             moving[name] = percentile if moving[name] is None else 0.5 * moving[name] + 0.5 * percentile
-            weights = mentor.weigh(run, losses, name)
+            weights = mentor.weigh(run, losses, labels, name)
             assert weights.tolist() == [float(loss < moving[name]) for loss in losses.tolist()], step
     assert moving["second"] > 3 * moving["first"]
 
 
+def test_by_class_each_class_is_held_against_its_own_moving_percentile():
+    mentor, run = Mentor(percentile=0.5, burn_in=0.0, by_class=True), new_run(0.5)
+    moving = {}
+    generator = torch.Generator().manual_seed(2)
+    for step, classes in enumerate(([0, 0, 0, 2], [0, 1, 1, 1, 1], [2, 2, 0, 0, 1, 2])):  # 1 is missing at first
+        labels = torch.tensor(classes)
+        losses = torch.rand(len(classes), generator=generator, dtype=torch.float64) + 10 * labels
+        for c in set(classes):
+            percentile = float(np.percentile(losses[labels == c].numpy(), 50))
+            moving[c] = 0.5 * moving[c] + 0.5 * percentile if c in moving else percentile
+        weights = mentor.weigh(run, losses, labels)
+        assert weights.tolist() == [float(ell < moving[c]) for ell, c in zip(losses.tolist(), classes)], step
+    assert mentor.state["threshold"].tolist() == pytest.approx([moving[c] for c in range(3)])
+
+
 def test_everything_counts_during_the_burn_in_and_not_after_it():
     mentor, losses = Mentor(percentile=0.5, burn_in=0.1), torch.arange(10.0)
-    assert mentor.weigh(new_run(0.0999), losses).tolist() == [1.0] * 10
-    assert 0 < mentor.weigh(new_run(0.1), losses).sum() < 10
+    labels = torch.zeros(10, dtype=torch.long)
+    assert mentor.weigh(new_run(0.0999), losses, labels).tolist() == [1.0] * 10
+    assert 0 < mentor.weigh(new_run(0.1), losses, labels).sum() < 10
 
 
 def test_an_unknown_percentile_is_the_agreement_at_the_end_of_the_burn_in():
@@ -85,7 +102,7 @@ def test_an_unknown_percentile_is_the_agreement_at_the_end_of_the_burn_in():
     mentor.watch(new_run(0.5), logits, torch.tensor([1, 2, 0, 1]))  # after the burn-in: not looked at
     assert mentor.state["agreement"].item() == pytest.approx(followed)
     losses = torch.rand(50, dtype=torch.float64)
-    mentor.weigh(new_run(0.5), losses)
+    mentor.weigh(new_run(0.5), losses, torch.zeros(50, dtype=torch.long))
     assert mentor.state["threshold"].item() == pytest.approx(np.percentile(losses.numpy(), 100 * followed))
 
 
@@ -170,6 +187,20 @@ def test_without_a_burn_in_the_percentile_must_be_given():
         with pytest.raises(ValueError, match="burn_in=0.*percentile"):
             train(task, method, burn_in=0)
         next(train(task, method, burn_in=0, percentile=0.6, epochs=1))
+
+
+def test_the_second_weighting_drops_classes_and_thresholds_by_class_keep_them(mnist5k):
+    """At 80 % noise one threshold for all leaves few classes that are predicted at all; one for each class does not."""
+    task = make_task(mnist5k, ratio=0.8, clean_per_class=0, seed=0, device="cpu")
+    predicted = {}
+    for by_class in (False, True):
+        model = build_model("mlp", (1, 28, 28), 10, seed=0)
+        options = {"alpha": 4.0, "second_weighting": True, "by_class": by_class}
+        *_, last = train(task, "mentormix", model=model, epochs=25, **options)
+        counts = np.bincount(predict(model, task.test_images).numpy(), minlength=10)
+        predicted[by_class] = (counts >= 20).sum(), last.test_accuracy
+    assert predicted[False][0] <= 7 and predicted[True][0] == 10
+    assert predicted[True][1] > predicted[False][1] + 0.2
 
 
 @pytest.mark.parametrize("ratio", [0.2, 0.4, 0.6, 0.8])

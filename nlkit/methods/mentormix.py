@@ -15,6 +15,9 @@ One step on a batch, with a mentor that thresholds the loss (see mentornet.py):
 The published settings for symmetric noise of 20, 40, 60, 80 % on CIFAR-10: alpha 2, 8, 8, 4; percentile 0.8, 0.6, 0.6,
 0.2; a second weighting from 60 % on. Left out, the percentile is estimated (see mentornet.py).
 
+With one threshold for all classes, and most of all with the second weighting, the classes that the network knows best
+push the others out of the training at high noise: `by_class` keeps the same share of every class (see mentornet.py).
+
 An example that seems wrong is not thrown away: it becomes a little of itself and much of a partner that seems right.
 """
 
@@ -40,10 +43,11 @@ class MentorMix:
         alpha: float = 2.0,
         second_weighting: bool = False,
         burn_in: float = 0.1,
+        by_class: bool = False,
     ):
         self.alpha = check_number("alpha", alpha, 0, above=True)
         self.second_weighting = second_weighting
-        self.mentor = Mentor(percentile, burn_in)
+        self.mentor = Mentor(percentile, burn_in, by_class)
         self.state = self.mentor.state
 
     def step(self, run: Run, batch: Batch) -> StepResult:
@@ -51,12 +55,13 @@ class MentorMix:
             logits = run.model(batch.images)
             losses = F.cross_entropy(logits, batch.labels, reduction="none")
         self.mentor.watch(run, logits, batch.labels)
-        v = self.mentor.weigh(run, losses)
+        v = self.mentor.weigh(run, losses, batch.labels)
         partner, lam = draw_mixture(v, self.alpha, run.generator)
         images = mix(batch.images, partner, lam)
         mixed = soft_cross_entropy(run.model(images), batch.labels, batch.labels[partner], lam)
         if self.second_weighting:
-            mixed = self.mentor.weigh(run, mixed, "second threshold") * mixed
+            mostly = torch.where(lam >= 0.5, batch.labels, batch.labels[partner])  # the class that a blend is most of
+            mixed = self.mentor.weigh(run, mixed, mostly, "second threshold") * mixed
         loss = mixed.mean()
         run.descend(loss)
         return StepResult(loss, normalize_weights(v))

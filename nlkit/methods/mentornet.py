@@ -10,6 +10,9 @@
 p is the share of examples to keep, best near the share of right labels. That share is seldom known. Left out, it is
 estimated from the labels that one has: at the end of the burn-in a network recovers most true classes and has memorized
 little, so the share of given labels that it agrees with is about the share that is right.
+
+One threshold for all classes keeps more of those that the network knows best, which it then knows better still; at high
+noise the other classes die out. `by_class` holds each given class against a threshold of its own.
 """
 
 from __future__ import annotations
@@ -26,15 +29,15 @@ class MentorNet:
     learns_from = "noisy"
     needs_clean = False
 
-    def __init__(self, percentile: float | None = None, burn_in: float = 0.1):
-        self.mentor = Mentor(percentile, burn_in)
+    def __init__(self, percentile: float | None = None, burn_in: float = 0.1, by_class: bool = False):
+        self.mentor = Mentor(percentile, burn_in, by_class)
         self.state = self.mentor.state
 
     def step(self, run: Run, batch: Batch) -> StepResult:
         logits = run.model(batch.images)
         losses = F.cross_entropy(logits, batch.labels, reduction="none")
         self.mentor.watch(run, logits, batch.labels)
-        v = self.mentor.weigh(run, losses)
+        v = self.mentor.weigh(run, losses, batch.labels)
         loss = (v * losses).mean()
         run.descend(loss)
         return StepResult(loss, normalize_weights(v))
@@ -43,9 +46,10 @@ class MentorNet:
 class Mentor:
     """Weights by a threshold on the loss. It remembers a moving percentile for each kind of loss, and the agreement."""
 
-    def __init__(self, percentile: float | None, burn_in: float):
+    def __init__(self, percentile: float | None, burn_in: float, by_class: bool = False):
         self.percentile = percentile if percentile is None else check_number("percentile", percentile, 0, 1)
         self.burn_in = check_number("burn_in", burn_in, 0, 1)
+        self.by_class = by_class
         if percentile is None and burn_in == 0:
             raise ValueError(f"burn_in={burn_in!r} leaves nothing to estimate the percentile from; give percentile too")
         self.state: dict[str, Tensor] = {}
@@ -56,15 +60,32 @@ class Mentor:
             agrees = (logits.argmax(1) == labels).double().mean()
             self._average("agreement", agrees, decay=0.9)
 
-    def weigh(self, run: Run, losses: Tensor, name: str = "threshold") -> Tensor:
-        """v (B,) of 0 and 1 for `losses` (B,). Each `name` has a moving average γ of its own."""
+    def weigh(self, run: Run, losses: Tensor, labels: Tensor, name: str = "threshold") -> Tensor:
+        """v (B,) of 0 and 1 for `losses` (B,) of examples of the classes `labels` (B,).
+
+        Each `name` has a moving average γ of its own.
+        """
         losses = losses.detach()
         keep = self.state["agreement"] if self.percentile is None else torch.as_tensor(self.percentile)
-        percentile = torch.quantile(losses, keep.to(losses))
-        threshold = self._average(name, percentile, decay=0.5)
+        if self.by_class:
+            percentiles = class_percentiles(losses, labels, keep.to(losses), run.num_classes)
+            threshold = self._average(name, percentiles, decay=0.5)[labels]
+        else:
+            threshold = self._average(name, torch.quantile(losses, keep.to(losses)), decay=0.5)
         return torch.ones_like(losses) if run.progress < self.burn_in else (losses < threshold).to(losses.dtype)
 
     def _average(self, name: str, value: Tensor, decay: float) -> Tensor:
         before = self.state.get(name, value)
+        before, value = before.where(~before.isnan(), value), value.where(~value.isnan(), before)  # NaN: nothing seen
         self.state[name] = decay * before + (1 - decay) * value
         return self.state[name]
+
+
+def class_percentiles(losses: Tensor, labels: Tensor, share: Tensor, num_classes: int) -> Tensor:
+    """(K,) the `share`-th quantile of the losses (B,) of each class, NaN for a class that `labels` (B,) lacks."""
+    order = losses.argsort()
+    order = order[labels[order].argsort(stable=True)]  # by class, and by loss within each
+    counts = torch.bincount(labels, minlength=num_classes)
+    place = counts.cumsum(0) - counts + share * (counts - 1).clamp(min=0)  # between two neighbours in that order
+    low, high = (losses[order][at.long().clamp(max=len(losses) - 1)] for at in (place.floor(), place.ceil()))
+    return low.lerp(high, place.frac()).where(counts > 0, torch.nan)
