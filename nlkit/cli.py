@@ -1,4 +1,4 @@
-"""The command line: `nlkit train`, `nlkit data`, `nlkit lab`, `nlkit doctor`.
+"""The command line: `nlkit train`, `nlkit sweep`, `nlkit data`, `nlkit lab`, `nlkit doctor`.
 
 Bad input ends in one line on stderr and exit code 2; what the machine lacks (a data set, a package) in exit code 1.
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 
-from nlkit.checks import DataError
+from nlkit.checks import DataError, check_choice
 
 
 class _Commands(click.Group):
@@ -98,6 +98,25 @@ def lab(jupyter_options: tuple[str, ...]) -> int:
     from nlkit.lab import open_lab
 
     return open_lab(jupyter_options)
+
+
+@commands.command()
+@click.argument("name")
+@click.option("--file", type=click.Path(dir_okay=False, path_type=Path), help="Keep the results here instead.")
+def sweep(name: str, file: Path | None) -> None:
+    """Run the grid of experiments NAME, from where it was broken off, and keep the results with the package."""
+    from tqdm import tqdm
+
+    from nlkit.sweep import GRIDS, load_sweep, run_sweep, stored
+
+    file = file or stored(name)
+    experiments = GRIDS[check_choice("sweep", name, GRIDS)]()
+    done = len(load_sweep(file).results) if file.exists() else 0
+    with tqdm(total=len(experiments), initial=done, unit="run", file=sys.stderr, disable=None) as bar:
+        for result in run_sweep(experiments, file):
+            bar.set_postfix_str(f"{result.experiment.method}, {result.experiment.noise} {result.experiment.ratio:.0%}")
+            bar.update()
+    click.echo(f"{len(experiments)} runs: {file}")
 
 
 def _train_command() -> click.Command:

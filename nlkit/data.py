@@ -10,6 +10,7 @@ import functools
 import hashlib
 import sys
 import types
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -101,6 +102,23 @@ class Dataset:
         if (counts == 0).any():
             empty = [self.class_names[c] for c in (counts == 0).nonzero().flatten()]
             raise ValueError(f"train_labels has no example of class {', '.join(empty)}; every class needs some")
+
+    def of_classes(self, class_names: Sequence[str]) -> Dataset:
+        """The examples of these classes alone, which are numbered anew in the order given.
+
+        Raises a ValueError for a class that the data set does not have, or for one named twice.
+        """
+        for name in class_names:
+            check_choice("class_names", name, self.class_names)
+        if len(set(class_names)) < len(class_names) or not class_names:
+            raise ValueError(f"class_names={tuple(class_names)!r} must name one class or more, each once")
+        place = torch.full((self.num_classes,), -1, device=self.train_labels.device)
+        place[[self.class_names.index(name) for name in class_names]] = torch.arange(len(class_names)).to(place)
+        parts = {}
+        for part in ("train", "test"):
+            images, labels = getattr(self, f"{part}_images"), place[getattr(self, f"{part}_labels")]
+            parts[f"{part}_images"], parts[f"{part}_labels"] = images[labels >= 0], labels[labels >= 0]
+        return replace(self, class_names=tuple(class_names), **parts)
 
     @property
     def num_classes(self) -> int:

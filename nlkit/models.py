@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 
 import torch
@@ -54,6 +55,22 @@ def build_model(name: str, shape: tuple[int, int, int], num_classes: int, *, see
     with torch.random.fork_rng(devices=[]):  # torch's layers draw their weights from the global generator only
         torch.manual_seed(seed)
         return MODELS[name](shape, num_classes)
+
+
+def with_new_head(model: nn.Sequential, num_classes: int, *, seed: int = 0) -> nn.Sequential:
+    """A copy of a trained network whose last, linear layer is drawn anew for other classes: the start of fine-tuning.
+
+    Raises a ValueError when the network does not end in a linear layer.
+    """
+    check_integer("num_classes", num_classes, 1)
+    check_integer("seed", seed, 0, MAX_SEED)
+    if not isinstance(model, nn.Sequential) or not isinstance(model[-1], nn.Linear):
+        raise ValueError(f"model={type(model).__name__} must be a Sequential that ends in a Linear layer")
+    copied = copy.deepcopy(model)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        copied[-1] = nn.Linear(model[-1].in_features, num_classes).to(next(model.parameters()))
+    return copied
 
 
 @torch.no_grad()

@@ -284,3 +284,17 @@ def test_a_good_data_set_is_taken_as_it_is_and_is_frozen():
     assert dataset.to("cpu").train_labels.tolist() == [0, 1, 0, 1]
     with pytest.raises(AttributeError):
         dataset.name = "other"
+
+
+def test_a_part_of_the_classes_is_numbered_anew(mnist5k):
+    part = mnist5k.of_classes(("7", "3"))
+    assert part.class_names == ("7", "3")
+    for split in ("train", "test"):
+        images, labels = getattr(mnist5k, f"{split}_images"), getattr(mnist5k, f"{split}_labels")
+        chosen = [i for i, label in enumerate(labels.tolist()) if label in (7, 3)]
+        assert torch.equal(getattr(part, f"{split}_images"), images[chosen])
+        expected = [{7: 0, 3: 1}[labels[i].item()] for i in chosen]
+        assert getattr(part, f"{split}_labels").tolist() == expected
+    for names, what in ((("7", "x"), "'x' is not known"), (("7", "7"), "each once"), ((), "one class or more")):
+        with pytest.raises(ValueError, match=what):
+            mnist5k.of_classes(names)

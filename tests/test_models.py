@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from nlkit import MODELS, build_model
-from nlkit.models import predict
+from nlkit.models import predict, with_new_head
 
 
 def test_the_classroom_network_has_109386_parameters():
@@ -68,3 +68,19 @@ def test_predict_is_the_plain_argmax_in_evaluation_mode_and_restores_the_mode(tr
 def test_an_unknown_network_is_named_with_the_nearest_known_one():
     with pytest.raises(ValueError, match="model='mpl' is not known; did you mean 'mlp'"):
         build_model("mpl", (1, 28, 28), 10)
+
+
+def test_a_new_head_leaves_the_rest_and_the_trained_network_as_they_were():
+    trained = build_model("mlp", (1, 8, 8), 5, seed=0)
+    before = {name: p.clone() for name, p in trained.state_dict().items()}
+    tuned, again = (with_new_head(trained, 3, seed=7) for _ in range(2))
+    assert tuned(torch.zeros(4, 1, 8, 8)).shape == (4, 3)
+    kept = [name for name in before if not name.startswith("5.")]
+    assert len(kept) == 4
+    for name in kept:
+        assert torch.equal(tuned.state_dict()[name], before[name])
+        assert tuned.state_dict()[name].data_ptr() != trained.state_dict()[name].data_ptr()
+    assert all(torch.equal(trained.state_dict()[name], value) for name, value in before.items())
+    assert all(torch.equal(a, b) for a, b in zip(tuned.parameters(), again.parameters()))
+    with pytest.raises(ValueError, match="ReLU must be a Sequential"):
+        with_new_head(nn.ReLU(), 3)

@@ -40,6 +40,13 @@ def figures(task, history):
         "mixed_batch": plots.mixed_batch(
             task, torch.arange(64), torch.arange(64).flip(0), torch.full((64,), 0.7), (torch.arange(64) % 2).float()
         ),
+        "belts": plots.belts(
+            {"20 %": {"blue": [[0.5, 0.4], [0.6, 0.5]], "red": [[0.7, 0.7], [0.8, 0.7]]}},
+            [1, 2],
+            xlabel="epoch",
+            ylabel="test accuracy",
+        ),
+        "predicted_classes": plots.predicted_classes({"one": [0.9, 0.1], "two": [0.5, 0.5]}, ["a", "b"]),
         "weighted_images": plots.weighted_images(task, torch.arange(64), torch.rand(64)),
     }
 
@@ -174,3 +181,19 @@ def test_a_single_epoch_can_be_drawn(task):
     history = list(train(task, "standard", epochs=1))
     plots.memorization_curves(history).png()
     plots.compare_methods({"standard": [history]}).png()
+
+
+def test_belts_are_the_mean_and_its_interval():
+    runs = [[0.5, 0.4], [0.6, 0.5], [0.7, 0.3]]
+    (ax,) = plots.belts({"20 %": {"blue": runs}}, [1, 2], xlabel="epoch", ylabel="accuracy").axes
+    assert ax.lines[0].get_ydata() == pytest.approx([60, 40])
+    (belt,) = ax.collections
+    edges = belt.get_paths()[0].vertices
+    half = 4.302653 * 10 / 3**0.5  # Student's t for two degrees of freedom; both columns spread by 10 points
+    assert {round(y, 3) for x, y in edges if x == 1} == {round(60 - half, 3), round(60 + half, 3)}
+
+
+def test_predicted_classes_are_bars_as_high_as_the_shares():
+    first, second = plots.predicted_classes({"one": [0.9, 0.1], "two": [0.25, 0.75]}, ["a", "b"]).axes
+    assert [bar.get_height() for bar in first.patches] == pytest.approx([90, 10])
+    assert [bar.get_height() for bar in second.patches] == pytest.approx([25, 75])

@@ -36,6 +36,10 @@ METHOD_STYLES = {
     "mentornet": Style("#E69F00", "^", "--"),
     "mentormix": Style("#0072B2", "P", "-"),
 }
+KINDS_OF_NOISE = {
+    "blue": Style("#0072B2", "o", "-"),
+    "red": Style("#D55E00", "X", "--"),
+}
 SPARE_STYLES = [
     Style("#D55E00", "X", "-."),
     Style("#56B4E9", "h", "--"),
@@ -59,7 +63,11 @@ _SETTINGS = {
 
 def method_style(method: str) -> Style:
     """Colour, marker and line style of a method, the same in every picture, also for one this file has not heard of."""
-    return METHOD_STYLES.get(method) or SPARE_STYLES[zlib.crc32(method.encode()) % len(SPARE_STYLES)]
+    return (
+        METHOD_STYLES.get(method)
+        or KINDS_OF_NOISE.get(method)
+        or SPARE_STYLES[zlib.crc32(method.encode()) % len(SPARE_STYLES)]
+    )
 
 
 def text_color(color: str) -> str:

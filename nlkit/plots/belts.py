@@ -1,0 +1,70 @@
+"""Pictures of many runs: means over seeds with their confidence intervals, and what becomes of the classes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from nlkit.intervals import mean_interval
+from nlkit.plots.style import REFERENCE, Figure, label_ends, marker_every, method_style, percent_axis, picture
+
+
+@picture
+def belts(
+    panels: Mapping[str, Mapping[str, Sequence[Sequence[float]]]],
+    x: Sequence[float],
+    *,
+    xlabel: str,
+    ylabel: str,
+    title: str = "",
+) -> Figure:
+    """Panels side by side; in each, lines of shares in [0, 1] over x: the mean as a line, its 95 % interval as a belt.
+
+    panels: title -> name of a line (a method, or "blue" and "red") -> two or more runs, each a value for each x.
+    """
+    figure = Figure(figsize=(10, 4.4), layout="constrained")
+    axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+    told = []
+    for ax, (panel, lines) in zip(axes, panels.items()):
+        ends = []
+        for name, runs in lines.items():
+            style, belt = method_style(name), [mean_interval(at) for at in zip(*runs, strict=True)]
+            mean = [100 * i.mean for i in belt]
+            ax.fill_between(
+                x, [100 * i.low for i in belt], [100 * i.high for i in belt], color=style.color, alpha=0.2, linewidth=0
+            )
+            ax.plot(x, mean, color=style.color, linestyle=style.line, marker=style.marker, markevery=marker_every(x))
+            ends.append((mean[-1], name.replace("_", " "), style.color))
+            told.append(f"{panel}, {name.replace('_', ' ')}: {belt[0].percent()} to {belt[-1].percent()}")
+        label_ends(ax, x, ends)
+        percent_axis(ax, ylabel if ax is axes[0] else "")
+        if ax is not axes[0]:
+            ax.set_ylabel("")
+        ax.set_xlabel(xlabel)
+        ax.set_title(panel)
+    figure.suptitle(title, x=0.01, ha="left")
+    figure.alt = f"{ylabel} by {xlabel}, mean and 95 % interval over runs, from first to last. " + "; ".join(told)
+    return figure
+
+
+@picture
+def predicted_classes(shares: Mapping[str, Sequence[float]], class_names: Sequence[str], *, title: str = "") -> Figure:
+    """How often networks predict each class: network -> share in [0, 1] of its predictions, class by class."""
+    figure = Figure(figsize=(10, 1.1 + 1.5 * len(shares)), layout="constrained")
+    axes = figure.subplots(len(shares), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
+    for ax, (name, share) in zip(axes, shares.items()):
+        percent = [100 * value for value in share]
+        ax.bar(range(len(percent)), percent, color=method_style("mentormix").color, width=0.7)
+        for c, value in enumerate(percent):
+            ax.text(c, value + 1, f"{value:.0f}", ha="center", va="bottom", fontsize=11)
+        ax.axhline(100 / len(percent), color=REFERENCE, linestyle=":")
+        ax.set_title(name)
+    axes[0].set_ylim(0, 100 * max(max(share) for share in shares.values()) * 1.25)
+    axes[-1].set_xticks(range(len(class_names)), class_names)
+    axes[-1].set_xlabel("predicted class (dotted: equal shares)")
+    figure.supylabel("% of predictions")
+    figure.suptitle(title, x=0.01, ha="left")
+    figure.alt = "Share of the predictions that go to each class. " + "; ".join(
+        f"{name}: {sum(v < 0.02 for v in share)} of {len(share)} classes get less than 2 %, the most frequent "
+        f"{max(share):.0%}" for name, share in shares.items()
+    )  # fmt: skip
+    return figure

@@ -1,0 +1,161 @@
+"""Sweeps: many runs, one after another, kept in one small file that a broken-off sweep goes on from.
+
+Grids that take too long for a lesson are run by `nlkit sweep NAME`, and their results are part of the package, with the
+date, the versions and the machine that they come from: a notebook loads them, and can run any cell again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import importlib.metadata
+import json
+import os
+import platform
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from nlkit.checks import check_choice
+from nlkit.cnwl import LEVELS
+from nlkit.experiment import Experiment
+from nlkit.records import Record
+
+
+@dataclass(frozen=True)
+class Result:
+    """What is kept of a run: its settings, and two curves by epoch, in [0, 1]."""
+
+    experiment: Experiment
+    test_accuracy: tuple[float, ...]
+    memorized: tuple[float, ...]  # NaN where no label is wrong
+    seconds: float  # in the training steps
+
+    @property
+    def best(self) -> float:
+        return max(self.test_accuracy)
+
+    @property
+    def final(self) -> float:
+        return self.test_accuracy[-1]
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Results and where they come from."""
+
+    made: Mapping[str, str]  # date, versions, processor
+    results: tuple[Result, ...]
+
+    def where(self, **settings: object) -> list[Result]:
+        """The results whose experiments have these settings; a ValueError when there are none."""
+        found = [r for r in self.results if all(getattr(r.experiment, name) == v for name, v in settings.items())]
+        if not found:
+            raise ValueError(f"no run of this sweep has {', '.join(f'{k}={v!r}' for k, v in settings.items())}")
+        return found
+
+
+def run_sweep(experiments: Iterable[Experiment], file: str | Path) -> Iterator[Result]:
+    """Run the experiments that `file` (JSON) does not hold yet, and yield each result once it is saved there.
+
+    Raises a ValueError, before any run, when the file is not a sweep's or its folder does not exist.
+    """
+    file = Path(file)
+    if not file.absolute().parent.is_dir():
+        raise ValueError(f"file={str(file)!r} is in a folder that does not exist")
+    done = list(load_sweep(file).results) if file.exists() else []
+    return _missing_runs(list(experiments), done, file)
+
+
+def _missing_runs(experiments: list[Experiment], done: list[Result], file: Path) -> Iterator[Result]:
+    known = [result.experiment for result in done]
+    for experiment in experiments:
+        if experiment in known:
+            continue
+        result = summarize(experiment, experiment.run())
+        done.append(result)
+        _save(file, done)
+        yield result
+
+
+def summarize(experiment: Experiment, run: Iterable[Record]) -> Result:
+    """Train to the end, and keep of the records what a sweep keeps."""
+    records = list(run)
+    return Result(
+        experiment,
+        tuple(round(r.test_accuracy, 4) for r in records),
+        tuple(round(r.memorized, 4) for r in records),
+        round(sum(r.seconds for r in records), 2),
+    )
+
+
+def load_sweep(name: str | Path) -> Sweep:
+    """The results of a grid that the package carries, by its name (see `GRIDS`), or those of a file."""
+    file = stored(name) if name in GRIDS else Path(name)
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        rows = content["results"]
+        results = tuple(
+            Result(
+                Experiment(**row["settings"]),
+                tuple(row["test_accuracy"]),
+                tuple(float("nan") if v is None else v for v in row["memorized"]),
+                row["seconds"],
+            )
+            for row in rows
+        )
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise ValueError(f"{str(name)!r} is not a sweep's file, nor one of {', '.join(GRIDS)}: {error}") from error
+    return Sweep(content["made"], results)
+
+
+def stored(name: str) -> Path:
+    """Where the package carries the results of a grid."""
+    check_choice("sweep", name, GRIDS)
+    return Path(__file__).parent / "results" / f"{name}.json"
+
+
+def _save(file: Path, results: list[Result]) -> None:
+    rows = [
+        {
+            "settings": _settings(r.experiment),
+            "test_accuracy": r.test_accuracy,
+            "memorized": [None if v != v else v for v in r.memorized],
+            "seconds": r.seconds,
+        }
+        for r in results
+    ]
+    versions = ", ".join(f"{p} {importlib.metadata.version(p)}" for p in ("nlkit", "torch", "numpy"))
+    made = {
+        "date": datetime.date.today().isoformat(),
+        "versions": f"{versions}, Python {platform.python_version()}",
+        "processor": f"{platform.machine()}, {os.cpu_count()} cores",
+    }
+    lines = ",\n".join(json.dumps(row, allow_nan=False) for row in rows)
+    partial = file.with_name(file.name + ".partial")
+    partial.write_text(f'{{"made": {json.dumps(made)},\n"results": [\n{lines}\n]}}\n', encoding="utf-8")
+    os.replace(partial, file)
+
+
+def _settings(experiment: Experiment) -> dict[str, object]:
+    """The settings that differ from the defaults: enough to make the experiment again."""
+    default = Experiment()
+    values = {f.name: getattr(experiment, f.name) for f in dataclasses.fields(experiment)}
+    return {name: value for name, value in values.items() if value != getattr(default, name)}
+
+
+def _blue_and_red() -> list[Experiment]:
+    """Ten noise levels, blue (symmetric) and red: without a clean set, and with a small one for what needs it."""
+    without = [("standard", {}), ("mixup", {}), ("mentornet", {}), ("mentormix", {}), ("mentormix", {"by_class": True})]
+    return [
+        Experiment(noise=noise, ratio=ratio, clean_per_class=clean, method=method, options=options, seed=seed)
+        for seed in range(5)
+        for clean, methods in ((0, without), (10, [("standard", {}), ("reweight", {}), ("clean_only", {})]))
+        for ratio in LEVELS
+        for noise in ("symmetric", "red")
+        for method, options in methods
+        if method != "clean_only" or (ratio == 0 and noise == "symmetric")  # it never sees the noise
+    ]
+
+
+GRIDS = {"blue-and-red": _blue_and_red}
