@@ -7,8 +7,8 @@
     block:  y = relu(F(x) + shortcut(x)),  F = norm ∘ 3×3 convolution ∘ relu ∘ norm ∘ 3×3 convolution
     mean over the positions, linear layer
 
-The shortcut has no parameters (option A of the paper): where a block halves the image and doubles the channels, it takes
-every second pixel and fills the new channels with zeros.
+The shortcut has no parameters (option A of the paper): where a block halves the image and doubles the channels, it
+takes every second pixel and fills the new channels with zeros.
 """
 
 from __future__ import annotations
