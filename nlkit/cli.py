@@ -121,14 +121,17 @@ def sweep(name: str, file: Path | None) -> None:
 
 def _train_command() -> click.Command:
     from nlkit.experiment import Experiment
+    from nlkit.recipes import Recipe, describe
 
-    options = [
-        click.Option(
-            [f"--{f.name.replace('_', '-')}"], type=type(f.default), default=f.default, show_default=True,
-            help=f.metadata["help"],
-        )
-        for f in dataclasses.fields(Experiment) if "help" in f.metadata
-    ]  # fmt: skip
+    options = []
+    for f in dataclasses.fields(Experiment):
+        if "help" in f.metadata:
+            by_recipe = f.default is None
+            options.append(click.Option(
+                [f"--{f.name.replace('_', '-')}"], default=f.default, help=f.metadata["help"],
+                type=type(getattr(Recipe(), f.name) if by_recipe else f.default),
+                show_default=describe(f.name) if by_recipe else True,
+            ))  # fmt: skip
     options += [
         click.Option(
             ["-o", "--option", "option"], multiple=True, metavar="NAME=VALUE",
@@ -139,7 +142,8 @@ def _train_command() -> click.Command:
         click.Option(["--json", "as_json"], is_flag=True, help="Print one JSON object an epoch instead of a table."),
     ]  # fmt: skip
     return click.Command(
-        "train", params=options, callback=_train, help=_TRAIN_SUMMARY,
+        "train", params=options, callback=_train,
+        help=f"{_TRAIN_SUMMARY}\n\nDefaults in parentheses are the recipe's, of every network or of the one named.",
         epilog="Example: nlkit train --method reweight --ratio 0.8 --clean-per-class 50 --epochs 25 --plot curves.png",
     )  # fmt: skip
 
@@ -151,7 +155,7 @@ def _train(option: tuple[str, ...], checkpoint: Path | None, plot: Path | None, 
 
     if plot:
         _check_plot_path(plot)
-    experiment = Experiment(**fields, options=dict(_parse_option(o) for o in option))
+    experiment = Experiment(**fields, options=dict(_parse_option(o) for o in option)).resolved()
     task = experiment.task()
     run = experiment.run(task, checkpoint)
     click.echo(repr(task), err=True)

@@ -1,12 +1,18 @@
-"""Devices: `"auto"` takes CUDA, then Apple's MPS, then the CPU."""
+"""Devices, and the precision in which a network computes on them."""
 
 from __future__ import annotations
 
 import torch
+from torch import Tensor, nn
+
+PRECISIONS = ("auto", "float32", "bfloat16")
 
 
 def pick_device(device: str | torch.device = "auto") -> torch.device:
-    """The device that a name stands for; a ValueError when it is not a device or not on this machine."""
+    """The device that a name stands for, `"auto"` being CUDA, then Apple's MPS, then the CPU.
+
+    Raises a ValueError when it is not a device or not on this machine.
+    """
     if str(device) == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda")
@@ -17,3 +23,36 @@ def pick_device(device: str | torch.device = "auto") -> torch.device:
     except (RuntimeError, AssertionError, TypeError) as error:
         raise ValueError(f"device={device!r} can't be used here; take 'auto', 'cpu', 'cuda' or 'mps'") from error
     return picked
+
+
+def pick_precision(precision: str, network: nn.Module, device: torch.device) -> str:
+    """ "float32" or "bfloat16"; `"auto"` is bfloat16 for convolutions on an NVIDIA GPU that computes in it."""
+    if precision != "auto":
+        return precision
+    # Older GPUs emulate it, which is slower than float32.
+    fast = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    return "bfloat16" if fast and has_convolutions(network) else "float32"
+
+
+def has_convolutions(network: nn.Module) -> bool:
+    """Whether any layer of `network` is a two-dimensional convolution."""
+    return any(isinstance(layer, nn.Conv2d) for layer in network.modules())
+
+
+class InBfloat16(nn.Module):
+    """A network whose layers compute in bfloat16 where that is safe (`torch.autocast`).
+
+    Its parameters stay float32, and so do its logits (B, K): losses, example weights and the optimizer's step never see
+    less. It needs no loss scaling, since bfloat16 has float32's range.
+    """
+
+    def __init__(self, network: nn.Module):
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> Tensor:
+        # Entered anew each pass: autocast remembers the parameters that it cast, and those of a pass without gradients
+        # (a method's first look at a batch) must not serve one with gradients.
+        with torch.autocast(images.device.type, torch.bfloat16):
+            logits = self.network(images)
+        return logits.float()

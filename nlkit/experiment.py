@@ -6,15 +6,20 @@ Its fields are the command line's options, the sweep's columns and the widgets' 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
+from nlkit.augment import AUGMENTATIONS
+from nlkit.checks import check_choice
 from nlkit.data import DATASETS
+from nlkit.devices import PRECISIONS
 from nlkit.methods import METHODS, build_method
 from nlkit.models import MODELS
+from nlkit.optimizers import OPTIMIZERS, SCHEDULES
+from nlkit.recipes import RECIPES, Recipe
 from nlkit.records import Record, Step
 from nlkit.task import TASK_NOISE_TYPES, Task, make_task
-from nlkit.training import OPTIMIZERS, train
+from nlkit.training import train
 
 
 def _setting(default: object, help: str):
@@ -24,6 +29,8 @@ def _setting(default: object, help: str):
 @dataclass(frozen=True)
 class Experiment:
     """A task and a way to train on it. Values are checked when they are used, by `task()` and `run()`.
+
+    A setting that is None is taken from the recipe of the network (`nlkit.recipes.RECIPES`); `resolved()` fills it in.
 
     >>> experiment = Experiment(method="reweight", ratio=0.4, epochs=2)
     >>> [record.epoch for record in experiment.run()]
@@ -36,14 +43,27 @@ class Experiment:
     clean_per_class: int = _setting(50, "Clean set: trusted examples a class.")
     method: str = _setting("standard", f"Method: {', '.join(METHODS)}.")
     model: str = _setting("mlp", f"Network: {', '.join(MODELS)}.")
-    epochs: int = _setting(25, "Passes through the noisy set.")
-    batch_size: int = _setting(128, "Noisy examples a step.")
-    optimizer: str = _setting("adam", f"Optimizer: {', '.join(OPTIMIZERS)}.")
-    learning_rate: float = _setting(6e-4, "Learning rate, constant.")
-    weight_average: float = _setting(0.0, "Decay a step of a moving average of the weights, which is then measured.")
+    epochs: int | None = _setting(None, "Passes through the noisy set.")
+    batch_size: int | None = _setting(None, "Noisy examples a step.")
+    optimizer: str | None = _setting(None, f"Optimizer: {', '.join(OPTIMIZERS)}.")
+    learning_rate: float | None = _setting(None, "Learning rate, with which the schedule starts.")
+    schedule: str | None = _setting(None, f"Learning-rate schedule: {', '.join(SCHEDULES)}.")
+    weight_decay: float | None = _setting(None, "What of the weights is added to their gradient.")
+    augment: str | None = _setting(None, f"Augmentation of what is learned from: {', '.join(AUGMENTATIONS)}.")
+    weight_average: float | None = _setting(None, "Decay a step of an average of the weights, which is measured.")
+    precision: str | None = _setting(None, f"Precision of the training: {', '.join(PRECISIONS)}.")
     seed: int = _setting(0, "Seed of noise, clean set, initial weights and batches.")
     device: str = _setting("auto", "auto, cpu, cuda or mps.")
     options: Mapping[str, object] = field(default_factory=dict)  # the method's own options
+
+    def resolved(self) -> Experiment:
+        """This experiment with every setting filled in, those that are None by the recipe of its network.
+
+        Raises a ValueError for an unknown network, or for epochs that are not a whole number of at least 1.
+        """
+        check_choice("model", self.model, MODELS)
+        recipe = RECIPES.get(self.model, Recipe()).settings(self.epochs)
+        return replace(self, **{name: value for name, value in recipe.items() if getattr(self, name) is None})
 
     def task(self) -> Task:
         """The data of this experiment."""
@@ -61,15 +81,12 @@ class Experiment:
     ) -> Iterator[Record | Step]:
         """Train as `train` does, and yield one record an epoch; `task` saves making it again when it is at hand."""
         build_method(self.method, self.options)  # refuses an option that is called as one of train's own arguments
+        settings = self.resolved()
         return train(
             task or self.task(),
             self.method,
             model=self.model,
-            epochs=self.epochs,
-            batch_size=self.batch_size,
-            optimizer=self.optimizer,
-            learning_rate=self.learning_rate,
-            weight_average=self.weight_average,
+            **{f.name: getattr(settings, f.name) for f in fields(Recipe)},
             seed=self.seed,
             checkpoint=checkpoint,
             yield_steps=yield_steps,

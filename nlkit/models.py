@@ -1,4 +1,4 @@
-"""Networks, small enough that training follows a slider."""
+"""Networks: two small enough that training follows a slider, and one for a GPU."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from torch import nn
 
 from nlkit.checks import check_choice, check_integer
 from nlkit.randomness import MAX_SEED
+from nlkit.resnet import resnet32
 
 
 def mlp(shape: tuple[int, int, int], num_classes: int) -> nn.Module:
@@ -42,7 +43,7 @@ def cnn(shape: tuple[int, int, int], num_classes: int) -> nn.Module:
     )
 
 
-MODELS: dict[str, Callable[[tuple[int, int, int], int], nn.Module]] = {"mlp": mlp, "cnn": cnn}
+MODELS: dict[str, Callable[[tuple[int, int, int], int], nn.Module]] = {"mlp": mlp, "cnn": cnn, "resnet32": resnet32}
 
 
 def build_model(name: str, shape: tuple[int, int, int], num_classes: int, *, seed: int = 0) -> nn.Module:

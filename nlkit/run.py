@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from nlkit.augment import unchanged
+
 
 class Batch(NamedTuple):
     index: Tensor  # (B,) places in the examples that the method learns from; the noisy set comes first
-    images: Tensor  # (B, C, H, W)
+    images: Tensor  # (B, C, H, W), augmented
     labels: Tensor  # (B,) given labels
 
 
@@ -31,6 +34,7 @@ class Run:
     generator: torch.Generator  # on the CPU, for the method's own draws
     num_classes: int
     progress: float = 0.0  # share of the training's steps that lie behind, in [0, 1)
+    augment: Callable[[Tensor, torch.Generator], Tensor] = unchanged  # for clean batches; a `Batch` comes augmented
 
     def descend(self, loss: Tensor) -> None:
         """One optimizer step down the gradient of `loss`."""
@@ -39,9 +43,21 @@ class Run:
         self.optimizer.step()
 
     def clean_batch(self, size: int) -> tuple[Tensor, Tensor]:
-        """`size` examples of the clean set (all of it, if it is smaller), drawn afresh without replacement."""
+        """`size` examples of the clean set (all of it, if it is smaller), drawn afresh without replacement.
+
+        They are augmented as the noisy ones are: what helps on them should not hang on where in the image things are.
+        """
         chosen = torch.randperm(len(self.clean_labels), generator=self.generator)[:size].to(self.clean_labels.device)
-        return self.clean_images[chosen], self.clean_labels[chosen]
+        return self.augment(self.clean_images[chosen], self.generator), self.clean_labels[chosen]
+
+
+def spare_buffers(model: nn.Module) -> dict[str, Tensor]:
+    """Copies of a network's buffers by name, for `functional_call` to write to in place of the network's own.
+
+    With batch norm every pass in training mode moves the running statistics, which only evaluation reads. A step is to
+    move them once, by the pass that it learns from; a pass that only looks ahead, or only weighs, gets spare ones.
+    """
+    return {name: buffer.clone() for name, buffer in model.named_buffers()}
 
 
 def normalize_weights(weights: Tensor) -> Tensor:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,19 +12,17 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from nlkit.augment import AUGMENTATIONS
+from nlkit.checkpoints import check_checkpoint_path, load_checkpoint, save_checkpoint, task_fingerprint
 from nlkit.checks import check_choice, check_integer, check_number
+from nlkit.devices import PRECISIONS, InBfloat16, has_convolutions, pick_precision
 from nlkit.methods import build_method
 from nlkit.models import MODELS, build_model, predict
+from nlkit.optimizers import OPTIMIZERS, SCHEDULES, build_optimizer
 from nlkit.randomness import seeded_generator
 from nlkit.records import Record, Step
 from nlkit.run import Batch, Run
 from nlkit.task import Task
-
-OPTIMIZERS = {
-    "adam": lambda parameters, lr: torch.optim.Adam(parameters, lr=lr, fused=True),
-    "sgd": lambda parameters, lr: torch.optim.SGD(parameters, lr=lr),
-    "momentum": lambda parameters, lr: torch.optim.SGD(parameters, lr=lr, momentum=0.9),
-}
 
 
 def train(
@@ -37,7 +34,11 @@ def train(
     batch_size: int = 128,
     optimizer: str = "adam",
     learning_rate: float = 6e-4,
+    schedule: str = "constant",
+    weight_decay: float = 0.0,
+    augment: str = "none",
     weight_average: float = 0.0,
+    precision: str = "float32",
     seed: int = 0,
     checkpoint: str | Path | None = None,
     yield_steps: bool = False,
@@ -47,9 +48,15 @@ def train(
 
     method: a name in `nlkit.METHODS`; its own options follow as keywords (`engine="higher"`).
     model: a name in `nlkit.MODELS`, or a network of your own, which is trained in place on the task's device.
-    optimizer: "adam", "sgd" or "momentum" (SGD with momentum 0.9), at a constant `learning_rate`.
+    optimizer: "adam", "sgd" or "momentum" (SGD with momentum 0.9), which starts at `learning_rate`.
+    schedule: "constant", or "steps": the learning rate falls by a tenth every 30/512 of the training.
+    weight_decay: what of a layer's weights is added to their gradient, 0 or more; biases and norms are left out.
+    augment: "none", or "crop-flip": every image that the method learns from is moved by up to 4 pixels and mirrored
+        half of the time. What is measured is never augmented.
     weight_average: decay a step, in [0, 1), of a moving average of the weights; what is measured is then the averaged
         network (0.999 averages over about a thousand steps). 0 measures the network as it is.
+    precision: "float32"; "bfloat16", in which the network then computes its training passes as far as is safe; or
+        "auto", which is bfloat16 for networks with convolutions on an NVIDIA GPU made for it.
     seed: draws the initial weights, the batches and what the method draws. Methods share the first two.
     checkpoint: a file that holds the run after every epoch. If it exists, its records are yielded again first and
         training goes on after them, to the same result as if it had never stopped.
@@ -65,41 +72,51 @@ def train(
     check_integer("batch_size", batch_size, 1)
     check_number("learning_rate", learning_rate, 0, above=True)
     check_choice("optimizer", optimizer, OPTIMIZERS)
+    check_choice("schedule", schedule, SCHEDULES)
+    check_number("weight_decay", weight_decay, 0)
+    check_choice("augment", augment, AUGMENTATIONS)
     check_number("weight_average", weight_average, 0, 1 - 1e-9)
+    check_choice("precision", precision, PRECISIONS)
     if not isinstance(model, nn.Module):
         check_choice("model", model, MODELS)
     if checkpoint is not None:
-        checkpoint = Path(checkpoint)
-        if not checkpoint.absolute().parent.is_dir():
-            raise ValueError(f"checkpoint={str(checkpoint)!r} is in a folder that does not exist")
+        checkpoint = check_checkpoint_path(checkpoint)
     algorithm = build_method(method, options)
     if algorithm.needs_clean and not len(task.clean_labels):
         raise ValueError(f"method={method!r} needs a clean set; make the task with clean_per_class=1 or more")
     settings = {
         "method": method, **options, "model": model if isinstance(model, str) else type(model).__name__,
         "epochs": epochs, "batch_size": batch_size, "optimizer": optimizer, "learning_rate": learning_rate,
-        "weight_average": weight_average, "seed": seed, "task": _fingerprint(task),
+        "schedule": schedule, "weight_decay": weight_decay, "augment": augment, "weight_average": weight_average,
+        "precision": precision, "seed": seed, "task": task_fingerprint(task),
     }  # fmt: skip
-    if isinstance(model, str):
-        model = build_model(model, tuple(task.images.shape[1:]), task.num_classes, seed=seed)
-    model = model.to(task.device)
+    network = model.to(task.device) if isinstance(model, nn.Module) else _named_network(model, task, seed)
+    in_bfloat16 = pick_precision(precision, network, task.device) == "bfloat16"
     trainer = _Trainer(
         task=task,
         algorithm=algorithm,
         run=Run(
-            model=model,
-            optimizer=OPTIMIZERS[optimizer](model.parameters(), learning_rate),
+            model=InBfloat16(network) if in_bfloat16 else network,
+            optimizer=build_optimizer(optimizer, network, learning_rate, weight_decay),
             clean_images=task.clean_images,
             clean_labels=task.clean_labels,
             generator=seeded_generator(seed, "method"),
             num_classes=task.num_classes,
+            augment=AUGMENTATIONS[augment],
         ),
-        averaged=_averaged(model, weight_average) if weight_average else None,
+        network=network,
+        averaged=_averaged(network, weight_average) if weight_average else None,
         batch_size=batch_size,
         epochs=epochs,
+        learning_rate=learning_rate,
+        schedule=SCHEDULES[schedule],
         generator=seeded_generator(seed, "batches"),
+        augmentation=seeded_generator(seed, "augmentation"),
     )
-    done = _restore(checkpoint, settings, trainer) if checkpoint and checkpoint.exists() else []
+    done = []
+    if checkpoint and checkpoint.exists():
+        done, state = load_checkpoint(checkpoint, settings, task.device)
+        trainer.load_state(state)
     events = _events(trainer, done, checkpoint, settings)
     return events if yield_steps else (event for event in events if isinstance(event, Record))
 
@@ -109,10 +126,14 @@ class _Trainer:
     task: Task
     algorithm: object
     run: Run
+    network: nn.Module  # the network itself, where run.model is one that computes in bfloat16
     averaged: AveragedModel | None  # the network that is measured, when it is not the one that is trained
     batch_size: int
     epochs: int
-    generator: torch.Generator
+    learning_rate: float
+    schedule: Callable[[float], float]
+    generator: torch.Generator  # of the order of the examples
+    augmentation: torch.Generator
 
     def epoch(self, number: int) -> Iterator[Step | Record]:
         task, run = self.task, self.run
@@ -128,10 +149,13 @@ class _Trainer:
         batches = self._batches(len(labels), visits)
         for done, index in enumerate(batches):
             run.progress = (number - 1 + done / len(batches)) / self.epochs
-            result = self.algorithm.step(run, Batch(index, images[index], labels[index]))
+            for group in run.optimizer.param_groups:
+                group["lr"] = self.learning_rate * self.schedule(run.progress)
+            seen = run.augment(images[index], self.augmentation)
+            result = self.algorithm.step(run, Batch(index, seen, labels[index]))
             losses.append(result.loss.detach())
             if self.averaged:
-                self.averaged.update_parameters(run.model)
+                self.averaged.update_parameters(self.network)
             if result.weights is not None:
                 weights[index] = result.weights.detach() * len(index)
             left = time.perf_counter()
@@ -156,7 +180,7 @@ class _Trainer:
         return torch.cat(passes)[:visits].to(self.task.device).split(self.batch_size)
 
     def _measure(self) -> dict[str, float]:
-        task, model = self.task, self.averaged or self.run.model
+        task, model = self.task, self.averaged or self.network
         predicted = predict(model, task.noisy_images)
         as_given, as_true = predicted == task.given_labels, predicted == task.true_labels
         of_a_class = task.true_labels >= 0
@@ -171,22 +195,26 @@ class _Trainer:
 
     def state(self) -> dict[str, object]:
         return {
-            "model": self.run.model.state_dict(),
+            "model": self.network.state_dict(),
             "averaged": self.averaged.state_dict() if self.averaged else {},
             "optimizer": self.run.optimizer.state_dict(),
             "method": getattr(self.algorithm, "state", {}),
-            "generators": [self.generator.get_state(), self.run.generator.get_state()],
+            "generators": [generator.get_state() for generator in self._generators],
         }
 
     def load_state(self, state: dict[str, object]) -> None:
-        self.run.model.load_state_dict(state["model"])
+        self.network.load_state_dict(state["model"])
         if self.averaged:
             self.averaged.load_state_dict(state["averaged"])
         self.run.optimizer.load_state_dict(state["optimizer"])
         if state["method"]:
             self.algorithm.state.update(state["method"])
-        for generator, saved in zip((self.generator, self.run.generator), state["generators"]):
+        for generator, saved in zip(self._generators, state["generators"]):
             generator.set_state(saved.cpu())
+
+    @property
+    def _generators(self) -> tuple[torch.Generator, ...]:
+        return self.generator, self.run.generator, self.augmentation
 
 
 def _events(trainer: _Trainer, done: list[Record], checkpoint: Path | None, settings: dict) -> Iterator[Step | Record]:
@@ -196,8 +224,15 @@ def _events(trainer: _Trainer, done: list[Record], checkpoint: Path | None, sett
             if isinstance(event, Record):
                 done.append(event)
                 if checkpoint:
-                    _save(checkpoint, settings, trainer, done)
+                    save_checkpoint(checkpoint, settings, done, trainer.state())
             yield event
+
+
+def _named_network(name: str, task: Task, seed: int) -> nn.Module:
+    network = build_model(name, tuple(task.images.shape[1:]), task.num_classes, seed=seed).to(task.device)
+    # Convolutions are faster when a pixel's channels lie together. A network of one's own is left as it is: its layers
+    # may count on the usual order in memory, as `view` does.
+    return network.to(memory_format=torch.channels_last) if has_convolutions(network) else network
 
 
 def _averaged(model: nn.Module, decay: float) -> AveragedModel:
@@ -213,31 +248,3 @@ def _weight_shares(weights: Tensor, wrong: Tensor) -> dict[str, float]:
         "weight_on_wrong": (weights[wrong].sum() / total).item(),
         "kept": (weights > 0).double().mean().item(),
     }
-
-
-def _fingerprint(task: Task) -> str:
-    """Tells tasks apart by what training sees: which examples, with which given labels."""
-    place = torch.arange(1, len(task.given) + 1)
-    mixed = (task.index * 1009 + task.given.cpu()) * place % 1_000_000_007
-    return f"{task.dataset}, {len(task.wrong)} noisy, {len(task.clean_labels)} clean, {int(mixed.sum()):x}"
-
-
-def _save(checkpoint: Path, settings: dict, trainer: _Trainer, records: list[Record]) -> None:
-    rows = [{**vars(record)} for record in records]
-    partial = checkpoint.with_name(checkpoint.name + ".partial")
-    torch.save({"settings": settings, "records": rows, **trainer.state()}, partial)
-    os.replace(partial, checkpoint)  # so that an interrupt leaves the old checkpoint or the new one, never half of one
-
-
-def _restore(checkpoint: Path, settings: dict, trainer: _Trainer) -> list[Record]:
-    try:
-        saved = torch.load(checkpoint, map_location=trainer.task.device, weights_only=True)
-        found = saved["settings"]
-    except Exception as error:
-        raise ValueError(f"checkpoint={str(checkpoint)!r} is not a checkpoint of a run: {error}") from error
-    differ = [key for key in settings.keys() | found.keys() if settings.get(key) != found.get(key)]
-    if differ:
-        was = ", ".join(f"{key}={found.get(key)!r} (now {settings.get(key)!r})" for key in sorted(differ))
-        raise ValueError(f"checkpoint={str(checkpoint)!r} is of another run: {was}; name another file, or remove it")
-    trainer.load_state(saved)
-    return [Record(**row) for row in saved["records"]]

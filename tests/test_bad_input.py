@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nlkit import METHODS, MODELS, Dataset, build_model, corrupt, load, make_task, noise_matrix, train
+from nlkit.augment import AUGMENTATIONS
 from nlkit.data import DATASETS
+from nlkit.devices import PRECISIONS
 from nlkit.noise import NOISE_TYPES, asymmetric_matrix, doubled_matrix, pair_matrix, symmetric_matrix
-from nlkit.training import OPTIMIZERS
+from nlkit.optimizers import OPTIMIZERS, SCHEDULES
 
 LABELS = torch.tensor([0, 1, 2] * 4)
 DATA = Dataset(
@@ -77,6 +79,9 @@ TAKE_A_NAME = {
     "method": (lambda name: train(TASK, name), tuple(METHODS)),
     "model": (lambda name: train(TASK, model=name), tuple(MODELS)),
     "optimizer": (lambda name: train(TASK, optimizer=name), tuple(OPTIMIZERS)),
+    "schedule": (lambda name: train(TASK, schedule=name), tuple(SCHEDULES)),
+    "augment": (lambda name: train(TASK, augment=name), tuple(AUGMENTATIONS)),
+    "precision": (lambda name: train(TASK, precision=name), PRECISIONS),
     "engine": (lambda name: train(TASK, "reweight", engine=name), ("jvp", "higher")),
 }
 

@@ -11,6 +11,7 @@ import pytest
 
 from nlkit import Experiment, Record, cli
 from nlkit.cli import commands
+from nlkit.recipes import describe
 
 PROGRAM = Path(sys.executable).with_name("nlkit")
 TRAIN = ["train", "--epochs", "2", "--device", "cpu"]
@@ -101,7 +102,15 @@ def test_every_field_of_an_experiment_is_an_option_with_its_default(kit):
     for field in dataclasses.fields(Experiment):
         if field.name != "options":
             assert f"--{field.name.replace('_', '-')} " in out
-            assert f"[default: {field.default}]" in " ".join(out.split())
+            default = f"({describe(field.name)})" if field.default is None else field.default
+            assert f"[default: {default}]" in " ".join(out.split())
+
+
+def test_the_help_tells_what_each_recipe_has(kit):
+    out = " ".join(kit("train", "--help")[1].split())
+    assert "Passes through the noisy set. [default: (25; resnet32: 100)]" in out
+    assert "[default: (0.0006; resnet32: 0.1)]" in out
+    assert "[default: (0.0; resnet32: 1 - 0.0512 / epochs)]" in out
 
 
 def test_the_version_is_printed(kit):
@@ -207,6 +216,11 @@ BAD_INPUT = [
     (["--epochs", "0"], "epochs=0"),
     (["--batch-size", "-3"], "batch_size=-3"),
     (["--learning-rate", "0"], "learning_rate=0"),
+    (["--schedule", "step"], "did you mean 'steps'"),
+    (["--weight-decay", "-1"], "weight_decay=-1"),
+    (["--augment", "crop"], "did you mean 'crop-flip'"),
+    (["--precision", "bfloat"], "did you mean 'bfloat16'"),
+    (["--model", "resnet32", "--epochs", "0"], "epochs=0"),
     (["--clean-per-class", "400"], "clean_per_class=400"),
     (["--seed", "-1"], "seed=-1"),
     (["--device", "gpu"], "device='gpu'"),

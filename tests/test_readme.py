@@ -1,15 +1,25 @@
 """The README says nothing that isn't true: its example runs, its commands exist, its links lead somewhere."""
 
+import dataclasses
 import re
 from pathlib import Path
 
 import click
 
-from nlkit.cli import commands
+from nlkit.augment import AUGMENTATIONS
+from nlkit.cli import _parse_option, _train_command, commands
+from nlkit.devices import PRECISIONS
 from nlkit.experiment import Experiment
+from nlkit.methods import build_method
+from nlkit.optimizers import OPTIMIZERS, SCHEDULES
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def _joined_commands() -> str:
+    """The README with each command that goes on after a backslash on one line, and none behind another's &&."""
+    return README.replace("\\\n", "").replace(" &&\n", "\n")
 
 
 def test_links_and_pictures_exist():
@@ -27,11 +37,11 @@ def test_the_python_example_runs():
 
 def test_commands_and_options_exist():
     context = click.Context(commands)
-    for name, options in re.findall(r"^nlkit (\w+)(.*)", README, flags=re.MULTILINE):
+    for name, options in re.findall(r"^nlkit (\w+)(.*)", _joined_commands(), flags=re.MULTILINE):
         command = commands.get_command(context, name)
         assert command is not None, name
         known = {flag for parameter in command.params for flag in parameter.opts}
-        assert set(re.findall(r"--[\w-]+", options)) <= known
+        assert set(re.findall(r" (--?[a-z][\w-]*)", options)) <= known
 
 
 def test_every_notebook_is_in_the_table():
@@ -45,6 +55,28 @@ def test_the_tables_name_every_method_network_noise_and_data_set():
     for text in help_texts.values():
         for name in re.findall(r"[\w:-]+(?=[,.])", text.partition(":")[2]):
             assert f"`{name}`" in README, name
+
+
+def test_the_gpu_commands_are_the_published_settings():
+    """All but the device: each is parsed as it would be, and trains nothing."""
+    runs = []
+    for line in re.findall(r"^nlkit train (.*--device cuda.*) > \S+$", _joined_commands(), flags=re.MULTILINE):
+        fields = _train_command().make_context("train", line.split()).params
+        options = dict(_parse_option(option) for option in fields["option"])
+        known = {f.name for f in dataclasses.fields(Experiment)} - {"options"}
+        experiment = Experiment(**{name: fields[name] for name in known}, options=options).resolved()
+        assert (experiment.data, experiment.model, experiment.method) == ("cifar10", "resnet32", "mentormix")
+        assert build_method(experiment.method, options)
+        runs.append((experiment.ratio, experiment.epochs, experiment.weight_decay, options))
+    assert runs == [
+        (0.4, 512, 2e-4, {"alpha": 8, "percentile": 0.6}),
+        (0.8, 512, 0.0, {"alpha": 4, "percentile": 0.2, "second_weighting": True}),
+    ]
+
+
+def test_the_tables_name_every_way_to_train():
+    for name in (*OPTIMIZERS, *SCHEDULES, *AUGMENTATIONS, *PRECISIONS):
+        assert f"`{name}`" in README, name
 
 
 def test_make_targets_exist():

@@ -4,11 +4,23 @@ import copy
 
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional as F
 
 from nlkit import build_model, make_task, train
-from nlkit.methods.reweight import help_by_higher, help_by_jvp, look_ahead, normalize_weights, torch_eps
-from nlkit.training import OPTIMIZERS
+from nlkit.methods.reweight import (
+    ENGINES,
+    Reweight,
+    help_by_higher,
+    help_by_jvp,
+    look_ahead,
+    normalize_weights,
+    torch_eps,
+)
+from nlkit.optimizers import OPTIMIZERS, build_optimizer
+from nlkit.randomness import seeded_generator
+from nlkit.resnet import Block
+from nlkit.run import Batch, Run
 
 SHAPE, CLASSES = (1, 8, 8), 4
 
@@ -21,10 +33,17 @@ def examples(count: int, seed: int, dtype: torch.dtype) -> tuple[torch.Tensor, t
     return images.to(dtype), torch.randint(0, CLASSES, (count,), generator=generator)
 
 
-def walked(model_name: str, optimizer_name: str, steps: int, dtype: torch.dtype = torch.float64):
+def small_resnet() -> nn.Module:
+    """Three blocks, one of each stage, with batch norm in training mode."""
+    torch.manual_seed(3)
+    blocks = Block(1, 4, 1), Block(4, 8, 2), Block(8, 16, 2)
+    return nn.Sequential(*blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, CLASSES))
+
+
+def walked(model_name: str, optimizer_name: str, steps: int, dtype: torch.dtype = torch.float64, decay: float = 0.0):
     """A model and its optimizer after `steps` ordinary steps on random batches."""
-    model = build_model(model_name, SHAPE, CLASSES, seed=3).to(dtype)
-    optimizer = OPTIMIZERS[optimizer_name](model.parameters(), 1e-2)
+    model = small_resnet() if model_name == "resnet" else build_model(model_name, SHAPE, CLASSES, seed=3)
+    optimizer = build_optimizer(optimizer_name, model.to(dtype), 1e-2, decay)
     for step in range(steps):
         images, labels = examples(16, 100 + step, dtype)
         optimizer.zero_grad()
@@ -54,19 +73,50 @@ def test_one_product_gives_the_weights_of_higher(model_name, optimizer_name, ste
     torch.testing.assert_close(*gradients)
 
 
-@pytest.mark.parametrize("optimizer_name, steps, nudge", [
-    ("sgd", 0, 1e-5), ("sgd", 10, 1e-5), ("momentum", 0, 1e-5), ("momentum", 10, 1e-5),
+@pytest.mark.parametrize("steps", [0, 1, 10])
+@pytest.mark.parametrize("optimizer_name, decay", [("sgd", 0.0), ("momentum", 0.0), ("adam", 0.0),
+                                                   ("sgd", 0.3), ("momentum", 0.3), ("adam", 0.3)])  # fmt: skip
+@pytest.mark.parametrize("model_name", ["mlp", "resnet"])
+def test_with_weight_decay_and_batch_norm_the_weights_are_those_of_higher(model_name, optimizer_name, decay, steps):
+    model, optimizer = walked(model_name, optimizer_name, steps, decay=decay)
+    noisy, clean = examples(24, 1, torch.float64), examples(12, 2, torch.float64)
+    by_higher, losses_higher = help_by_higher(model, optimizer, noisy, clean)
+    by_jvp, losses_jvp = help_by_jvp(model, optimizer, noisy, clean)
+    assert difference(by_jvp, by_higher) < 1e-6
+    torch.testing.assert_close(losses_jvp, losses_higher)
+    gradients = [torch.autograd.grad(losses.sum(), list(model.parameters())) for losses in (losses_jvp, losses_higher)]
+    torch.testing.assert_close(*gradients)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_step_moves_the_running_statistics_as_one_pass_over_the_noisy_batch_does(engine):
+    model, optimizer = walked("resnet", "momentum", steps=3)
+    noisy, clean = examples(24, 1, torch.float64), examples(12, 2, torch.float64)
+    expected = copy.deepcopy(model)
+    expected(noisy[0])
+    run = Run(model, optimizer, *clean, seeded_generator(0, "method"), 10)
+    Reweight(engine).step(run, Batch(torch.arange(24), *noisy))
+    for name, buffer in expected.named_buffers():
+        torch.testing.assert_close(dict(model.named_buffers())[name], buffer, msg=name)
+    assert model[0].norm1.num_batches_tracked == 4
+    assert not any(torch.autograd.forward_ad.unpack_dual(b).tangent is not None for b in model.buffers())
+
+
+@pytest.mark.parametrize("optimizer_name, steps, nudge, decay", [
+    ("sgd", 0, 1e-5, 0), ("sgd", 10, 1e-5, 0), ("momentum", 0, 1e-5, 0), ("momentum", 10, 1e-5, 0),
     # Where v is 0, as everywhere at first, Adam's step turns from linear to saturated as ε ∇ℓ nears its eps of 1e-8.
-    ("adam", 0, 1e-12), ("adam", 1, 3e-11), ("adam", 10, 3e-11),
+    ("adam", 0, 1e-12, 0), ("adam", 1, 3e-11, 0), ("adam", 10, 3e-11, 0),
+    ("sgd", 10, 1e-5, 0.3), ("momentum", 0, 1e-5, 0.3), ("momentum", 10, 1e-5, 0.3), ("adam", 10, 3e-11, 0.3),
 ])  # fmt: skip
-def test_help_is_the_slope_of_the_clean_loss_along_real_steps(optimizer_name, steps, nudge):
+@pytest.mark.parametrize("model_name", ["mlp", "resnet"])
+def test_help_is_the_slope_of_the_clean_loss_along_real_steps(model_name, optimizer_name, steps, nudge, decay):
     """Neither engine's algebra: copy the optimizer, really step on ε ℓ_i for a tiny ε of both signs, and look."""
-    model, optimizer = walked("mlp", optimizer_name, steps)
+    model, optimizer = walked(model_name, optimizer_name, steps, decay=decay)
     noisy, clean = examples(5, 1, torch.float64), examples(12, 2, torch.float64)
 
     def clean_loss_after(eps: torch.Tensor) -> float:
         ahead = copy.deepcopy(model)
-        stepper = type(optimizer)(ahead.parameters(), **{k: v for k, v in optimizer.defaults.items()})
+        stepper = build_optimizer(optimizer_name, ahead, 1e-2, decay)
         stepper.load_state_dict(copy.deepcopy(optimizer.state_dict()))
         stepper.zero_grad()
         (eps * F.cross_entropy(ahead(noisy[0]), noisy[1], reduction="none")).sum().backward()
@@ -101,9 +151,10 @@ def test_higher_puts_eps_of_adam_elsewhere_and_torch_eps_undoes_it():
     assert lit == pytest.approx(1 / bias, rel=0.05)
 
 
-def test_look_ahead_on_no_loss_is_where_torch_steps_on_no_gradient():
+@pytest.mark.parametrize("decay", [0.0, 0.3])
+def test_look_ahead_on_no_loss_is_where_torch_steps_on_no_gradient(decay):
     for name in OPTIMIZERS:
-        model, optimizer = walked("cnn", name, steps=5)
+        model, optimizer = walked("cnn", name, steps=5, decay=decay)
         moved, _ = look_ahead(optimizer)
         for p in model.parameters():
             p.grad = torch.zeros_like(p)
@@ -114,7 +165,7 @@ def test_look_ahead_on_no_loss_is_where_torch_steps_on_no_gradient():
 
 @pytest.mark.parametrize("optimizer", [
     lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True),
-    lambda p: torch.optim.Adam(p, lr=0.1, weight_decay=0.1),
+    lambda p: torch.optim.Adam(p, lr=0.1, weight_decay=0.1, decoupled_weight_decay=True),
     lambda p: torch.optim.RMSprop(p, lr=0.1),
 ])  # fmt: skip
 def test_look_ahead_refuses_what_its_formulas_leave_out(optimizer):

@@ -13,7 +13,7 @@ One step on a batch, with a mentor that thresholds the loss (see mentornet.py):
     L(θ) = 1/B Σ_i v'_i ℓ̃_i
 
 The published settings for symmetric noise of 20, 40, 60, 80 % on CIFAR-10: alpha 2, 8, 8, 4; percentile 0.8, 0.6, 0.6,
-0.2; a second weighting from 60 % on. Left out, the percentile is estimated (see mentornet.py).
+0.2; from 60 % on a second weighting, and no weight decay. Left out, the percentile is estimated (see mentornet.py).
 
 With one threshold for all classes, and most of all with the second weighting, the classes that the network knows best
 push the others out of the training at high noise: `by_class` keeps the same share of every class (see mentornet.py).
@@ -25,12 +25,13 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.func import functional_call
 from torch.nn import functional as F
 
 from nlkit.checks import check_number
 from nlkit.methods.mentornet import Mentor
 from nlkit.methods.mixup import draw_beta, mix, soft_cross_entropy
-from nlkit.run import Batch, Run, StepResult, normalize_weights
+from nlkit.run import Batch, Run, StepResult, normalize_weights, spare_buffers
 
 
 class MentorMix:
@@ -51,8 +52,8 @@ class MentorMix:
         self.state = self.mentor.state
 
     def step(self, run: Run, batch: Batch) -> StepResult:
-        with torch.no_grad():
-            logits = run.model(batch.images)
+        with torch.no_grad():  # and without a trace in batch norm's running statistics, as the authors' code has it
+            logits = functional_call(run.model, spare_buffers(run.model), (batch.images,))
             losses = F.cross_entropy(logits, batch.labels, reduction="none")
         self.mentor.watch(run, logits, batch.labels)
         v = self.mentor.weigh(run, losses, batch.labels)

@@ -16,7 +16,8 @@ optimizer's own scale of a small gradient, so that
     u_i = ⟨∇ℓ_i(θ), P ∘ ∇L_clean(θ̂)⟩
 
 which is the derivative of ℓ_i along the direction P ∘ ∇L_clean(θ̂): one forward-mode product gives it for all i at once,
-and the losses ℓ_i that the last line needs come out of the same pass.
+and the losses ℓ_i that the last line needs come out of the same pass. With batch norm each ℓ_i depends on the whole
+batch, and the product is exact all the same: it is the derivative of all losses together, as functions of θ.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from torch.nn import functional as F
 from torch.optim import Optimizer
 
 from nlkit.checks import check_choice, check_integer
-from nlkit.run import Batch, Run, StepResult, normalize_weights
+from nlkit.run import Batch, Run, StepResult, normalize_weights, spare_buffers
 
 Examples = tuple[Tensor, Tensor]  # images (B, C, H, W) and labels (B,)
 
@@ -78,7 +79,8 @@ def help_by_jvp(model: nn.Module, optimizer: Optimizer, noisy: Examples, clean: 
     parameters = dict(model.named_parameters())
     moved, scale = look_ahead(optimizer)
     ahead = {name: moved[p].requires_grad_() for name, p in parameters.items()}  # θ̂ at ε = 0
-    clean_loss = F.cross_entropy(functional_call(model, ahead, (clean_images,)), clean_labels)
+    clean_logits = functional_call(model, ahead | spare_buffers(model), (clean_images,))
+    clean_loss = F.cross_entropy(clean_logits, clean_labels)
     gradients = torch.autograd.grad(clean_loss, list(ahead.values()))
     with forward_ad.dual_level():
         dual = {
@@ -96,31 +98,47 @@ ENGINES = {"jvp": help_by_jvp, "higher": help_by_higher}
 def look_ahead(optimizer: Optimizer) -> tuple[dict[Tensor, Tensor], dict[Tensor, Tensor | float]]:
     """Where the next step leads on a loss of 0, and how it scales a small gradient, by parameter: θ̂ and P.
 
-    With g → 0, SGD steps to θ - lr·μ·m and scales by lr. Adam, with its moments m, v and its count t of steps, steps to
-    θ - (lr / (1 - β1ᵗ)) β1 m / D and scales by (lr / (1 - β1ᵗ)) (1 - β1) / D, D = √(β2 v / (1 - β2ᵗ)) + eps, where t
-    counts the coming step. Raises a ValueError for an optimizer or an option that these formulas leave out.
+    With g → 0, what is left of the gradient is the weight decay's share d = decay·θ.
+    SGD steps to θ - lr·(μ·m + d) and scales by lr.
+    Adam, with its moments m, v and its count t of steps (the coming one included), takes m̂ = (β1 m + (1 - β1) d) /
+    (1 - β1ᵗ), v̂ = (β2 v + (1 - β2) d²) / (1 - β2ᵗ) and D = √v̂ + eps, steps to θ - lr·m̂ / D and scales by
+    lr·[(1 - β1) / (1 - β1ᵗ) / D - m̂ / D² · (1 - β2) / (1 - β2ᵗ) · d / √v̂], the last term because v̂ moves with g too.
+    Raises a ValueError for an optimizer or an option that these formulas leave out.
     """
     kind = type(optimizer)
     if kind not in (torch.optim.SGD, torch.optim.Adam):
         raise ValueError(f"optimizer={kind.__name__} has no look-ahead formula here; take SGD or Adam")
     moved, scale = {}, {}
     for group in optimizer.param_groups:
-        for option in ("weight_decay", "dampening", "nesterov", "amsgrad", "maximize", "decoupled_weight_decay"):
+        for option in ("dampening", "nesterov", "amsgrad", "maximize", "decoupled_weight_decay"):
             if group.get(option):
                 raise ValueError(f"optimizer has {option}={group[option]!r}, which its look-ahead formula leaves out")
+        ahead = _sgd_ahead if kind is torch.optim.SGD else _adam_ahead
         for p in group["params"]:
-            state = optimizer.state.get(p, {})
-            if kind is torch.optim.SGD:
-                velocity = state.get("momentum_buffer")
-                drift = 0 if velocity is None else group["momentum"] * velocity
-                moved[p], scale[p] = p.detach() - group["lr"] * drift, group["lr"]
-                continue
-            (beta1, beta2), t = group["betas"], int(state.get("step", 0)) + 1
-            m, v = state.get("exp_avg", torch.zeros_like(p)), state.get("exp_avg_sq", torch.zeros_like(p))
-            rate = group["lr"] / (1 - beta1**t)
-            denominator = (beta2 * v / (1 - beta2**t)).sqrt() + group["eps"]
-            moved[p], scale[p] = p.detach() - rate * beta1 * m / denominator, rate * (1 - beta1) / denominator
+            moved[p], scale[p] = ahead(p.detach(), optimizer.state.get(p, {}), group)
     return moved, scale
+
+
+def _sgd_ahead(p: Tensor, state: dict, group: dict) -> tuple[Tensor, float]:
+    velocity = state.get("momentum_buffer")
+    drift = 0 if velocity is None else group["momentum"] * velocity
+    return p - group["lr"] * (drift + group["weight_decay"] * p), group["lr"]
+
+
+def _adam_ahead(p: Tensor, state: dict, group: dict) -> tuple[Tensor, Tensor]:
+    (beta1, beta2), t = group["betas"], int(state.get("step", 0)) + 1
+    m, v = state.get("exp_avg", torch.zeros_like(p)), state.get("exp_avg_sq", torch.zeros_like(p))
+    rate, decay = group["lr"] / (1 - beta1**t), group["weight_decay"]
+    pull, square = rate * beta1 * m, beta2 * v / (1 - beta2**t)  # lr·m̂ and v̂
+    if decay:
+        d, share = decay * p, (1 - beta2) / (1 - beta2**t)
+        pull, square = pull + rate * (1 - beta1) * d, square + share * d**2
+    denominator = square.sqrt() + group["eps"]
+    scale = rate * (1 - beta1) / denominator
+    if decay:
+        slope = share * (d / square.sqrt()).nan_to_num()  # of √v̂ along g; where v̂ is 0, so is d
+        scale = scale - pull * slope / denominator**2
+    return p - pull / denominator, scale
 
 
 def torch_eps(optimizer: Optimizer) -> dict[str, list[Tensor]] | None:

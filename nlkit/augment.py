@@ -1,0 +1,50 @@
+"""Augmentation: what a training batch is turned into before the network sees it, on the device where the images are.
+
+An augmentation takes images (B, C, H, W) and a generator on the CPU, and returns images of the same shape, type and
+device. It draws from the generator alone, so that the same seed gives the same images on every device. It is applied to
+what a method learns from, never to what is measured. Adding one takes a function and a line in the registry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+MAX_SHIFT = 4  # pixels, as He et al. 2016 (arXiv:1512.03385, section 4.2) crop CIFAR-10
+
+
+def unchanged(images: Tensor, generator: torch.Generator) -> Tensor:
+    """The images as they are; nothing is drawn."""
+    return images
+
+
+def crop_and_flip(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Each image (C, H, W) moved by up to 4 pixels each way, and mirrored left to right half of the time.
+
+    It is the crop, anywhere, of the image padded by 4 pixels. The padding continues the image as in a mirror. Zeros
+    would be the data set's mean colour, since images are normalised, and frame every digit on its black background in
+    grey; black is not known here. Not for digits and letters all the same, which a flip turns into other signs.
+    Raises a ValueError for images with fewer than 5 pixels a side, which have nothing to mirror.
+    """
+    size, _, height, width = images.shape
+    if min(height, width) <= MAX_SHIFT:
+        raise ValueError(f"augment='crop-flip' needs images of 5×5 pixels or more, not {height}×{width}")
+    down, right = torch.randint(-MAX_SHIFT, MAX_SHIFT + 1, (2, size), generator=generator)
+    flip = torch.randint(2, (size,), generator=generator).bool()
+    # Where each pixel of the result comes from, as row and column of its image: no padded copy, no loop over images.
+    row = _mirrored(torch.arange(height) + down[:, None], height)  # (B, H)
+    column = _mirrored(torch.arange(width) + right[:, None], width)  # (B, W)
+    column = torch.where(flip[:, None], column.flip(1), column)
+    image = torch.arange(size)
+    place = [index.to(images.device) for index in (image[:, None, None], row[:, :, None], column[:, None, :])]
+    return images.permute(0, 2, 3, 1)[tuple(place)].permute(0, 3, 1, 2)
+
+
+def _mirrored(index: Tensor, size: int) -> Tensor:
+    """Places -4 … size + 3 folded into 0 … size - 1 as in mirrors on the first and the last place."""
+    return (size - 1) - ((size - 1) - index.abs()).abs()
+
+
+AUGMENTATIONS: dict[str, Callable[[Tensor, torch.Generator], Tensor]] = {"none": unchanged, "crop-flip": crop_and_flip}
