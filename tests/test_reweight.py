@@ -8,19 +8,18 @@ from torch import nn
 from torch.nn import functional as F
 
 from nlkit import build_model, make_task, train
+from nlkit.look_ahead import look_ahead, torch_eps
 from nlkit.methods.reweight import (
     ENGINES,
     Reweight,
     help_by_higher,
     help_by_jvp,
-    look_ahead,
-    normalize_weights,
-    torch_eps,
+    help_by_layers,
 )
 from nlkit.optimizers import OPTIMIZERS, build_optimizer
 from nlkit.randomness import seeded_generator
 from nlkit.resnet import Block
-from nlkit.run import Batch, Run
+from nlkit.run import Batch, Run, normalize_weights
 
 SHAPE, CLASSES = (1, 8, 8), 4
 
@@ -62,14 +61,15 @@ def difference(ours: torch.Tensor, theirs: torch.Tensor) -> float:
 @pytest.mark.parametrize("optimizer_name", ["sgd", "momentum", "adam"])
 @pytest.mark.parametrize("model_name", ["mlp", "cnn"])
 @pytest.mark.parametrize("dtype, tolerance", [(torch.float32, 1e-3), (torch.float64, 1e-6)])
-def test_one_product_gives_the_weights_of_higher(model_name, optimizer_name, steps, dtype, tolerance):
+@pytest.mark.parametrize("engine", [help_by_jvp, help_by_layers])
+def test_both_fast_engines_give_the_weights_of_higher(model_name, optimizer_name, steps, dtype, tolerance, engine):
     model, optimizer = walked(model_name, optimizer_name, steps, dtype)
     noisy, clean = examples(24, 1, dtype), examples(12, 2, dtype)
     by_higher, losses_higher = help_by_higher(model, optimizer, noisy, clean)
-    by_jvp, losses_jvp = help_by_jvp(model, optimizer, noisy, clean)
-    assert difference(by_jvp, by_higher) < tolerance
-    torch.testing.assert_close(losses_jvp, losses_higher)
-    gradients = [torch.autograd.grad(losses.sum(), list(model.parameters())) for losses in (losses_jvp, losses_higher)]
+    ours, our_losses = engine(model, optimizer, noisy, clean)
+    assert difference(ours, by_higher) < tolerance
+    torch.testing.assert_close(our_losses, losses_higher)
+    gradients = [torch.autograd.grad(losses.sum(), list(model.parameters())) for losses in (our_losses, losses_higher)]
     torch.testing.assert_close(*gradients)
 
 
@@ -88,7 +88,7 @@ def test_with_weight_decay_and_batch_norm_the_weights_are_those_of_higher(model_
     torch.testing.assert_close(*gradients)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", ENGINES.keys() - {"layers"})
 def test_a_step_moves_the_running_statistics_as_one_pass_over_the_noisy_batch_does(engine):
     model, optimizer = walked("resnet", "momentum", steps=3)
     noisy, clean = examples(24, 1, torch.float64), examples(12, 2, torch.float64)
@@ -100,6 +100,18 @@ def test_a_step_moves_the_running_statistics_as_one_pass_over_the_noisy_batch_do
         torch.testing.assert_close(dict(model.named_buffers())[name], buffer, msg=name)
     assert model[0].norm1.num_batches_tracked == 4
     assert not any(torch.autograd.forward_ad.unpack_dual(b).tangent is not None for b in model.buffers())
+
+
+@pytest.mark.parametrize("layer", [nn.BatchNorm2d(1), nn.ReLU(inplace=True), nn.LayerNorm(8)])
+def test_layers_refuses_a_network_in_which_its_product_would_be_wrong(layer):
+    model = nn.Sequential(layer, nn.Flatten(), nn.Linear(64, CLASSES))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    noisy, clean = examples(6, 1, torch.float32), examples(6, 2, torch.float32)
+    with pytest.raises(ValueError, match="engine='auto'"):
+        help_by_layers(model, optimizer, noisy, clean)
+    noisy[0].requires_grad_(False)
+    by_auto, _ = ENGINES["auto"](model, optimizer, noisy, clean)
+    torch.testing.assert_close(by_auto, help_by_jvp(model, optimizer, noisy, clean)[0])
 
 
 @pytest.mark.parametrize("optimizer_name, steps, nudge, decay", [
@@ -190,9 +202,9 @@ def test_a_corrupted_clean_set_leads_the_weights_astray(mnist5k):
     assert share[0] > 0.65 > 0.55 > share[1]
 
 
-def test_both_engines_train_alike(mnist5k):
+def test_the_fast_engine_and_higher_train_alike(mnist5k):
     """Rounding differs, and training amplifies it, so the two are compared as runs: by what they reach."""
     task = make_task(mnist5k, ratio=0.4, clean_per_class=50, device="cpu")
-    reached = [list(train(task, "reweight", epochs=3, engine=e))[-1] for e in ("jvp", "higher")]
+    reached = [list(train(task, "reweight", epochs=3, engine=e))[-1] for e in ("auto", "higher")]
     assert reached[0].test_accuracy == pytest.approx(reached[1].test_accuracy, abs=0.03)
     assert reached[0].extra["weight_on_right"] == pytest.approx(reached[1].extra["weight_on_right"], abs=0.03)

@@ -18,11 +18,11 @@ optimizer's own scale of a small gradient, so that
 which is the derivative of ℓ_i along the direction P ∘ ∇L_clean(θ̂): one forward-mode product gives it for all i at once,
 and the losses ℓ_i that the last line needs come out of the same pass. With batch norm each ℓ_i depends on the whole
 batch, and the product is exact all the same: it is the derivative of all losses together, as functions of θ.
+The engine "layers" takes the same inner product layer by layer, for networks in which no example sees another; there
+it is faster. "auto" takes it where it can.
 """
 
 from __future__ import annotations
-
-import math
 
 import torch
 from torch import Tensor, nn
@@ -32,6 +32,7 @@ from torch.nn import functional as F
 from torch.optim import Optimizer
 
 from nlkit.checks import check_choice, check_integer
+from nlkit.look_ahead import look_ahead, torch_eps
 from nlkit.run import Batch, Run, StepResult, normalize_weights, spare_buffers
 
 Examples = tuple[Tensor, Tensor]  # images (B, C, H, W) and labels (B,)
@@ -41,7 +42,7 @@ class Reweight:
     learns_from = "noisy"
     needs_clean = True
 
-    def __init__(self, engine: str = "jvp", clean_batch_size: int = 128):
+    def __init__(self, engine: str = "auto", clean_batch_size: int = 128):
         check_choice("engine", engine, ENGINES)
         self.engine = engine
         self.clean_batch_size = check_integer("clean_batch_size", clean_batch_size, 1)
@@ -75,82 +76,69 @@ def help_by_higher(model: nn.Module, optimizer: Optimizer, noisy: Examples, clea
 def help_by_jvp(model: nn.Module, optimizer: Optimizer, noisy: Examples, clean: Examples) -> tuple[Tensor, Tensor]:
     """u (B,) by one forward-mode product, and the losses (B,) with their graph, out of the same forward pass."""
     images, labels = noisy
-    clean_images, clean_labels = clean
-    parameters = dict(model.named_parameters())
-    moved, scale = look_ahead(optimizer)
-    ahead = {name: moved[p].requires_grad_() for name, p in parameters.items()}  # θ̂ at ε = 0
-    clean_logits = functional_call(model, ahead | spare_buffers(model), (clean_images,))
-    clean_loss = F.cross_entropy(clean_logits, clean_labels)
-    gradients = torch.autograd.grad(clean_loss, list(ahead.values()))
+    direction = clean_direction(model, optimizer, clean)
     with forward_ad.dual_level():
-        dual = {
-            name: forward_ad.make_dual(p, scale[p] * gradient)
-            for (name, p), gradient in zip(parameters.items(), gradients)
-        }
+        dual = {name: forward_ad.make_dual(p, direction[name]) for name, p in model.named_parameters()}
         outputs = functional_call(model, dual, (images,))
         losses, help_ = forward_ad.unpack_dual(F.cross_entropy(outputs, labels, reduction="none"))
     return help_.detach(), losses
 
 
-ENGINES = {"jvp": help_by_jvp, "higher": help_by_higher}
+def help_by_layers(model: nn.Module, optimizer: Optimizer, noisy: Examples, clean: Examples) -> tuple[Tensor, Tensor]:
+    """u (B,) by one inner product a layer, and the losses (B,) with their graph, out of the same forward pass.
 
-
-def look_ahead(optimizer: Optimizer) -> tuple[dict[Tensor, Tensor], dict[Tensor, Tensor | float]]:
-    """Where the next step leads on a loss of 0, and how it scales a small gradient, by parameter: θ̂ and P.
-
-    With g → 0, what is left of the gradient is the weight decay's share d = decay·θ.
-    SGD steps to θ - lr·(μ·m + d) and scales by lr.
-    Adam, with its moments m, v and its count t of steps (the coming one included), takes m̂ = (β1 m + (1 - β1) d) /
-    (1 - β1ᵗ), v̂ = (β2 v + (1 - β2) d²) / (1 - β2ᵗ) and D = √v̂ + eps, steps to θ - lr·m̂ / D and scales by
-    lr·[(1 - β1) / (1 - β1ᵗ) / D - m̂ / D² · (1 - β2) / (1 - β2ᵗ) · d / √v̂], the last term because v̂ moves with g too.
-    Raises a ValueError for an optimizer or an option that these formulas leave out.
+    With the direction d in place of its parameters, a layer that gives out z_i for example i gives out z'_i; and
+    ⟨∇ℓ_i, d⟩ is the sum of ⟨∂ℓ_i/∂z_i, z'_i⟩ over the layers. Only where no example sees another: a ValueError for
+    other networks than those of which `acts_alone` is true.
     """
-    kind = type(optimizer)
-    if kind not in (torch.optim.SGD, torch.optim.Adam):
-        raise ValueError(f"optimizer={kind.__name__} has no look-ahead formula here; take SGD or Adam")
-    moved, scale = {}, {}
-    for group in optimizer.param_groups:
-        for option in ("dampening", "nesterov", "amsgrad", "maximize", "decoupled_weight_decay"):
-            if group.get(option):
-                raise ValueError(f"optimizer has {option}={group[option]!r}, which its look-ahead formula leaves out")
-        ahead = _sgd_ahead if kind is torch.optim.SGD else _adam_ahead
-        for p in group["params"]:
-            moved[p], scale[p] = ahead(p.detach(), optimizer.state.get(p, {}), group)
-    return moved, scale
+    if not acts_alone(model):
+        raise ValueError("engine='layers' needs a Sequential of plain layers, without batch norm; take engine='auto'")
+    images, labels = noisy
+    direction = clean_direction(model, optimizer, clean)
+    layers = {name: layer for name, layer in model.named_modules() if isinstance(layer, LINEAR_IN_PARAMETERS)}
+    passed = []  # (name, what went in, what came out)
+    hooks = [
+        layer.register_forward_hook(lambda _layer, given, out, name=name: passed.append((name, given[0], out)))
+        for name, layer in layers.items()
+    ]
+    losses = F.cross_entropy(model(images), labels, reduction="none")
+    for hook in hooks:
+        hook.remove()
+    slopes = torch.autograd.grad(losses.sum(), [out for _, _, out in passed], retain_graph=True)
+    help_ = torch.zeros_like(losses)
+    with torch.no_grad():
+        for (name, given, _), slope in zip(passed, slopes):
+            replaced = {part: direction[f"{name}.{part}"] for part, _ in layers[name].named_parameters()}
+            help_ += (slope * functional_call(layers[name], replaced, (given,))).flatten(1).sum(1)
+    return help_, losses
 
 
-def _sgd_ahead(p: Tensor, state: dict, group: dict) -> tuple[Tensor, float]:
-    velocity = state.get("momentum_buffer")
-    drift = 0 if velocity is None else group["momentum"] * velocity
-    return p - group["lr"] * (drift + group["weight_decay"] * p), group["lr"]
+LINEAR_IN_PARAMETERS = (nn.Linear, nn.Conv2d)
+WITHOUT_PARAMETERS = (nn.Flatten, nn.ReLU, nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.Identity)
 
 
-def _adam_ahead(p: Tensor, state: dict, group: dict) -> tuple[Tensor, Tensor]:
-    (beta1, beta2), t = group["betas"], int(state.get("step", 0)) + 1
-    m, v = state.get("exp_avg", torch.zeros_like(p)), state.get("exp_avg_sq", torch.zeros_like(p))
-    rate, decay = group["lr"] / (1 - beta1**t), group["weight_decay"]
-    pull, square = rate * beta1 * m, beta2 * v / (1 - beta2**t)  # lr·m̂ and v̂
-    if decay:
-        d, share = decay * p, (1 - beta2) / (1 - beta2**t)
-        pull, square = pull + rate * (1 - beta1) * d, square + share * d**2
-    denominator = square.sqrt() + group["eps"]
-    scale = rate * (1 - beta1) / denominator
-    if decay:
-        slope = share * (d / square.sqrt()).nan_to_num()  # of √v̂ along g; where v̂ is 0, so is d
-        scale = scale - pull * slope / denominator**2
-    return p - pull / denominator, scale
+def acts_alone(model: nn.Module) -> bool:
+    """Whether `model` is a plain sequence of layers that treat each example by itself, as batch norm does not."""
+    known = (*LINEAR_IN_PARAMETERS, *WITHOUT_PARAMETERS)
+    return type(model) is nn.Sequential and all(
+        type(layer) in known and not getattr(layer, "inplace", False) for layer in model
+    )
 
 
-def torch_eps(optimizer: Optimizer) -> dict[str, list[Tensor]] | None:
-    """What to override so that `higher`'s Adam steps as torch's does; None for other optimizers.
+def help_by_fastest(model: nn.Module, optimizer: Optimizer, noisy: Examples, clean: Examples) -> tuple[Tensor, Tensor]:
+    """By layers where that is exact, and by one forward-mode product elsewhere."""
+    return (help_by_layers if acts_alone(model) else help_by_jvp)(model, optimizer, noisy, clean)
 
-    torch divides by √(v / (1 - β2ᵗ)) + eps, `higher` by (√v + eps) / √(1 - β2ᵗ). An eps that is √(1 - β2ᵗ) times as
-    large makes them equal. It matters where v is 0 so far (pixels that no batch has lit): there eps is all there is.
-    """
-    if not isinstance(optimizer, torch.optim.Adam):
-        return None
-    eps = []
-    for group in optimizer.param_groups:
-        steps = max((int(optimizer.state.get(p, {}).get("step", 0)) for p in group["params"]), default=0)
-        eps.append(torch.tensor(group["eps"] * math.sqrt(1 - group["betas"][1] ** (steps + 1)), dtype=torch.float64))
-    return {"eps": eps}
+
+def clean_direction(model: nn.Module, optimizer: Optimizer, clean: Examples) -> dict[str, Tensor]:
+    """P ∘ ∇L_clean(θ̂), by the parameter's name: along it a noisy example's loss is asked for its slope."""
+    images, labels = clean
+    parameters = dict(model.named_parameters())
+    moved, scale = look_ahead(optimizer)
+    ahead = {name: moved[p].requires_grad_() for name, p in parameters.items()}  # θ̂ at ε = 0
+    clean_loss = F.cross_entropy(functional_call(model, ahead | spare_buffers(model), (images,)), labels)
+    gradients = torch.autograd.grad(clean_loss, list(ahead.values()))
+    return {name: gradient.mul_(scale[p]) for (name, p), gradient in zip(parameters.items(), gradients)}
+
+
+ENGINES = {"auto": help_by_fastest, "layers": help_by_layers, "jvp": help_by_jvp, "higher": help_by_higher}

@@ -1,0 +1,71 @@
+"""Where an optimizer's next step would lead: what meta-learning by one step differentiates, in closed form."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+
+def look_ahead(optimizer: Optimizer) -> tuple[dict[Tensor, Tensor], dict[Tensor, Tensor | float]]:
+    """Where the next step leads on a loss of 0, and how it scales a small gradient, by parameter: θ̂ and P.
+
+    With g → 0, what is left of the gradient is the weight decay's share d = decay·θ.
+    SGD steps to θ - lr·(μ·m + d) and scales by lr.
+    Adam, with its moments m, v and its count t of steps (the coming one included), takes m̂ = (β1 m + (1 - β1) d) /
+    (1 - β1ᵗ), v̂ = (β2 v + (1 - β2) d²) / (1 - β2ᵗ) and D = √v̂ + eps, steps to θ - lr·m̂ / D and scales by
+    lr·[(1 - β1) / (1 - β1ᵗ) / D - m̂ / D² · (1 - β2) / (1 - β2ᵗ) · d / √v̂], the last term because v̂ moves with g too.
+    Raises a ValueError for an optimizer or an option that these formulas leave out.
+    """
+    kind = type(optimizer)
+    if kind not in (torch.optim.SGD, torch.optim.Adam):
+        raise ValueError(f"optimizer={kind.__name__} has no look-ahead formula here; take SGD or Adam")
+    moved, scale = {}, {}
+    for group in optimizer.param_groups:
+        for option in ("dampening", "nesterov", "amsgrad", "maximize", "decoupled_weight_decay"):
+            if group.get(option):
+                raise ValueError(f"optimizer has {option}={group[option]!r}, which its look-ahead formula leaves out")
+        ahead = _sgd_ahead if kind is torch.optim.SGD else _adam_ahead
+        for p in group["params"]:
+            moved[p], scale[p] = ahead(p.detach(), optimizer.state.get(p, {}), group)
+    return moved, scale
+
+
+def _sgd_ahead(p: Tensor, state: dict, group: dict) -> tuple[Tensor, float]:
+    velocity = state.get("momentum_buffer")
+    drift = 0 if velocity is None else group["momentum"] * velocity
+    return p - group["lr"] * (drift + group["weight_decay"] * p), group["lr"]
+
+
+def _adam_ahead(p: Tensor, state: dict, group: dict) -> tuple[Tensor, Tensor]:
+    (beta1, beta2), t = group["betas"], int(state.get("step", 0)) + 1
+    m, v = state.get("exp_avg", torch.zeros_like(p)), state.get("exp_avg_sq", torch.zeros_like(p))
+    rate, decay = group["lr"] / (1 - beta1**t), group["weight_decay"]
+    # In place where it can be: to ask the system for memory takes longer than to compute.
+    pull, square = m * (rate * beta1), v * (beta2 / (1 - beta2**t))  # lr·m̂ and v̂
+    if decay:
+        d, share = decay * p, (1 - beta2) / (1 - beta2**t)
+        pull, square = pull + rate * (1 - beta1) * d, square + share * d**2
+        slope = share * (d / square.sqrt()).nan_to_num()  # of √v̂ along g; where v̂ is 0, so is d
+    denominator = square.sqrt_().add_(group["eps"])
+    moved = torch.addcdiv(p, pull, denominator, value=-1)
+    if decay:
+        return moved, rate * (1 - beta1) / denominator - pull * slope / denominator**2
+    return moved, denominator.reciprocal_().mul_(rate * (1 - beta1))
+
+
+def torch_eps(optimizer: Optimizer) -> dict[str, list[Tensor]] | None:
+    """What to override so that `higher`'s Adam steps as torch's does; None for other optimizers.
+
+    torch divides by √(v / (1 - β2ᵗ)) + eps, `higher` by (√v + eps) / √(1 - β2ᵗ). An eps that is √(1 - β2ᵗ) times as
+    large makes them equal. It matters where v is 0 so far (pixels that no batch has lit): there eps is all there is.
+    """
+    if not isinstance(optimizer, torch.optim.Adam):
+        return None
+    eps = []
+    for group in optimizer.param_groups:
+        steps = max((int(optimizer.state.get(p, {}).get("step", 0)) for p in group["params"]), default=0)
+        eps.append(torch.tensor(group["eps"] * math.sqrt(1 - group["betas"][1] ** (steps + 1)), dtype=torch.float64))
+    return {"eps": eps}
