@@ -292,7 +292,13 @@ def test_digits_are_replaced_by_images_of_a_named_data_set(mnist5k, name, margin
     more = make_task(mnist5k, noise=f"red:{name}", ratio=0.6, device="cpu")
     assert task.noise == f"red:{name}" and int(task.wrong.sum()) == 1400 and int(more.wrong.sum()) == 2100
     assert torch.equal(more.noisy_images[task.wrong], task.noisy_images[task.wrong])
-    assert len(set(sources_of(task, source, mnist5k).tolist())) == 1400
+    labels = task.given_labels[task.wrong]
+    images, places = nearest_images(mnist5k, source, labels)
+    assert len(set(places.tolist())) == 1400
+    torch.testing.assert_close(images, fit_images(source.train_images[places], source, mnist5k))
+    for c in range(10):
+        replaced = task.noisy_images[task.wrong][labels == c]
+        torch.testing.assert_close(replaced.sum(0), images[labels == c].sum(0), atol=1e-3, rtol=0)
     assert_nearer_than_random(mnist5k, source, torch.arange(10).repeat(140), margin)
 
 
