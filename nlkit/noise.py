@@ -171,10 +171,22 @@ def corrupt(labels: Tensor, matrix: Tensor | np.ndarray, *, seed: int = 0, exact
     rates = 1 - matrix.diagonal()  # (K,) share of each class that moves
     targets = matrix.clone().fill_diagonal_(0)  # (K, K) where it moves to, rows summing to 1 (or to 0)
     targets /= targets.sum(1, keepdim=True).clamp(min=1e-300)
-    generator = seeded_generator(seed, "noise")
-    draws = torch.rand(len(labels), dtype=torch.float64, generator=generator)
+    draws, generator = _first_draws(len(labels), seed)
     draw_labels = _exact_labels if exact else _binomial_labels
     return draw_labels(labels, rates, targets, draws, generator).to(device)
+
+
+def moving_order(count: int, *, seed: int = 0) -> Tensor:
+    """The order (count,) in which `corrupt` moves labels as the ratio grows: those of one class move one after another.
+
+    It says nothing about labels of different classes, which take turns when counts are exact.
+    """
+    return _first_draws(count, seed)[0].argsort(stable=True)
+
+
+def _first_draws(count: int, seed: int) -> tuple[Tensor, torch.Generator]:
+    generator = seeded_generator(seed, "noise")
+    return torch.rand(count, dtype=torch.float64, generator=generator), generator
 
 
 def _exact_labels(labels: Tensor, rates: Tensor, targets: Tensor, draws: Tensor, generator: torch.Generator) -> Tensor:

@@ -14,11 +14,26 @@ from nlkit.devices import pick_device
 from nlkit.human import HUMAN_LABEL_SETS, human_labels
 from nlkit.instance_noise import instance_labels
 from nlkit.look_alikes import draw_look_alikes
-from nlkit.noise import NOISE_TYPES, confusion_counts, corrupt, noise_matrix, realized_matrix, symmetric_matrix
+from nlkit.nearest_images import nearest_images
+from nlkit.noise import (
+    NOISE_TYPES,
+    confusion_counts,
+    corrupt,
+    moving_order,
+    noise_matrix,
+    realized_matrix,
+    symmetric_matrix,
+)
 from nlkit.randomness import MAX_SEED, seeded_generator
 
 # All that `make_task` takes by name: transition matrices, and what looks at the images or at other people's labels.
-TASK_NOISE_TYPES = (*NOISE_TYPES, "instance", "red", *(f"human:{which}" for which in HUMAN_LABEL_SETS))
+TASK_NOISE_TYPES = (
+    *NOISE_TYPES,
+    "instance",
+    "red",
+    *(f"red:{name}" for name in DATASETS),
+    *(f"human:{which}" for which in HUMAN_LABEL_SETS),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +46,7 @@ class Task:
 
     dataset: str
     class_names: tuple[str, ...]
-    noise: str  # name of the noise type, or "matrix", or "mapping"
+    noise: str  # name of the noise type, "matrix" or "mapping"; "red:" and its name for a source of one's own
     images: Tensor  # (N + M, C, H, W) float, normalised
     given: Tensor  # (N + M,) given labels; those of the clean set are true
     true: Tensor  # (N + M,) true labels, -1 where the image is of no class: for measurement only, never for training
@@ -105,6 +120,7 @@ def make_task(
     clean_per_class: int = 50,
     seed: int = 0,
     exact: bool = True,
+    source: Dataset | None = None,
     device: str | torch.device = "auto",
 ) -> Task:
     """Make a noisy-label problem out of a data set.
@@ -112,11 +128,14 @@ def make_task(
     data: a name (see `nlkit.data.DATASETS`) or a `Dataset` of your own.
     noise: one of `TASK_NOISE_TYPES`, a mapping {true: given}, or a (K, K) transition matrix. "instance" looks at the
         images; "red" keeps the labels and replaces images of digits by look-alikes (letters and signs), as a web search
-        returns them; "human:worst" and so on take CIFAR-10N's labels.
+        returns them; "red:cifar10" and so on replace images of any data by those of that data set which are nearest to
+        the class in feature space (`nlkit.nearest_images`), the very nearest first, so that a higher ratio brings in
+        less near ones; "human:worst" and so on take CIFAR-10N's labels.
     ratio: share of labels to make wrong, in [0, 1]; left out for a matrix or human labels, which have their own.
     clean_per_class: size of the clean set a class, 0 to one less than the smallest class. It is drawn first, and
         nested: the clean set of 10 a class is part of that of 20. Noise falls on what is left.
     exact: exact counts (the default), or every label drawn by itself.
+    source: with "red", a `Dataset` of your own whose images are taken; it may share no class with `data`.
     device: "auto" takes CUDA, then MPS, then the CPU.
 
     The same seed gives the same task everywhere. Raises a ValueError that names the argument before anything is made.
@@ -127,7 +146,7 @@ def make_task(
     device = pick_device(device)
     dataset = data.to(device) if isinstance(data, Dataset) else load(data, device=device)
     labels = dataset.train_labels.cpu()
-    matrix = _asked_for(noise, ratio, dataset)
+    matrix = _asked_for(noise, ratio, dataset, source)
     smallest = int(torch.bincount(labels, minlength=dataset.num_classes).min())
     check_integer(
         "clean_per_class", clean_per_class, 0, smallest - 1,
@@ -142,12 +161,21 @@ def make_task(
     kind = noise if isinstance(noise, str) else "mapping" if isinstance(noise, Mapping) else "matrix"
     images, true = dataset.train_images[index.to(device)], labels[index]
     given, noisy = true.clone(), slice(noisy_count)
-    if kind == "red":
+    if kind.startswith("red"):
         # Which images are replaced: those whose label symmetric noise would move, so counted and nested as it is.
-        replaced = corrupt(true[noisy], symmetric_matrix(10, ratio), seed=seed, exact=exact) != true[noisy]
-        drawn = draw_look_alikes(given[noisy], seed=seed, only=replaced).to(device)
-        images[noisy][replaced.to(device)] = normalize(drawn, dataset.mean, dataset.std).to(images.dtype)
-        true[noisy][replaced] = -1
+        share = symmetric_matrix(dataset.num_classes, ratio)
+        replaced = corrupt(true[noisy], share, seed=seed, exact=exact) != true[noisy]
+        if kind == "red" and source is None:
+            places = replaced.nonzero().flatten()
+            drawn = draw_look_alikes(given[noisy], seed=seed, only=replaced)
+            fresh = normalize(drawn, dataset.mean, dataset.std)
+        else:
+            order = moving_order(noisy_count, seed=seed)
+            places = order[replaced[order]]  # the first to be replaced get the nearest images, whatever the ratio
+            fresh, _ = nearest_images(data, source or kind.removeprefix("red:"), given[places])
+            kind = f"red:{source.name}" if source else kind
+        images[places.to(device)] = fresh.to(images)
+        true[places] = -1
     elif kind == "instance":
         given[noisy] = instance_labels(images[noisy], true[noisy], dataset.num_classes, ratio, seed=seed)
     elif kind.startswith("human:"):
@@ -173,8 +201,13 @@ def make_task(
     )
 
 
-def _asked_for(noise: object, ratio: float | None, dataset: Dataset) -> Tensor | None:
+def _asked_for(noise: object, ratio: float | None, dataset: Dataset, source: Dataset | None) -> Tensor | None:
     """The transition matrix that is asked for, or None where images or people decide; refuses what can't be."""
+    if not isinstance(source, Dataset | None):
+        hint = "a data set of the kit goes by its name, as in noise='red:cifar10'"
+        raise ValueError(f"source={source!r} must be a Dataset of your own; {hint}")
+    if source is not None and not (isinstance(noise, str) and noise == "red"):
+        raise ValueError(f"source={source.name!r} must be left out unless noise='red', without a name of its own")
     if not isinstance(noise, str) or noise in NOISE_TYPES:
         return noise_matrix(noise, dataset.num_classes, ratio, dataset.name)
     check_choice("noise", noise, TASK_NOISE_TYPES)
@@ -185,8 +218,15 @@ def _asked_for(noise: object, ratio: float | None, dataset: Dataset) -> Tensor |
             raise ValueError(f"ratio={ratio!r} must be left out for noise={noise!r}, which has its own ratio")
         return None
     check_number("ratio", ratio, 0, 1)
-    if noise == "red":
-        if dataset.class_names != tuple("0123456789") or tuple(dataset.train_images.shape[1:]) != (1, 28, 28):
-            raise ValueError(f"noise='red' draws look-alikes of digits; {dataset.name} is not a set of 28×28 digits")
-        return torch.eye(10, dtype=torch.float64)  # every label stays as it is
+    if noise.startswith("red"):
+        if noise == "red" and source is None and not _has_digits(dataset):
+            raise ValueError(
+                f"noise='red' draws look-alikes of digits; {dataset.name} is not a set of 28×28 digits. Take images of "
+                "other data: noise='red:cifar10' or the like, or a source of your own"
+            )
+        return torch.eye(dataset.num_classes, dtype=torch.float64)  # every label stays as it is
     return None
+
+
+def _has_digits(dataset: Dataset) -> bool:
+    return dataset.class_names == tuple("0123456789") and tuple(dataset.train_images.shape[1:]) == (1, 28, 28)
