@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from nlkit.checks import check_choice, check_number
 
+WEB = "Jiang et al. 2020"
 TUTORIAL = "the tutorial that the course starts from (MNIST, 80 % noise, 500 clean)"
 
 
@@ -110,6 +111,29 @@ CLAIMS = {claim.id: claim for claim in [
           "measured here", "classes that get less than 2 % of the predictions, of ten", at_least=0.3),
     Claim("by_class_helps", "With a threshold for each class, weighing again does help.", "measured here",
           "last test accuracy minus that of weighing once, mean of 3 seeds", at_least=0.05, unit="points"),
+    # 05: beyond synthetic noise
+    Claim("red_generalizes", "Networks generalize better on red noise than on blue noise of the same ratio.",
+          WEB, "last test accuracy, red minus blue, mean over ten levels: lower end of its interval", at_least=0.0,
+          unit="points"),
+    Claim("red_no_fall", "On red noise there is hardly a fall after the peak: patterns do not come first.",
+          WEB, "fall at 80 %, blue minus red: lower end of its interval", at_least=0.1, unit="points"),
+    Claim("red_memorized", "Red examples are memorized far more readily than blue ones.", "measured here",
+          "memorized at the end at 60 %, red minus blue", at_least=0.2, unit="points"),
+    Claim("blue_is_not_red", "What works on blue noise may not work on red: MentorMix gains less there.",
+          WEB, "its lead over standard training, blue minus red: lower end of its interval", at_least=0.01,
+          published="12.6 / 4.5 points", unit="points"),
+    Claim("mentormix_on_blue", "MentorMix is good on blue noise.", WEB,
+          "last test accuracy minus standard training, mean over ten levels: lower end of its interval", at_least=0.0,
+          published="12.6 points", unit="points"),
+    Claim("mentormix_on_red", "MentorMix is good on red noise as well.", WEB,
+          "last test accuracy minus standard training, mean over ten levels: lower end of its interval", at_least=0.0,
+          published="4.5 points", unit="points"),
+    Claim("tuning_helps_blue", "Fine-tuning a pretrained network helps on blue noise.", WEB,
+          "fine-tuned minus from scratch, mean over three ratios: lower end of its interval", at_least=0.0,
+          published="24 points", unit="points"),
+    Claim("tuning_helps_red", "Fine-tuning a pretrained network helps on red noise.", WEB,
+          "fine-tuned minus from scratch, mean over three ratios: lower end of its interval", at_least=0.0,
+          unit="points"),
 ]}  # fmt: skip
 
 

@@ -167,7 +167,8 @@ def make_task(
         replaced = corrupt(true[noisy], share, seed=seed, exact=exact) != true[noisy]
         if kind == "red" and source is None:
             places = replaced.nonzero().flatten()
-            drawn = draw_look_alikes(given[noisy], seed=seed, only=replaced)
+            digits = torch.tensor([int(name) for name in dataset.class_names])[given[noisy]]
+            drawn = draw_look_alikes(digits, seed=seed, only=replaced)
             fresh = normalize(drawn, dataset.mean, dataset.std)
         else:
             order = moving_order(noisy_count, seed=seed)
@@ -229,4 +230,4 @@ def _asked_for(noise: object, ratio: float | None, dataset: Dataset, source: Dat
 
 
 def _has_digits(dataset: Dataset) -> bool:
-    return dataset.class_names == tuple("0123456789") and tuple(dataset.train_images.shape[1:]) == (1, 28, 28)
+    return set(dataset.class_names) <= set("0123456789") and tuple(dataset.train_images.shape[1:]) == (1, 28, 28)

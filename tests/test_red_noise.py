@@ -274,8 +274,8 @@ def test_sources_that_cannot_be_are_refused(low, high, mnist5k):
         make_task(low, noise="red:cifar", ratio=0.4)
     with pytest.raises(ValueError, match="ratio=1.5 must be a number from 0 to 1"):
         red_task(low, high, ratio=1.5)
-    with pytest.raises(ValueError, match="noise='red' draws look-alikes of digits; 0 to 4 is not.*noise='red:cifar10'"):
-        make_task(low, noise="red", ratio=0.4)
+    with pytest.raises(ValueError, match="noise='red' draws look-alikes of digits; letters is not.*noise='red:cifar10'"):
+        make_task(replace(low, name="letters", class_names=tuple("abcde")), noise="red", ratio=0.4)
 
 
 def test_a_source_whose_files_are_missing_is_a_data_error(data_folders, mnist5k):
@@ -319,3 +319,10 @@ def test_human_labels_make_a_task():
     assert torch.allclose(task.matrix.sum(1), torch.ones(10, dtype=torch.float64))
     with pytest.raises(ValueError, match="ratio=0.4 must be left out"):
         make_task("cifar10", noise="human:worst", ratio=0.4)
+
+
+def test_a_part_of_the_digits_gets_the_look_alikes_of_those_digits(mnist5k):
+    task = make_task(mnist5k.of_classes("86"), noise="red", ratio=0.4, clean_per_class=0, device="cpu")
+    digits = torch.where(task.given_labels == 0, 8, 6)
+    drawn = draw_look_alikes(digits, seed=0, only=task.wrong)
+    torch.testing.assert_close(task.noisy_images[task.wrong] * 0.3081 + 0.1307, drawn / 255, atol=1e-5, rtol=0)
