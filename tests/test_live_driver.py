@@ -65,8 +65,7 @@ class Watched:
 
 
 def count_to(number):
-    for i in range(1, number + 1):
-        yield i
+    yield from range(1, number + 1)
 
 
 def endless(name):
@@ -249,12 +248,11 @@ def test_a_driver_that_is_collected_ends_its_run_and_its_thread():
         def count(self, _event):
             self.seen += 1
 
-    owner = Owner()
-    owner.driver.start()
-    wait_until(lambda: owner.seen > 2)
+    owners = [Owner()]
+    owners[0].driver.start()
+    wait_until(lambda: owners[0].seen > 2)
     assert threads()
-    gone = weakref.ref(owner)
-    del owner
+    gone = weakref.ref(owners.pop())
     wait_until(lambda: gc.collect() is not None and gone() is None)
     assert closed.wait(PATIENCE)
     wait_until(lambda: not threads())
