@@ -13,7 +13,7 @@ from nlkit.randomness import MAX_SEED
 from nlkit.task import TASK_NOISE_TYPES
 
 _WORDS = {"description_width": "7.5em"}
-_WIDTH = {"width": "auto", "flex": "1 1 20em", "min_width": "18em"}
+_WIDTH = {"width": "auto", "flex": "1 1 25em", "min_width": "18em"}
 
 
 def noise_types(dataset: Dataset) -> list[str]:

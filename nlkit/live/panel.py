@@ -11,15 +11,16 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 import ipywidgets as widgets
+import traitlets
 
 from nlkit.live.driver import Driver
 from nlkit.plots import Figure
 
-WIDTH = "1000px"
-_STILL = "Last picture of this panel: "
-# Beside a live panel, its still would be the same picture twice.
+_WIDTH = 988  # of the pictures, in pixels
+# Beside the live panel, its still would be the same picture twice. JupyterLab leaves nothing on an image to know it by
+# but its width.
 _STYLE = f"""<style>
-.jp-OutputArea:has(.nlkit-panel) .jp-OutputArea-child:has(img[alt^="{_STILL}"]) {{ display: none; }}
+.jp-OutputArea:has(.nlkit-panel) .jp-OutputArea-child:has(img[width="{_WIDTH}"]) {{ display: none; }}
 .nlkit-panel .widget-label {{ min-width: 7.5em; }}
 .nlkit-panel table {{ border-collapse: collapse; }}
 .nlkit-panel th, .nlkit-panel td {{ padding: 0 1em 0 0; text-align: left; font-variant-numeric: tabular-nums; }}
@@ -39,6 +40,12 @@ def drawn(figure: Figure) -> Frame:
     return Frame(figure.png(), figure.alt)
 
 
+class Picture(widgets.Image):
+    """An image with alternative text: `tooltip` becomes its title, which names an image that has no `alt`."""
+
+    description = traitlets.Unicode("").tag(sync=True)  # the browser asks for it before it sets the title
+
+
 class Panel(widgets.VBox):
     """A panel of a notebook. `close()` ends what it runs and takes it away; running its cell again does that too.
 
@@ -48,18 +55,18 @@ class Panel(widgets.VBox):
 
     def __init__(self, kind: str, parts: Iterable[widgets.Widget], drivers: Iterable[Driver]):
         self.drivers = tuple(drivers)
-        self.picture = widgets.Image(format="png", layout=widgets.Layout(width="100%", max_width=WIDTH))
+        self.picture = Picture(format="png", layout=widgets.Layout(width="100%", max_width=f"{_WIDTH}px"))
         self.still: object = None  # the handle of the plain image, once the panel is displayed
         self.frame: Frame | None = None
-        layout = widgets.Layout(width="100%", max_width=WIDTH)
+        layout = widgets.Layout(width="100%", max_width=f"{_WIDTH}px")
         super().__init__(
             [widgets.HTML(_STYLE, layout=widgets.Layout(display="none")), *parts, self.picture], layout=layout
         )
-        self.add_class("nlkit-panel")
+        self.add_class("nlkit-panel").add_class(f"nlkit-{kind}")
         _close_those_of_an_earlier_run(self, kind)
 
     def show(self, frame: Frame) -> None:
-        """Show a picture with its alternative text: `tooltip` becomes the image's title, which names it."""
+        """Show a picture and tell its alternative text."""
         self.picture.value, self.picture.tooltip, self.frame = frame.png, frame.alt, frame
 
     def keep_picture(self) -> None:
@@ -91,8 +98,11 @@ def tell(line: widgets.HTML, text: str) -> None:
 
 
 def _still_of(frame: Frame) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
-    alt = _STILL + frame.alt
-    return {"image/png": base64.b64encode(frame.png).decode(), "text/plain": alt}, {"image/png": {"alt": alt}}
+    alt = f"Last picture of this panel: {frame.alt}"
+    return (
+        {"image/png": base64.b64encode(frame.png).decode(), "text/plain": alt},
+        {"image/png": {"alt": alt, "width": _WIDTH}},
+    )
 
 
 def _close_all_below(widget: widgets.Widget) -> None:
