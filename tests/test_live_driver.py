@@ -9,17 +9,9 @@ import types
 import weakref
 
 import pytest
+from panels import PATIENCE, wait_until
 
 from nlkit.live.driver import Driver, pick_mode
-
-PATIENCE = 20  # seconds to wait for what must happen; nothing here is measured
-
-
-def wait_until(condition):
-    end = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < end, "it never happened"
-        time.sleep(0.002)
 
 
 def threads() -> list[threading.Thread]:

@@ -71,7 +71,7 @@ def whole_slider(name: str, value: int, low: int, high: int) -> widgets.IntSlide
 def scale_slider(name: str, value: float, low: float, high: float) -> widgets.FloatLogSlider:
     """A slider from 10**low to 10**high in equal ratios."""
     return widgets.FloatLogSlider(
-        value, base=10, min=low, max=high, step=0.1, readout_format=".2g", description=name, **_look()
+        value, base=10, min=low, max=high, step=0.02, readout_format=".2g", description=name, **_look()
     )  # fmt: skip
 
 

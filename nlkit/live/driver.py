@@ -99,8 +99,8 @@ class Driver:
         """Stop for good: later starts and requests do nothing."""
         with self.lock:
             self._closed = True
-            self._drop()
             self.on_event, self.on_state = lambda event: None, lambda: None
+            self.stop()
 
     def join(self, timeout: float) -> bool:
         """Wait in another thread's mode until nothing runs or waits; False if that took over `timeout` seconds."""
