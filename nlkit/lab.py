@@ -31,13 +31,15 @@ def lab_command(options: tuple[str, ...] = (), notebooks: Path | None = None) ->
 
 
 def lab_environment() -> dict[str, str]:
-    """The environment for JupyterLab and its kernels: as it is, with the pop-up that asks about news turned off.
+    """The environment for JupyterLab, Voilà and their kernels: as it is, with the pop-up that asks about news turned
+    off, and a page for Voilà that needs no internet.
 
     OMP_WAIT_POLICY, which `import nlkit` has set, comes along, and so reaches notebooks that import torch first.
     """
-    settings = str(Path(__file__).resolve().parent / "jupyter_config")
-    path = os.environ.get("JUPYTER_CONFIG_PATH")
-    return {**os.environ, "JUPYTER_CONFIG_PATH": os.pathsep.join([settings, path] if path else [settings])}
+    here = Path(__file__).resolve().parent
+    ours = {"JUPYTER_CONFIG_PATH": here / "jupyter_config", "JUPYTER_PATH": here / "live"}
+    paths = {name: os.pathsep.join(filter(None, (str(path), os.environ.get(name)))) for name, path in ours.items()}
+    return os.environ | paths
 
 
 def app_command(options: tuple[str, ...] = ()) -> list[str]:
@@ -47,7 +49,7 @@ def app_command(options: tuple[str, ...] = ()) -> list[str]:
     """
     _check_installed("voila", "Voilà")
     notebook = Path(__file__).resolve().parent / "live" / "app.ipynb"
-    return [sys.executable, "-m", "voila", str(notebook), "--Voila.ip=127.0.0.1", "--theme=light", *options]
+    return [sys.executable, "-m", "voila", str(notebook), "--Voila.ip=127.0.0.1", "--template=nlkit", *options]
 
 
 def run_until_closed(command: list[str]) -> int:
