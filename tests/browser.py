@@ -74,7 +74,7 @@ def page(chromium):
     page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
     yield page
     context.close()
-    assert not errors
+    assert not errors, errors
 
 
 def open_notebook(page, lab_url: str, name: str) -> None:
