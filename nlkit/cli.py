@@ -1,4 +1,4 @@
-"""The command line: `nlkit train`, `nlkit sweep`, `nlkit data`, `nlkit lab`, `nlkit doctor`.
+"""The command line: `nlkit train`, `nlkit sweep`, `nlkit data`, `nlkit lab`, `nlkit app`, `nlkit doctor`.
 
 Bad input ends in one line on stderr and exit code 2; what the machine lacks (a data set, a package) in exit code 1.
 """
@@ -95,9 +95,18 @@ def data(name: str) -> None:
 @click.argument("jupyter_options", nargs=-1, type=click.UNPROCESSED)
 def lab(jupyter_options: tuple[str, ...]) -> int:
     """Open the course in JupyterLab, on this machine only. Further options go to JupyterLab (--no-browser, --port)."""
-    from nlkit.lab import open_lab
+    from nlkit.lab import lab_command, run_until_closed
 
-    return open_lab(jupyter_options)
+    return run_until_closed(lab_command(jupyter_options))
+
+
+@commands.command(context_settings={"ignore_unknown_options": True})
+@click.argument("voila_options", nargs=-1, type=click.UNPROCESSED)
+def app(voila_options: tuple[str, ...]) -> int:
+    """Show the panels without code, for the lecture hall, on this machine only. Further options go to Voilà."""
+    from nlkit.lab import app_command, run_until_closed
+
+    return run_until_closed(app_command(voila_options))
 
 
 @commands.command()

@@ -1,4 +1,4 @@
-"""Opening the course in JupyterLab."""
+"""Opening the course in JupyterLab, or its panels without code in Voilà."""
 
 from __future__ import annotations
 
@@ -23,8 +23,7 @@ def lab_command(options: tuple[str, ...] = (), notebooks: Path | None = None) ->
             f"the course was not found: looked in {notebooks}. Run `nlkit lab` in a checkout of the kit, which has the "
             "notebooks; the Python package alone does not carry them."
         )
-    if importlib.util.find_spec("jupyterlab") is None:
-        raise DataError("JupyterLab is not installed; add it with: python -m pip install 'nlkit[lab]'")
+    _check_installed("jupyterlab", "JupyterLab")
     # In a container people are often root, for whom JupyterLab refuses to start. It is on loopback, with a token.
     as_root = ["--allow-root"] if getattr(os, "geteuid", lambda: 1)() == 0 else []
     command = [sys.executable, "-m", "jupyterlab", "--ip=127.0.0.1", f"--ServerApp.root_dir={notebooks}"]
@@ -32,18 +31,35 @@ def lab_command(options: tuple[str, ...] = (), notebooks: Path | None = None) ->
 
 
 def lab_environment() -> dict[str, str]:
-    """The environment for JupyterLab and its kernels: as it is, with the pop-up that asks about news turned off.
+    """The environment for JupyterLab, Voilà and their kernels: as it is, with the pop-up that asks about news turned
+    off, and a page for Voilà that needs no internet.
 
     OMP_WAIT_POLICY, which `import nlkit` has set, comes along, and so reaches notebooks that import torch first.
     """
-    settings = str(Path(__file__).resolve().parent / "jupyter_config")
-    path = os.environ.get("JUPYTER_CONFIG_PATH")
-    return {**os.environ, "JUPYTER_CONFIG_PATH": os.pathsep.join([settings, path] if path else [settings])}
+    here = Path(__file__).resolve().parent
+    ours = {"JUPYTER_CONFIG_PATH": here / "jupyter_config", "JUPYTER_PATH": here / "live"}
+    paths = {name: os.pathsep.join(filter(None, (str(path), os.environ.get(name)))) for name, path in ours.items()}
+    return os.environ | paths
 
 
-def open_lab(options: tuple[str, ...] = ()) -> int:
-    """Run JupyterLab until it is closed, and return its exit code."""
+def app_command(options: tuple[str, ...] = ()) -> list[str]:
+    """The command that serves the panels through Voilà, on loopback, each visitor with a kernel of their own.
+
+    Voilà takes port 8866, or the next one that is free, prints the address, and opens it in the browser.
+    """
+    _check_installed("voila", "Voilà")
+    notebook = Path(__file__).resolve().parent / "live" / "app.ipynb"
+    return [sys.executable, "-m", "voila", str(notebook), "--Voila.ip=127.0.0.1", "--template=nlkit", *options]
+
+
+def run_until_closed(command: list[str]) -> int:
+    """Run JupyterLab or Voilà until it is closed, and return its exit code."""
     try:
-        return subprocess.run(lab_command(options), env=lab_environment(), check=False).returncode
-    except KeyboardInterrupt:  # Ctrl-C reaches JupyterLab too, which shuts down by itself
+        return subprocess.run(command, env=lab_environment(), check=False).returncode
+    except KeyboardInterrupt:  # Ctrl-C reaches it too, and it shuts down by itself
         return 0
+
+
+def _check_installed(module: str, name: str) -> None:
+    if importlib.util.find_spec(module) is None:
+        raise DataError(f"{name} is not installed; add it with: python -m pip install 'nlkit[lab]'")

@@ -4,6 +4,7 @@ import urllib.error
 
 import pytest
 import torch
+from browser import chromium, lab_folder, lab_url, page  # noqa: F401  (fixtures)
 from hypothesis import settings
 
 import nlkit

@@ -6,11 +6,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from nlkit import DataError, cli
-from nlkit.lab import lab_command, lab_environment
+from nlkit.lab import app_command, lab_command, lab_environment
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 ANNOUNCEMENTS = "@jupyterlab/apputils-extension:announcements"
@@ -63,6 +64,18 @@ def test_options_go_to_jupyterlab_and_its_exit_code_comes_back(monkeypatch):
     assert started == {"command": lab_command(("--no-browser", "--port", "9999")), "env": lab_environment()}
 
 
+def test_the_app_is_on_the_loopback_interface_without_code_and_takes_options(monkeypatch):
+    started = []
+    done = SimpleNamespace(returncode=3)
+    monkeypatch.setattr(subprocess, "run", lambda command, **_options: started.append(command) or done)
+    with pytest.raises(SystemExit) as end:
+        cli.main(["app", "--no-browser", "--port", "9999"])
+    assert end.value.code == 3 and started == [app_command(("--no-browser", "--port", "9999"))]
+    (command,) = started
+    assert command[:3] == [sys.executable, "-m", "voila"] and Path(command[3]).is_file()
+    assert "--Voila.ip=127.0.0.1" in command and not [part for part in command if "strip_sources" in part]
+
+
 def test_closing_jupyterlab_with_control_c_is_no_error(monkeypatch):
     def run(*_arguments, **_options):
         raise KeyboardInterrupt
@@ -90,6 +103,12 @@ def test_a_jupyterlab_that_is_not_installed_comes_with_the_command_that_adds_it(
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "jupyterlab" else find_spec(name))
     with pytest.raises(DataError, match=r"JupyterLab is not installed.*pip install 'nlkit\[lab\]'"):
         lab_command()
+
+
+def test_a_voila_that_is_not_installed_comes_with_the_command_that_adds_it(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(DataError, match=r"Voilà is not installed.*pip install 'nlkit\[lab\]'"):
+        app_command()
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="this system has no root user")

@@ -1,16 +1,15 @@
-"""The noise panel without a browser: its controls drive the picture."""
+"""What every panel does, and the panels of one picture: their controls drive it, and their end ends everything."""
+
+import threading
+import types
+from dataclasses import replace
 
 import ipywidgets as widgets
 import pytest
+from panels import control, parts, words
 
 from nlkit import build_model, live, make_task, plots
-
-
-def parts(panel, kind):
-    found = [panel] if isinstance(panel, kind) else []
-    for child in getattr(panel, "children", ()):
-        found += parts(child, kind)
-    return found
+from nlkit.live import panel as panel_module
 
 
 @pytest.fixture
@@ -18,57 +17,141 @@ def panel(mnist5k):
     return live.noise(mnist5k, ratio=0.4, clean_per_class=50)
 
 
-def control(panel, name):
-    return next(w for w in parts(panel, widgets.Widget) if getattr(w, "description", "") == name)
-
-
 def test_sliders_redraw_the_task_that_they_ask_for(panel, mnist5k):
-    (picture,), (told,) = parts(panel, widgets.Image), parts(panel, widgets.HTML)
+    (picture,) = parts(panel, widgets.Image)
     assert picture.value == plots.noise_overview(make_task(mnist5k, ratio=0.4, device="cpu")).png()
     control(panel, "noise ratio").value = 0.8
     control(panel, "clean a class").value = 10
     expected = make_task(mnist5k, ratio=0.8, clean_per_class=10, device="cpu")
     assert picture.value == plots.noise_overview(expected).png()
-    assert f"{int(expected.wrong.sum()):,} of 3,900" in told.value and "100 examples are clean" in told.value
+    assert f"{int(expected.wrong.sum()):,} of 3,900" in words(panel) and "100 examples are clean" in words(panel)
+    assert picture.tooltip == plots.noise_overview(expected).alt
     control(panel, "noise type").value = "pair"
     assert picture.value == plots.noise_overview(make_task(mnist5k, noise="pair", ratio=0.8, clean_per_class=10)).png()
 
 
 def test_both_ends_of_the_sliders_work(panel):
-    (told,) = parts(panel, widgets.HTML)
     for name in ("noise ratio", "clean a class"):
         slider = control(panel, name)
         for value in (slider.min, slider.max):
             slider.value = value
-            assert "can't be made" not in told.value
-    assert "; 3,990 examples are clean" in told.value
+            assert panel.driver.state == "done"
+    assert "; 3,990 examples are clean" in words(panel)
 
 
 def test_an_error_is_shown_in_the_panel_and_the_last_picture_stays(panel, monkeypatch):
-    (picture,), (told,) = parts(panel, widgets.Image), parts(panel, widgets.HTML)
+    (picture,) = parts(panel, widgets.Image)
     before = picture.value
 
     def refuse(*_args, **_kwargs):
-        raise ValueError("ratio=2 must be a number from 0 to 1")
+        raise ValueError("ratio=2 must be <at most> 1")
 
     monkeypatch.setattr("nlkit.live.noise_panel.make_task", refuse)
     control(panel, "noise ratio").value = 0.5
-    assert "ratio=2 must be" in told.value
+    assert "failed: ratio=2 must be &lt;at most&gt; 1" in words(panel)
     assert picture.value == before
 
 
 def test_the_mentormix_panel_redraws_its_batch(mnist5k):
     task = make_task(mnist5k, ratio=0.6, clean_per_class=0, device="cpu")
     panel = live.mentormix(task, build_model("mlp", (1, 28, 28), 10))
-    losses, blends = parts(panel, widgets.Image)
-    before = losses.value, blends.value
+    (picture,) = parts(panel, widgets.Image)
+    assert "51 of 128 examples have weight 1" in words(panel)
+    before = picture.value
     control(panel, "alpha").value = 20.0
-    assert losses.value == before[0] and blends.value != before[1]
+    assert picture.value != before and "51 of 128 examples have weight 1" in words(panel)
     control(panel, "percentile p").value = 0.8
-    assert losses.value != before[0]
+    assert "102 of 128 examples have weight 1" in words(panel)
     for name in ("percentile p", "alpha"):
         slider = control(panel, name)
         ends = (slider.min, slider.max) if name == "percentile p" else (10**slider.min, 10**slider.max)
         for value in ends:
             slider.value = value
-            assert bytes(blends.value).startswith(b"\x89PNG")
+            assert panel.driver.state == "done"
+
+
+def test_the_mentormix_panel_makes_its_own_task_for_each_noise_ratio():
+    panel = live.mentormix(ratio=0.4)
+    before = words(panel)
+    control(panel, "noise ratio").value = 0.8
+    assert panel.driver.state == "done" and words(panel) != before
+    control(panel, "noise ratio").value = 0.4
+    assert words(panel) == before
+    with pytest.raises(ValueError, match="model=None; give both task and model, or neither"):
+        live.mentormix(make_task("mnist5k", ratio=0.4))
+
+
+def test_a_data_set_is_offered_the_noise_that_it_can_have(mnist5k, monkeypatch):
+    assert control(live.noise(mnist5k), "noise type").options == (
+        "symmetric", "symmetric-own", "symmetric-doubled", "pair", "asymmetric", "instance", "red",
+    )  # fmt: skip
+    other = replace(mnist5k, name="my own", class_names=tuple("abcdefghij"))
+    assert not {"asymmetric", "red"} & set(control(live.noise(other), "noise type").options)
+    monkeypatch.setattr("nlkit.live.controls.find_human_labels", lambda: "a file")
+    assert "human:worst" in control(live.noise(replace(other, name="cifar10")), "noise type").options
+    with pytest.raises(ValueError, match="noise type='red' is not offered here; choose one of symmetric,"):
+        live.noise(other, noise="red")
+
+
+def test_every_noise_type_can_be_chosen(panel):
+    for kind in control(panel, "noise type").options:
+        control(panel, "noise type").value = kind
+        assert panel.driver.state in ("idle", "done"), panel.driver.error
+
+
+def test_every_control_has_a_name_that_fits_and_every_picture_its_alternative_text(panel):
+    for found in (panel, live.training(), live.weights(), live.mentormix()):
+        for widget in parts(found, widgets.Widget):
+            if isinstance(widget, (widgets.IntSlider, widgets.FloatSlider, widgets.Dropdown, widgets.Checkbox)):
+                assert 4 <= len(widget.description) <= 15
+        assert all(len(picture.tooltip) > 40 for picture in parts(found, widgets.Image))
+        assert 'role="status" aria-live="polite"' in words(found)
+
+
+def test_a_closed_panel_draws_no_more_and_its_widgets_are_gone(mnist5k):
+    panel = live.noise(mnist5k, mode="thread")
+    slider, (picture,) = control(panel, "noise ratio"), parts(panel, widgets.Image)
+    before = picture.value
+    panel.close()
+    slider.value = 0.9
+    assert panel.driver.join(20) and picture.value == before
+    assert slider.comm is None and panel.comm is None
+
+
+def test_a_panel_that_is_run_again_ends_the_one_before(mnist5k, monkeypatch):
+    shell = types.SimpleNamespace(execution_count=1, get_parent=lambda: {"metadata": {"cellId": "a"}})
+    monkeypatch.setattr("IPython.get_ipython", lambda: shell)
+    monkeypatch.setattr(panel_module, "_shown", {})
+    first, beside = (live.training(mnist5k, mode="thread") for _ in range(2))
+    first.start()
+    assert first.driver.busy
+    assert beside.comm is not None  # two panels of one cell live together
+    shell.execution_count = 2
+    shell.get_parent = lambda: {"metadata": {"cellId": "b"}}
+    live.training(mnist5k, mode="thread")
+    assert first.comm is not None  # another cell's panel is nothing to it
+    shell.get_parent = lambda: {"metadata": {"cellId": "a"}}
+    again = live.training(mnist5k, mode="thread")
+    assert first.comm is None and beside.comm is None and again.comm is not None
+    assert first.driver.join(20)
+    assert not [t for t in threading.enumerate() if t.name == "nlkit panel"]
+
+
+def test_a_displayed_panel_keeps_its_last_picture_as_a_plain_image(mnist5k, monkeypatch):
+    shown = {}
+    monkeypatch.setattr("IPython.display.display", lambda data, **_options: shown.update(view=data))
+    monkeypatch.setattr(
+        "IPython.display.DisplayHandle.display", lambda _self, data, **options: shown.update(still=(data, options))
+    )
+    monkeypatch.setattr(
+        "IPython.display.DisplayHandle.update", lambda _self, data, **options: shown.update(later=(data, options))
+    )
+    panel = live.noise(mnist5k)
+    panel._ipython_display_()
+    assert "application/vnd.jupyter.widget-view+json" in shown["view"]
+    data, options = shown["still"]
+    assert data["image/png"].startswith("iVBORw0KGgo") and options["raw"]
+    assert panel.frame.alt in options["metadata"]["image/png"]["alt"]
+    control(panel, "noise ratio").value = 0.9
+    later, _ = shown["later"]
+    assert later["image/png"] != data["image/png"] and "90.0%" in later["text/plain"]

@@ -275,7 +275,9 @@ def test_sources_that_cannot_be_are_refused(low, high, mnist5k):
         make_task(low, noise="red:cifar", ratio=0.4)
     with pytest.raises(ValueError, match="ratio=1.5 must be a number from 0 to 1"):
         red_task(low, high, ratio=1.5)
-    with pytest.raises(ValueError, match="noise='red' draws look-alikes of digits; letters is not.*noise='red:cifar10'"):
+    with pytest.raises(
+        ValueError, match="noise='red' draws look-alikes of digits; letters is not.*noise='red:cifar10'"
+    ):
         make_task(replace(low, name="letters", class_names=tuple("abcde")), noise="red", ratio=0.4)
 
 

@@ -2,5 +2,7 @@
 
 from nlkit.live.mentormix_panel import mentormix
 from nlkit.live.noise_panel import noise
+from nlkit.live.training_panel import training
+from nlkit.live.weights_panel import weights
 
-__all__ = ["mentormix", "noise"]
+__all__ = ["mentormix", "noise", "training", "weights"]

@@ -2,44 +2,84 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable, Iterator
+
 import ipywidgets as widgets
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 from nlkit import plots
+from nlkit.checks import check_integer
+from nlkit.live.controls import percent_slider, scale_slider
+from nlkit.live.panel import Frame, drawn
+from nlkit.live.picture_panel import PicturePanel
 from nlkit.methods.mentormix import draw_mixture
+from nlkit.models import build_model
 from nlkit.randomness import seeded_generator
-from nlkit.task import Task
+from nlkit.task import Task, make_task
+from nlkit.training import train
 
-_WIDE = {"description_width": "9em"}
+_EPOCHS = 3  # of training before the batch is looked at, for the panel that makes its own task
 
 
-def mentormix(task: Task, model: nn.Module, *, percentile: float = 0.4, alpha: float = 2.0, batch_size: int = 128):
-    """A panel with sliders for percentile and alpha over the losses and the blends of one batch of `task`.
+def mentormix(
+    task: Task | None = None,
+    model: nn.Module | None = None,
+    *,
+    percentile: float = 0.4,
+    alpha: float = 2.0,
+    ratio: float = 0.6,
+    batch_size: int = 128,
+    mode: str | None = None,
+) -> widgets.Widget:
+    """A panel with sliders for percentile and alpha over the four steps of MentorMix on one batch of `task`.
 
-    model: the network whose losses decide, best one that has trained for a few epochs.
+    model: the network whose losses decide, best one that has trained for a few epochs. Without task and model the panel
+        makes its own: mnist5k with symmetric noise and a slider for its ratio, and a network that it trains for three
+        epochs. ratio: where that slider starts.
+    batch_size: examples in the batch, from 8. mode: how pictures are drawn, see `nlkit.live.driver`.
     """
-    picks = torch.randperm(len(task.wrong), generator=seeded_generator(task.seed, "a batch to look at"))[:batch_size]
+    if (task is None) != (model is None):
+        missing = "model" if model is None else "task"
+        raise ValueError(f"{missing}=None; give both task and model, or neither, and the panel makes its own")
+    check_integer("batch_size", batch_size, 8)
+    controls = {
+        "percentile": percent_slider("percentile p", percentile, 0.05, 0.95),
+        "alpha": scale_slider("alpha", alpha, -1, 1.5),
+    }
+    if task is None:
+        controls = {"ratio": percent_slider("noise ratio", ratio, 0.0, 0.9)} | controls
+        prepare = functools.lru_cache(maxsize=20)(_trained)
+    else:
+        prepare = functools.partial(_given, task, model)
+    return PicturePanel("mentormix", controls, functools.partial(_draw, prepare, batch_size), mode)
+
+
+def _draw(prepare: Callable, batch_size: int, values: dict[str, float]) -> Iterator[tuple[Frame, str]]:
+    task, model = prepare(values.get("ratio"))
+    generator = seeded_generator(task.seed, "a batch to look at")
+    picks = torch.randperm(len(task.wrong), generator=generator)[:batch_size]
     with torch.no_grad():
-        images, labels = task.noisy_images[picks], task.given_labels[picks]
-        losses = F.cross_entropy(model(images), labels, reduction="none").cpu()
-    layout = widgets.Layout(width="97%")
-    keep = widgets.FloatSlider(percentile, min=0.05, max=0.95, step=0.05, readout_format=".0%",
-                               description="percentile p", style=_WIDE, layout=layout)  # fmt: skip
-    mixing = widgets.FloatLogSlider(alpha, base=10, min=-1, max=1.5, step=0.1, readout_format=".2g",
-                                    description="alpha", style=_WIDE, layout=layout)  # fmt: skip
-    pictures = [widgets.Image(format="png", layout=widgets.Layout(width="100%", max_width="1000px")) for _ in range(2)]
+        logits = model(task.noisy_images[picks])
+        losses = F.cross_entropy(logits, task.given_labels[picks], reduction="none").cpu()
+    threshold = losses.quantile(values["percentile"]).item()
+    v = (losses < threshold).float()
+    partner, lam = draw_mixture(v, values["alpha"], seeded_generator(task.seed, "the mixture to look at"))
+    figure = plots.mentormix_steps(task, picks, losses, threshold, partner, lam, v)
+    rightly, wrong = task.wrong.cpu()[picks] == 0, task.wrong.cpu()[picks[partner]]
+    kept = f"{int(v.sum())} of {len(v)} examples have weight 1, {int((v[rightly] == 1).sum())} of them rightly labelled"
+    yield drawn(figure), f"{kept}; {int((~wrong).sum())} of {len(v)} partners have a right label"
 
-    def show(_change: object = None) -> None:
-        threshold = losses.quantile(keep.value).item()
-        v = (losses < threshold).float()
-        partner, lam = draw_mixture(v, mixing.value, seeded_generator(task.seed, "a batch to look at"))
-        title = "1. weight: small losses count"
-        pictures[0].value = plots.losses_and_threshold(losses, task.wrong[picks], threshold, title=title).png()
-        pictures[1].value = plots.mixed_batch(task, picks, partner, lam, v).png()
 
-    for control in (keep, mixing):
-        control.observe(show, names="value")
-    show()
-    return widgets.VBox([keep, mixing, *pictures], layout=widgets.Layout(max_width="1020px"))
+def _given(task: Task, model: nn.Module, _ratio: None) -> tuple[Task, nn.Module]:
+    return task, model
+
+
+def _trained(ratio: float) -> tuple[Task, nn.Module]:
+    task = make_task("mnist5k", ratio=ratio, clean_per_class=0, device="cpu")
+    model = build_model("mlp", tuple(task.images.shape[1:]), task.num_classes)
+    for _ in train(task, model=model, epochs=_EPOCHS):
+        pass
+    return task, model

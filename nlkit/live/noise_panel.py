@@ -2,56 +2,43 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Iterator
+
 import ipywidgets as widgets
 
 from nlkit import plots
 from nlkit.data import Dataset, load
-from nlkit.noise import ASYMMETRIC_MAPS, NOISE_TYPES
+from nlkit.live.controls import task_controls, task_settings
+from nlkit.live.panel import Frame, drawn
+from nlkit.live.picture_panel import PicturePanel
 from nlkit.task import make_task
 
-_WIDE = {"description_width": "9em"}
 
+def noise(
+    data: str | Dataset = "mnist5k",
+    *,
+    noise: str = "symmetric",
+    ratio: float = 0.4,
+    clean_per_class: int = 50,
+    mode: str | None = None,
+) -> widgets.Widget:
+    """A panel with controls for noise type, noise ratio, clean-set size and seed over a live picture of the task.
 
-def noise(data: str | Dataset = "mnist5k", *, ratio: float = 0.4, clean_per_class: int = 50) -> widgets.Widget:
-    """A panel with sliders for noise type, noise ratio, clean-set size and seed over a live picture of the task.
+    data: a name of `nlkit.data.DATASETS`, or a data set of your own. noise, ratio, clean_per_class: where the controls
+    start. mode: how pictures are drawn, see `nlkit.live.driver`.
 
-    data: a name of `nlkit.data.DATASETS`, or a data set of your own. ratio, clean_per_class: where the sliders start.
+    Pictures are drawn one after another; when the controls move faster, those in between are left out.
     """
     dataset = load(data) if isinstance(data, str) else data
-    kinds = [kind for kind in NOISE_TYPES if kind != "asymmetric" or dataset.name in ASYMMETRIC_MAPS]
-    most = int(dataset.train_labels.bincount().min()) - 1
-    layout = widgets.Layout(width="97%")
-    controls = {
-        "noise": widgets.Dropdown(options=kinds, description="noise type", style=_WIDE),
-        "ratio": widgets.FloatSlider(
-            ratio, min=0, max=1, step=0.05, readout_format=".0%", description="noise ratio", style=_WIDE, layout=layout
-        ),
-        "clean_per_class": widgets.IntSlider(
-            clean_per_class, min=0, max=most, description="clean a class", style=_WIDE, layout=layout
-        ),
-        "seed": widgets.BoundedIntText(0, min=0, max=9999, description="seed", style=_WIDE),
-    }
-    picture = widgets.Image(format="png", layout=widgets.Layout(width="100%", max_width="1000px"))
-    told = widgets.HTML()
+    controls = task_controls(dataset, noise=noise, ratio=ratio, clean_per_class=clean_per_class)
+    return PicturePanel("noise", controls, functools.partial(_draw, dataset), mode)
 
-    def show(_change: object = None) -> None:
-        values = {name: control.value for name, control in controls.items()}
-        try:
-            task = make_task(dataset, **values, device="cpu")
-        except ValueError as error:
-            told.value = f"<b>This can't be made:</b> {error}"
-            return
-        picture.value = plots.noise_overview(task).png()
-        told.value = (
-            f"<b>asked for {values['ratio']:.0%}</b>, realised <b>{task.realized_ratio:.1%}</b>: "
-            f"{int(task.wrong.sum()):,} of {len(task.wrong):,} given labels are wrong; "
-            f"{len(task.clean_labels):,} examples are clean"
-        )
 
-    for control in controls.values():
-        control.observe(show, names="value")
-    show()
-    sliders = widgets.VBox([controls["ratio"], controls["clean_per_class"]], layout=widgets.Layout(flex="2 1 20em"))
-    rest = widgets.VBox([controls["noise"], controls["seed"]], layout=widgets.Layout(flex="1 1 16em"))
-    top = widgets.HBox([sliders, rest], layout=widgets.Layout(flex_flow="row wrap"))
-    return widgets.VBox([top, told, picture], layout=widgets.Layout(max_width="1020px"))
+def _draw(dataset: Dataset, values: dict[str, object]) -> Iterator[tuple[Frame, str]]:
+    settings = task_settings(values)
+    task = make_task(dataset, **settings, device="cpu")
+    asked = "" if settings["ratio"] is None else f"asked for {settings['ratio']:.0%}, "
+    counts = f"{int(task.wrong.sum()):,} of {len(task.wrong):,} given labels are wrong"
+    clean = f"{len(task.clean_labels):,} examples are clean"
+    yield drawn(plots.noise_overview(task)), f"{asked}realised {task.realized_ratio:.1%}: {counts}; {clean}"

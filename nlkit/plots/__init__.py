@@ -7,13 +7,13 @@ from nlkit.plots.belts import belts, predicted_classes
 from nlkit.plots.curves import by_ratio, compare_methods, lines, memorization_curves, weights_part
 from nlkit.plots.examples import image_array, labelled_images, predictions_over_time, weighted_images
 from nlkit.plots.matrices import noise_overview, transition_matrices
-from nlkit.plots.mixing import losses_and_threshold, mixed_batch
+from nlkit.plots.mixing import losses_and_threshold, mentormix_steps, mixed_batch
+from nlkit.plots.panels import Curve, training_curves, weights_now
 from nlkit.plots.style import KINDS_OF_LABEL, Figure, method_style, text_color
 
 __all__ = [
-    "KINDS_OF_LABEL", "Figure", "belts", "by_ratio", "compare_methods", "image_array", "labelled_images", "lines",
-    "losses_and_threshold",
-    "memorization_curves", "method_style", "mixed_batch", "noise_overview", "predicted_classes",
-    "predictions_over_time", "text_color",
-    "transition_matrices", "weighted_images", "weights_part",
+    "KINDS_OF_LABEL", "Curve", "Figure", "belts", "by_ratio", "compare_methods", "image_array", "labelled_images", "lines",
+    "losses_and_threshold", "memorization_curves", "mentormix_steps", "method_style", "mixed_batch", "noise_overview",
+    "predicted_classes", "predictions_over_time", "text_color", "training_curves", "transition_matrices",
+    "weighted_images", "weights_now", "weights_part",
 ]  # fmt: skip

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from torch import Tensor
 
 from nlkit.plots.examples import draw_labelled, picks_by_class
-from nlkit.plots.style import KINDS_OF_LABEL, Figure, picture
+from nlkit.plots.style import KINDS_OF_LABEL, PANEL_DPI, Figure, picture, text_color
 from nlkit.task import Task
 
 
@@ -32,24 +32,26 @@ def transition_matrices(matrices: Mapping[str, Tensor], class_names: Sequence[st
 
 @picture
 def noise_overview(task: Task) -> Figure:
-    """A task at a glance, for a slider to drive: images and given labels, the realised matrix, how many of what."""
-    figure = Figure(figsize=(10, 4.4), layout="constrained")
-    left, right = figure.subfigures(1, 2, width_ratios=[1.7, 1])
-    draw_labelled(left.subplots(), task, picks_by_class(task, 4, min(7, task.num_classes)))
-    matrix_axes, bar = right.subplots(2, 1, height_ratios=[9, 1])
-    _draw_matrix(matrix_axes, task.realized_matrix, task.class_names, "realised T[true, given]", numbers=False)
+    """A task at a glance, for a slider to drive: images with given labels, the matrix asked for and realised, counts.
+
+    Everything has its fixed place, since finding places takes longer than drawing.
+    """
+    figure = Figure(figsize=(7.6, 5.4), dpi=PANEL_DPI)
+    long = max(map(len, task.class_names)) > 3
+    rows, columns = (2, 4) if long else (3, min(10, task.num_classes))
+    draw_labelled(figure.add_axes((0.01, 0.46, 0.98, 0.54)), task, picks_by_class(task, rows, columns))
+    for left, title, matrix in ((0.09, "asked for", task.matrix), (0.4, "realised", task.realized_matrix)):
+        ax = figure.add_axes((left, 0.12, 0.24, 0.3), anchor="NW")
+        _draw_matrix(ax, matrix, task.class_names, title, numbers=False, every=1 if not long else 2)
+    ax.set_ylabel("")
     counts = {"right": int((~task.wrong).sum()), "wrong": int(task.wrong.sum()), "clean": len(task.clean_labels)}
-    start, total = 0, sum(counts.values())
-    for kind, count in counts.items():
-        bar.barh(0, count, left=start, color=KINDS_OF_LABEL[kind].color, edgecolor="white", linewidth=2)
-        if count > 0.09 * total:
-            bar.text(
-                start + count / 2, 0, f"{count:,}\n{kind}", ha="center", va="center", color="white", linespacing=1.0
-            )
-        start += count
-    bar.set(xlim=(0, total), yticks=[], xticks=[])
-    bar.spines[:].set_visible(False)
-    bar.set_xlabel(", ".join(f"{count:,} {kind}" for kind, count in counts.items()))
+    bars = figure.add_axes((0.71, 0.09, 0.27, 0.35))
+    for row, (kind, count) in enumerate(counts.items()):
+        bars.barh(row, count, height=0.42, color=KINDS_OF_LABEL[kind].color)
+        color = text_color(KINDS_OF_LABEL[kind].color)
+        bars.text(0, row - 0.27, f"{count:,} {kind}", color=color, va="bottom", fontsize=13)
+    bars.set(xlim=(0, sum(counts.values())), ylim=(2.4, -0.75))
+    bars.axis("off")
     figure.alt = (
         f"{task.noise} noise on {task.dataset}: {counts['right']:,} right labels, {counts['wrong']:,} wrong "
         f"({task.realized_ratio:.1%} of the noisy set), {counts['clean']:,} in the clean set."
@@ -57,12 +59,13 @@ def noise_overview(task: Task) -> Figure:
     return figure
 
 
-def _draw_matrix(ax, matrix: Tensor, names: Sequence[str], title: str, numbers: bool = True) -> None:
+def _draw_matrix(ax, matrix: Tensor, names: Sequence[str], title: str, numbers: bool = True, every: int = 1) -> None:
     percent = 100 * matrix
     ax.imshow(percent.numpy(), cmap="Blues", vmin=0, vmax=100)
     short = [textwrap.shorten(n, 6, placeholder="…") if len(n) > 6 else n for n in names]
-    ax.set_xticks(range(len(names)), short, rotation=0 if max(map(len, names)) < 4 else 60)
-    ax.set_yticks(range(len(names)), short)
+    named = range(0, len(names), every)
+    ax.set_xticks(named, short[::every], rotation=0 if max(map(len, names)) < 4 else 60)
+    ax.set_yticks(named, short[::every])
     ax.set(xlabel="given label", ylabel="true label")
     ax.set_title(f"{title}, %")
     ax.spines[:].set_visible(False)

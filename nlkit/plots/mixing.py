@@ -6,17 +6,43 @@ import matplotlib.patches
 import torch
 from torch import Tensor
 
-from nlkit.plots.examples import LABEL_ROOM, draw_labelled, image_array
-from nlkit.plots.style import KINDS_OF_LABEL, REFERENCE, Figure, picture, text_color
+from nlkit.plots.examples import cell_size, draw_images, draw_labelled, image_array
+from nlkit.plots.style import KINDS_OF_LABEL, PANEL_DPI, REFERENCE, Figure, picture, text_color
 from nlkit.task import Task
 
 
 @picture
 def losses_and_threshold(losses: Tensor, wrong: Tensor, threshold: float, *, title: str = "") -> Figure:
     """Losses (B,) of a batch, those of right and wrong labels (B,) apart, and the threshold below which they count."""
-    losses, wrong = losses.detach().cpu().double(), wrong.cpu()
     figure = Figure(figsize=(10, 3.2), layout="constrained")
     ax = figure.subplots()
+    figure.alt = _draw_losses(ax, losses, wrong, threshold)
+    ax.set_title(title)
+    return figure
+
+
+@picture
+def mentormix_steps(
+    task: Task, picks: Tensor, losses: Tensor, threshold: float, partner: Tensor, lam: Tensor, v: Tensor
+) -> Figure:
+    """The steps of MentorMix on one batch, for sliders to drive: whose loss is small, and what is mixed with what.
+
+    picks (B,): places in the noisy set. losses (B,). The rest as for `losses_and_threshold` and `mixed_batch`.
+    """
+    figure = Figure(figsize=(7.6, 6.6), dpi=PANEL_DPI)
+    above = figure.add_axes((0.1, 0.72, 0.64, 0.24))
+    losses_told = _draw_losses(above, losses, task.wrong[picks], threshold)
+    above.set_title("1. weight: small losses count")
+    below = figure.add_axes((0.01, 0.0, 0.98, 0.585))
+    blends_told = _draw_blends(below, task, picks, partner, lam, v, columns=5)
+    figure.text(0.1, 0.595, "2. a partner, 3. a blend; 4. weight it again if asked", fontsize=13)
+    figure.alt = f"{losses_told} {blends_told}"
+    return figure
+
+
+def _draw_losses(ax, losses: Tensor, wrong: Tensor, threshold: float) -> str:
+    """Draw the histograms, and say the same in words."""
+    losses, wrong = losses.detach().cpu().double(), wrong.cpu()
     edges = torch.linspace(0, max(1.0, losses.max().item()), 31)
     for kind, mask in (("right", ~wrong), ("wrong", wrong)):
         style = KINDS_OF_LABEL[kind]
@@ -28,13 +54,11 @@ def losses_and_threshold(losses: Tensor, wrong: Tensor, threshold: float, *, tit
     ax.axvline(threshold, color=REFERENCE, linestyle=":")
     ax.text(1.01, 0.2, f"dotted: threshold\n{threshold:.2f}", transform=ax.transAxes, color=REFERENCE, va="top")
     ax.set(xlabel="loss of an example", ylabel="examples", xlim=(0, edges[-1].item()))
-    ax.set_title(title)
-    figure.alt = (
+    return (
         f"Histogram of {len(losses)} losses. Below the threshold of {threshold:.2f} lie "
         f"{int((losses[~wrong] < threshold).sum())} of {int((~wrong).sum())} right labels and "
         f"{int((losses[wrong] < threshold).sum())} of {int(wrong.sum())} wrong ones."
     )
-    return figure
 
 
 @picture
@@ -43,21 +67,26 @@ def mixed_batch(task: Task, picks: Tensor, partner: Tensor, lam: Tensor, v: Tens
 
     picks (B,): places in the noisy set. partner (B,): places in the batch. lam (B,): own shares. v (B,): weights.
     """
+    figure = Figure(figsize=(10, 5.2), layout="constrained")
+    figure.alt = _draw_blends(figure.subplots(), task, picks, partner, lam, v, columns)
+    return figure
+
+
+def _draw_blends(ax, task: Task, picks: Tensor, partner: Tensor, lam: Tensor, v: Tensor, columns: int) -> str:
+    """Draw the rows of images, and say the same in words."""
     picks, partner, lam, v = (t.cpu() for t in (picks, partner, lam, v))
     trusted, others = (v >= 0.5).nonzero().flatten(), (v < 0.5).nonzero().flatten()
     half = max(columns // 2, columns - len(others))
     shown = torch.cat([trusted[:half], others])[:columns]
-    figure = Figure(figsize=(10, 5.2), layout="constrained")
-    ax = figure.subplots()
     draw_labelled(ax, task, torch.stack([picks[shown], picks[partner[shown]]]))
     height, width = task.images.shape[-2:]
-    step_x, step_y = 1.12 * width, LABEL_ROOM * height
+    step_y, step_x = cell_size(task)
+    top = 2 * step_y
+    own, other = task.images[picks[shown]].cpu(), task.images[picks[partner[shown]]].cpu()
+    blends = other.lerp(own, lam[shown].view(-1, 1, 1, 1))
+    draw_images(ax, image_array(task, blends)[None], step_y, step_x, top)
     for column, place in enumerate(shown.tolist()):
-        own, other, share = task.images[picks[place]], task.images[picks[partner[place]]], lam[place].item()
-        pixels = image_array(task, other.lerp(own, share)).numpy()
-        left, top = column * step_x, 2 * step_y
-        box = (left, left + width, top + height, top)
-        ax.imshow(pixels, cmap="gray_r", vmin=0, vmax=1, extent=box)
+        left, share = column * step_x, lam[place].item()
         ax.add_patch(matplotlib.patches.Rectangle((left, top), width, height, fill=False, edgecolor="#BBBBBB"))
         names = (task.class_names[int(task.given[picks[i]])] for i in (place, partner[place]))
         first, second = names
@@ -66,13 +95,12 @@ def mixed_batch(task: Task, picks: Tensor, partner: Tensor, lam: Tensor, v: Tens
         weight = "weight 1" if v[place] >= 0.5 else "weight 0"
         ax.text(left + width / 2, top + 1.06 * height, weight, ha="center", va="top", fontsize=12)
     for row, name in enumerate(("itself", "partner", "blend")):
-        ax.text(-0.12 * width, (row * LABEL_ROOM + 0.5) * height, name, ha="right", va="center", fontsize=12)
+        ax.text(-0.12 * width, row * step_y + 0.5 * height, name, ha="right", va="center", fontsize=12)
     ax.set_ylim(3 * step_y - 0.05 * height, -0.34 * height)
     ax.set_xlim(-0.75 * width, columns * step_x)
     rightly = int((~task.wrong.cpu()[picks[partner]]).sum())
-    figure.alt = (
+    return (
         f"{len(shown)} examples of a batch, their partners and their blends; {rightly} of all {len(partner)} partners "
         f"have a right label. Trusted examples keep {lam[trusted].mean():.0%} of themselves on average, the others "
         f"{lam[others].mean():.0%}."
     )
-    return figure

@@ -47,6 +47,7 @@ SPARE_STYLES = [
     Style("#000000", "d", ":"),
 ]
 _END_LABEL = "end of a line"
+PANEL_DPI = 130  # panels are 7.6 inches wide: 12 points stay over 11 on a page of 860 pixels, and sharp on a wider one
 REFERENCE = "#767676"  # grey of 4.5:1 contrast on white, for marks that are measured against
 _SETTINGS = {
     "font.size": 12,
@@ -108,6 +109,7 @@ def picture(draw):
             matplotlib.rcdefaults()
             matplotlib.rcParams.update(_SETTINGS)
             figure = draw(*args, **kwargs)
+            _lay_out(figure)
             _spread_labels(figure)
         return figure
 
@@ -129,9 +131,15 @@ def label_ends(ax, x, ends: Sequence[tuple[float, str, str]]) -> None:
     ax.set_xlim(x[0] - margin, x[-1] + margin)
 
 
+def _lay_out(figure) -> None:
+    """Lay the figure out once and for all: otherwise it would be laid out, and drawn for that, again at each save."""
+    if engine := figure.get_layout_engine():
+        engine.execute(figure)
+        figure.set_layout_engine(None)
+
+
 def _spread_labels(figure) -> None:
-    """Move the names at the ends of lines apart, once the layout has told how high the axes are."""
-    figure.draw_without_rendering()
+    """Move the names at the ends of lines apart, now that the layout tells how high the axes are."""
     for ax in figure.axes:
         labels = sorted((t for t in ax.texts if t.get_gid() == _END_LABEL), key=lambda t: t.xy[1])
         low, high = ax.get_ylim()

@@ -1,0 +1,95 @@
+"""The controls that panels share, and how they are laid out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import ipywidgets as widgets
+
+from nlkit.data import Dataset
+from nlkit.human import find_human_labels
+from nlkit.noise import ASYMMETRIC_MAPS, NOISE_TYPES
+from nlkit.randomness import MAX_SEED
+from nlkit.task import TASK_NOISE_TYPES
+
+_WORDS = {"description_width": "7.5em"}
+_WIDTH = {"width": "auto", "flex": "1 1 25em", "min_width": "18em"}
+
+
+def noise_types(dataset: Dataset) -> list[str]:
+    """The noise types that this data set can have, of those that have a name."""
+    can_have = {
+        "asymmetric": dataset.name in ASYMMETRIC_MAPS,
+        "instance": True,
+        "red": dataset.class_names == tuple("0123456789") and tuple(dataset.train_images.shape[1:]) == (1, 28, 28),
+    }
+    human = dataset.name == "cifar10" and find_human_labels() is not None
+    return [kind for kind in TASK_NOISE_TYPES if can_have.get(kind, kind in NOISE_TYPES or human)]
+
+
+def task_controls(dataset: Dataset, *, noise: str, ratio: float, clean_per_class: int, seed: int = 0) -> dict:
+    """Controls for what `make_task` takes, by the names of its arguments."""
+    most = int(dataset.train_labels.bincount().min()) - 1
+    controls = {
+        "noise": choice("noise type", noise_types(dataset), noise),
+        "ratio": percent_slider("noise ratio", ratio, 0.0, 1.0),
+        "clean_per_class": whole_slider("clean a class", clean_per_class, 0, most),
+        "seed": widgets.BoundedIntText(seed, min=0, max=MAX_SEED, description="seed", **_look()),
+    }
+
+    def own_ratio(_change: object = None) -> None:
+        controls["ratio"].disabled = controls["noise"].value.startswith("human:")
+
+    controls["noise"].observe(own_ratio, names="value")
+    own_ratio()
+    return controls
+
+
+def task_settings(values: dict[str, object]) -> dict[str, object]:
+    """The arguments of `make_task` among the values of controls; human labels have their own ratio."""
+    settings = {name: values[name] for name in ("noise", "ratio", "clean_per_class", "seed")}
+    return settings | ({"ratio": None} if settings["noise"].startswith("human:") else {})
+
+
+def choice(name: str, options: Iterable[str], value: str) -> widgets.Dropdown:
+    options = list(options)
+    if value not in options:
+        raise ValueError(f"{name}={value!r} is not offered here; choose one of {', '.join(options)}")
+    return widgets.Dropdown(options=options, value=value, description=name, **_look())
+
+
+def percent_slider(name: str, value: float, low: float, high: float) -> widgets.FloatSlider:
+    return widgets.FloatSlider(
+        value, min=low, max=high, step=0.05, readout_format=".0%", description=name, **_look()
+    )  # fmt: skip
+
+
+def whole_slider(name: str, value: int, low: int, high: int) -> widgets.IntSlider:
+    return widgets.IntSlider(value, min=low, max=high, description=name, **_look())
+
+
+def scale_slider(name: str, value: float, low: float, high: float) -> widgets.FloatLogSlider:
+    """A slider from 10**low to 10**high in equal ratios."""
+    return widgets.FloatLogSlider(
+        value, base=10, min=low, max=high, step=0.02, readout_format=".2g", description=name, **_look()
+    )  # fmt: skip
+
+
+def values_of(controls: dict[str, widgets.Widget]) -> dict[str, object]:
+    """What the controls stand at, by name."""
+    return {name: control.value for name, control in controls.items()}
+
+
+def on_change(controls: Iterable[widgets.Widget], act: Callable[[object], None]) -> None:
+    """Call `act` when the value of a control changes."""
+    for control in controls:
+        control.observe(act, names="value")
+
+
+def rows(children: Iterable[widgets.Widget]) -> widgets.HBox:
+    """Side by side where the page is wide, below each other where it is narrow."""
+    return widgets.HBox(list(children), layout=widgets.Layout(flex_flow="row wrap", width="100%", grid_gap="0 1em"))
+
+
+def _look() -> dict[str, object]:
+    return {"style": _WORDS, "layout": widgets.Layout(**_WIDTH)}

@@ -1,0 +1,128 @@
+"""What all panels share: their look, a line that tells the state, a picture that stays, and an end."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import html
+import sys
+import weakref
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import ipywidgets as widgets
+import traitlets
+
+from nlkit.live.driver import Driver
+from nlkit.plots import Figure
+
+_WIDTH = 988  # of the pictures, in pixels
+# Beside the live panel, its still would be the same picture twice. JupyterLab leaves nothing on an image to know it by
+# but its width.
+_STYLE = f"""<style>
+.jp-OutputArea:has(.nlkit-panel) .jp-OutputArea-child:has(img[width="{_WIDTH}"]) {{ display: none; }}
+.nlkit-panel .widget-label {{ min-width: 7.5em; }}
+.nlkit-panel table {{ border-collapse: collapse; }}
+.nlkit-panel th, .nlkit-panel td {{ padding: 0 1em 0 0; text-align: left; font-variant-numeric: tabular-nums; }}
+</style>"""
+_shown: dict[tuple[str, str], tuple[int, weakref.WeakSet[Panel]]] = {}  # kind and cell -> execution, its panels
+
+
+class Frame(NamedTuple):
+    """A picture as it is shown: PNG bytes, and the same in words."""
+
+    png: bytes
+    alt: str
+
+
+def drawn(figure: Figure) -> Frame:
+    """Make a figure ready to be shown. It takes most of the time of a picture."""
+    return Frame(figure.png(), figure.alt)
+
+
+class Picture(widgets.Image):
+    """An image with alternative text: `tooltip` becomes its title, which names an image that has no `alt`."""
+
+    description = traitlets.Unicode("").tag(sync=True)  # the browser asks for it before it sets the title
+
+
+class Panel(widgets.VBox):
+    """A panel of a notebook. `close()` ends what it runs and takes it away; running its cell again does that too.
+
+    Below the live panel stands its last picture as a plain image, hidden as long as the panel is there. So a notebook
+    that is opened without a kernel, on a website or in print still shows it.
+    """
+
+    def __init__(self, kind: str, parts: Iterable[widgets.Widget], drivers: Iterable[Driver]):
+        self.drivers = tuple(drivers)
+        self.picture = Picture(format="png", layout=widgets.Layout(width="100%", max_width=f"{_WIDTH}px"))
+        self.still: object = None  # the handle of the plain image, once the panel is displayed
+        self.frame: Frame | None = None
+        layout = widgets.Layout(width="100%", max_width=f"{_WIDTH}px")
+        super().__init__(
+            [widgets.HTML(_STYLE, layout=widgets.Layout(display="none")), *parts, self.picture], layout=layout
+        )
+        self.add_class("nlkit-panel").add_class(f"nlkit-{kind}")
+        _close_those_of_an_earlier_run(self, kind)
+
+    def show(self, frame: Frame) -> None:
+        """Show a picture and tell its alternative text."""
+        self.picture.value, self.picture.tooltip, self.frame = frame.png, frame.alt, frame
+
+    def keep_picture(self) -> None:
+        """Bring the plain image up to date."""
+        if self.still and self.frame:
+            data, metadata = _still_of(self.frame)
+            self.still.update(data, metadata=metadata, raw=True)
+
+    def close(self) -> None:
+        """End what the panel runs, and remove its widgets."""
+        for driver in self.drivers:
+            driver.close()
+        _close_all_below(self)
+        super().close()
+
+    def _ipython_display_(self) -> None:
+        from IPython.display import DisplayHandle, display
+
+        display(super()._repr_mimebundle_(), raw=True)
+        if self.frame:
+            self.still = DisplayHandle()
+            data, metadata = _still_of(self.frame)
+            self.still.display(data, metadata=metadata, raw=True)
+
+
+def tell(line: widgets.HTML, text: str) -> None:
+    """Say something in a line that screen readers read out when it changes."""
+    line.value = f'<div role="status" aria-live="polite">{html.escape(text)}</div>'
+
+
+def _still_of(frame: Frame) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
+    alt = f"Last picture of this panel: {frame.alt}"
+    return (
+        {"image/png": base64.b64encode(frame.png).decode(), "text/plain": alt},
+        {"image/png": {"alt": alt, "width": _WIDTH}},
+    )
+
+
+def _close_all_below(widget: widgets.Widget) -> None:
+    for child in getattr(widget, "children", ()):
+        _close_all_below(child)
+        child.close()
+
+
+def _close_those_of_an_earlier_run(panel: Panel, kind: str) -> None:
+    """Jupyter keeps a cell's last value, and widgets are kept by a table of their own: nothing would be collected."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    cell = None
+    with contextlib.suppress(AttributeError):  # no shell, or one that has no kernel
+        cell = shell.get_parent().get("metadata", {}).get("cellId")
+    if cell is None:
+        return
+    execution, panels = _shown.get((kind, cell), (None, weakref.WeakSet()))
+    if execution != shell.execution_count:
+        for older in list(panels):
+            older.close()
+        panels = weakref.WeakSet()
+    panels.add(panel)
+    _shown[kind, cell] = shell.execution_count, panels

@@ -1,0 +1,176 @@
+"""What the panels that train have in common: Start, Stop, Reset, progress, and the runs that were seen."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Iterable, Iterator
+
+import ipywidgets as widgets
+
+from nlkit.data import Dataset
+from nlkit.live.controls import on_change, rows, scale_slider, task_settings, values_of, whole_slider
+from nlkit.live.driver import Driver
+from nlkit.live.panel import Panel, drawn, tell
+from nlkit.live.session import Seen, race
+from nlkit.plots import Figure
+from nlkit.records import Record
+from nlkit.task import Task
+
+PICTURES_A_SECOND = 6
+_MOST_KEPT = 12  # earlier runs
+
+
+class RunPanel(Panel):
+    """A panel whose controls say what to train. Subclasses say which methods, and draw.
+
+    While a run is on, moving a control runs anew with the new setting. What is overtaken so is forgotten; what ended or
+    was stopped is kept as an earlier run.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        dataset: Dataset,
+        controls: dict[str, widgets.Widget],
+        *,
+        above: Iterable[widgets.Widget] = (),
+        below: Iterable[widgets.Widget] = (),
+        mode: str | None = None,
+    ):
+        self.controls, self._at_first = controls, values_of(controls)
+        self.earlier: list[Seen] = []
+        self.current: list[Seen] = []
+        self.task: Task | None = None
+        self._keeps_current, self._number, self._next_picture = False, 0, 0.0
+        self.line = widgets.HTML()
+        self.progress = widgets.FloatProgress(0, min=0, max=1, layout=widgets.Layout(flex="1 1 12em", min_width="8em"))
+        self.buttons = {
+            "Start": widgets.Button(description="Start", icon="play", button_style="primary"),
+            "Stop": widgets.Button(description="Stop", icon="stop"),
+            "Reset": widgets.Button(description="Reset", icon="undo"),
+        }
+        for name, act in (("Start", self.start), ("Stop", self.stop), ("Reset", self.reset)):
+            self.buttons[name].on_click(act)
+            self.buttons[name].layout.width = "7em"
+        self.driver = Driver(functools.partial(_run, dataset), self.on_event, self.on_state, mode=mode)
+        says = widgets.Box([self.line], layout=widgets.Layout(flex="1 1 16em"))
+        bar = rows([*self.buttons.values(), self.progress, says])
+        bar.layout.align_items = "center"
+        super().__init__(kind, [*above, rows(controls.values()), bar], [self.driver])
+        self.children = [*self.children, *below]
+        on_change(controls.values(), self.changed)
+        self.on_state()
+        self.draw()
+
+    def methods(self) -> list[str]:
+        """Names of the methods to train."""
+        raise NotImplementedError
+
+    def figure(self) -> Figure:
+        """The picture of the runs as they are."""
+        raise NotImplementedError
+
+    def start(self, _button: object = None) -> None:
+        self.driver.start((self.methods(), values_of(self.controls)))
+
+    def stop(self, _button: object = None) -> None:
+        self.driver.stop()
+
+    def changed(self, _change: object = None) -> None:
+        with self.driver.lock:
+            if self.driver.busy:
+                self.driver.request((self.methods(), values_of(self.controls)))
+
+    def reset(self, _button: object = None) -> None:
+        """Forget all runs, and set the controls back to where they were at first."""
+        with self.driver.lock:
+            self.driver.stop()
+            self.earlier, self.current, self.task, self._number = [], [], None, 0
+            for name, value in self._at_first.items():
+                self.controls[name].value = value
+            self.driver.state = "idle"
+            self.on_state()
+
+    def on_event(self, event: tuple[str, object]) -> None:
+        kind, what = event
+        if kind == "run":
+            methods, settings, self.task = what
+            if self._keeps_current:
+                self.earlier = [*self.earlier, *(run for run in self.current if run.history)][-_MOST_KEPT:]
+            if self._keeps_current or not self.current:
+                self._number += 1
+            self.current = [Seen(self._number, method, settings) for method in methods]
+            self._keeps_current, self._began = False, time.monotonic()
+        else:
+            place, step = what
+            if isinstance(step, Record):
+                self.current[place].history.append(step)
+            else:
+                self._show_progress(place, step)
+                return
+        if time.monotonic() >= self._next_picture or kind == "run":
+            self.draw()
+
+    def on_state(self) -> None:
+        state = self.driver.state
+        for name, disabled in (("Start", self.driver.busy), ("Stop", not self.driver.busy)):
+            self.buttons[name].disabled = disabled
+        if state in ("stopped", "done", "failed"):
+            self._keeps_current = True
+            if state == "done":
+                self.progress.value = 1
+        elif state == "idle":
+            self.progress.value = 0
+        if not self.driver.busy and self.frame:
+            self.draw()
+            self.keep_picture()
+        words = {
+            "idle": "idle: press Start",
+            "waiting": "waiting for the controls to rest",
+            "running": "training: making the data",
+            "stopped": f"stopped after epoch {self.epoch}",
+            "done": "done",
+            "failed": f"failed: {self.driver.error}",
+        }
+        tell(self.line, words[state])
+
+    @property
+    def epoch(self) -> int:
+        """The last epoch that all current runs have ended."""
+        return min((len(run.history) for run in self.current), default=0)
+
+    def draw(self) -> None:
+        """Draw the runs as they are; the next picture waits until drawing takes a quarter of the time at most."""
+        began = time.monotonic()
+        self.show(drawn(self.figure()))
+        now = time.monotonic()
+        self._next_picture = now + max(1 / PICTURES_A_SECOND, 3 * (now - began))
+
+    def _show_progress(self, place: int, step: object) -> None:
+        epochs = self.current[0].settings["epochs"]
+        done = ((step.epoch - 1) * len(self.current) + place + step.step / step.steps) / (epochs * len(self.current))
+        if done - self.progress.value < 0.01 and done > self.progress.value:
+            return
+        self.progress.value = done
+        left = (time.monotonic() - self._began) * (1 - done) / done
+        about = f"about {left:.0f} s left" if left >= 1 else "less than a second left"
+        tell(self.line, f"training: epoch {step.epoch} of {epochs}, {about}")
+
+
+def training_controls(*, epochs: int, learning_rate: float) -> dict[str, widgets.Widget]:
+    """Controls for what `train` takes, by the names of its arguments."""
+    return {
+        "epochs": whole_slider("epochs", epochs, 1, 100),
+        "learning_rate": scale_slider("learning rate", learning_rate, -5, -1),
+    }
+
+
+def _run(dataset: Dataset, asked: tuple[list[str], dict[str, object]]) -> Iterator[tuple[str, object]]:
+    """Events of a race: ("run", (methods, settings, task)) first, then ("step", (place, Step or Record))."""
+    methods, settings = asked
+    training = {name: settings[name] for name in ("epochs", "learning_rate", "seed")}
+    events = race(dataset, task_settings(settings), training, methods)
+    yield "run", (methods, settings, next(events))
+    for event in events:
+        yield "step", event

@@ -1,0 +1,93 @@
+"""Runs that are looked at while they train: the race between methods, and what is remembered of each. No widgets."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from nlkit.data import Dataset
+from nlkit.experiment import Experiment
+from nlkit.plots import Curve
+from nlkit.records import Record, Step, best_record
+from nlkit.task import Task, make_task
+
+_SHORT = {
+    "noise": lambda v: f"{v['noise']} noise",
+    "ratio": lambda v: f"{v['ratio']:.0%}",
+    "clean_per_class": lambda v: f"{v['clean_per_class']} clean",
+    "epochs": lambda v: f"{v['epochs']} epochs",
+    "learning_rate": lambda v: f"rate {v['learning_rate']:.2g}",
+    "seed": lambda v: f"seed {v['seed']}",
+}  # how a setting is named where it differs between runs
+
+
+@dataclass
+class Seen:
+    """One run of one method: its number, the panel's settings, and what it has reported."""
+
+    number: int
+    method: str
+    settings: dict[str, object]
+    history: list[Record] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        return f"{self.number} {self.method.replace('_', ' ')}"
+
+    @property
+    def seconds(self) -> float:
+        return sum(record.seconds for record in self.history)
+
+
+def race(
+    dataset: Dataset, task_arguments: dict[str, object], training: dict[str, object], methods: Sequence[str]
+) -> Iterator[Task | tuple[int, Record | Step]]:
+    """Train several methods on one task, epoch by epoch in turn: first the task, then (place of the method, event)."""
+    if not methods:
+        raise ValueError("methods=() is empty; pick at least one")
+    task = make_task(dataset, **task_arguments)
+    yield task
+    runs = [Experiment(method=method, **training).run(task, yield_steps=True) for method in methods]
+    for _ in range(training["epochs"]):
+        for place, run in enumerate(runs):
+            for event in run:
+                yield place, event
+                if isinstance(event, Record):
+                    break
+
+
+def named_curves(runs: Sequence[Seen]) -> list[Curve]:
+    """Curves of the runs that have begun, each named by its number, its method and the settings that differ."""
+    differ = [key for key in _SHORT if len({run.settings[key] for run in runs}) > 1]
+    return [
+        Curve(run.method, ", ".join([run.name, *(_SHORT[key](run.settings) for key in differ)]), run.history)
+        for run in runs
+        if run.history
+    ]
+
+
+def results_table(runs: Sequence[Seen]) -> str:
+    """The runs as an HTML table, the latest first; empty without runs."""
+    if not any(run.history for run in runs):
+        return ""
+    head = ("run", "noise", "ratio", "clean a class", "best", "final", "memorized", "seconds")
+    rows = [_row(run) for run in reversed(runs) if run.history]
+    cells = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+    names = "".join(f'<th scope="col">{name}</th>' for name in head)
+    return f"<table><thead><tr>{names}</tr></thead><tbody>{cells}</tbody></table>"
+
+
+def _row(run: Seen) -> tuple[str, ...]:
+    last, settings = run.history[-1], run.settings
+    stopped = "" if last.epoch == settings["epochs"] else f" (epoch {last.epoch})"
+    return (
+        run.name,
+        str(settings["noise"]),
+        "its own" if str(settings["noise"]).startswith("human:") else f"{settings['ratio']:.0%}",
+        str(settings["clean_per_class"]),
+        f"{best_record(run.history).test_accuracy:.1%}",
+        f"{last.test_accuracy:.1%}{stopped}",
+        "–" if last.memorized != last.memorized else f"{last.memorized:.1%}",  # NaN without wrong labels
+        f"{run.seconds:.1f}",
+    )

@@ -1,0 +1,84 @@
+"""The training panel: pick methods, move the noise, and watch networks memorize or not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import ipywidgets as widgets
+
+from nlkit import plots
+from nlkit.checks import check_choice
+from nlkit.data import Dataset, load
+from nlkit.live.controls import on_change, task_controls
+from nlkit.live.run_panel import RunPanel, training_controls
+from nlkit.live.session import named_curves, results_table
+from nlkit.methods import METHODS
+
+_MOST_DRAWN = 6  # earlier runs: more lines can't be told apart
+
+
+def training(
+    data: str | Dataset = "mnist5k",
+    *,
+    methods: Sequence[str] = ("standard",),
+    noise: str = "symmetric",
+    ratio: float = 0.8,
+    clean_per_class: int = 50,
+    epochs: int = 25,
+    learning_rate: float = 6e-4,
+    seed: int = 0,
+    mode: str | None = None,
+) -> widgets.Widget:
+    """A panel that trains one method or several, epoch by epoch in turn, and draws their curves as they grow.
+
+    data: a name of `nlkit.data.DATASETS`, or a data set of your own. methods: names of `nlkit.METHODS` that are ticked
+    at first. The others: where the controls start, as `make_task` and `train` take them. mode: how training is driven,
+    see `nlkit.live.driver`; left out, it is chosen by where the notebook runs.
+
+    Raises a ValueError for what the data set or the registry does not have.
+    """
+    for method in methods:
+        check_choice("methods", method, METHODS)
+    dataset = load(data) if isinstance(data, str) else data
+    controls = task_controls(dataset, noise=noise, ratio=ratio, clean_per_class=clean_per_class, seed=seed)
+    controls |= training_controls(epochs=epochs, learning_rate=learning_rate)
+    return TrainingPanel(dataset, methods, controls, mode)
+
+
+class TrainingPanel(RunPanel):
+    """See `training`."""
+
+    def __init__(self, dataset: Dataset, methods: Sequence[str], controls: dict[str, widgets.Widget], mode: str | None):
+        self._chance = 1 / dataset.num_classes
+        self.ticks = {
+            name: widgets.Checkbox(name in methods, description=name.replace("_", " "), indent=False,
+                                   layout=widgets.Layout(width="auto", margin="2px 1.2em 2px 0"))
+            for name in METHODS
+        }  # fmt: skip
+        self._ticked_at_first = tuple(methods)
+        self.table = widgets.HTML(layout=widgets.Layout(overflow="auto"))
+        picks = widgets.HBox(
+            [widgets.Label("methods"), *self.ticks.values()], layout=widgets.Layout(flex_flow="row wrap")
+        )
+        super().__init__("training", dataset, controls, above=[picks], below=[self.table], mode=mode)
+        on_change(self.ticks.values(), self.changed)
+
+    def methods(self) -> list[str]:
+        return [name for name, tick in self.ticks.items() if tick.value]
+
+    def figure(self) -> plots.Figure:
+        earlier = self.earlier[-_MOST_DRAWN:]
+        names = named_curves([*earlier, *self.current])
+        current = [plots.Curve(run.method, run.name, run.history) for run in self.current if run.history]
+        epochs = (self.current[0].settings if self.current else self._at_first)["epochs"]
+        return plots.training_curves(current, names[: len(earlier)], epochs=epochs, chance=self._chance)
+
+    def reset(self, _button: object = None) -> None:
+        with self.driver.lock:
+            for name, tick in self.ticks.items():
+                tick.value = name in self._ticked_at_first
+            super().reset()
+
+    def draw(self) -> None:
+        super().draw()
+        self.table.value = results_table([*self.earlier, *self.current])

@@ -1,0 +1,93 @@
+"""The weights panel: which examples a method listens to, epoch by epoch."""
+
+from __future__ import annotations
+
+import functools
+
+import ipywidgets as widgets
+import torch
+
+from nlkit import plots
+from nlkit.data import Dataset, load
+from nlkit.live.controls import choice, on_change, rows, task_controls, task_settings, values_of, whole_slider
+from nlkit.live.driver import Driver
+from nlkit.live.panel import drawn
+from nlkit.live.run_panel import RunPanel, training_controls
+from nlkit.methods import METHODS
+from nlkit.task import make_task
+from nlkit.training import train
+
+
+def weights(
+    data: str | Dataset = "mnist5k",
+    *,
+    method: str = "reweight",
+    noise: str = "symmetric",
+    ratio: float = 0.8,
+    clean_per_class: int = 50,
+    epochs: int = 25,
+    learning_rate: float = 6e-4,
+    seed: int = 0,
+    mode: str | None = None,
+) -> widgets.Widget:
+    """A panel that trains a method that weighs its examples, and shows whom it gives weight, while it trains and after.
+
+    method: one of those that weigh examples (see `weighing_methods`). The other arguments are those of `live.training`.
+    """
+    dataset = load(data) if isinstance(data, str) else data
+    controls = {"method": choice("method", weighing_methods(), method)}
+    controls |= task_controls(dataset, noise=noise, ratio=ratio, clean_per_class=clean_per_class, seed=seed)
+    controls |= training_controls(epochs=epochs, learning_rate=learning_rate)
+    return WeightsPanel(dataset, controls, mode)
+
+
+@functools.cache
+def weighing_methods() -> tuple[str, ...]:
+    """The methods that weigh their examples. Each is tried on a few random ones: its records tell."""
+    images, labels = torch.rand(8, 1, 28, 28, generator=torch.Generator().manual_seed(0)), torch.arange(8) % 2
+    few = Dataset("a few", ("0", "1"), images, labels, images, labels)
+    task = make_task(few, ratio=0.5, clean_per_class=1, device="cpu")
+    return tuple(name for name in METHODS if next(train(task, name, epochs=1)).example_weights is not None)
+
+
+class WeightsPanel(RunPanel):
+    """See `weights`."""
+
+    def __init__(self, dataset: Dataset, controls: dict[str, widgets.Widget], mode: str | None):
+        self._dataset = dataset
+        self.look_at = whole_slider("look at epoch", 1, 1, 1)
+        self.look_at.disabled, self._follows = True, False
+        self.painter = Driver(_paint, self.show, self.keep_picture, mode=mode, delay=0, patient=True)
+        super().__init__("weights", dataset, controls, below=[rows([self.look_at])], mode=mode)
+        self.drivers = (self.driver, self.painter)
+        on_change([self.look_at], self.look_back)
+
+    def methods(self) -> list[str]:
+        return [self.controls["method"].value]
+
+    def figure(self) -> plots.Figure:
+        history = self.current[0].history if self.current else []
+        if self.task is None:
+            return plots.weights_now([], make_task(self._dataset, **task_settings(values_of(self.controls))))
+        return plots.weights_now(history, self.task)
+
+    def draw(self) -> None:
+        super().draw()
+        history = self.current[0].history if self.current else []
+        self._follows = True
+        self.look_at.max = max(1, len(history))
+        self.look_at.value = self.look_at.max
+        self._follows = False
+        self.look_at.disabled = self.driver.busy or not history
+
+    def look_back(self, _change: object) -> None:
+        """Show an epoch of the run that is over."""
+        with self.driver.lock:
+            if self._follows or self.driver.busy or not self.current or not self.current[0].history:
+                return
+            self.painter.start((list(self.current[0].history), self.task, self.look_at.value))
+
+
+def _paint(what):
+    history, task, epoch = what
+    yield drawn(plots.weights_now(history, task, epoch=epoch))

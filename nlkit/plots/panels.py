@@ -1,0 +1,186 @@
+"""Pictures that a panel draws again and again while a network trains. Everything has its fixed place: that is fast."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import matplotlib.lines
+import matplotlib.ticker
+import torch
+
+from nlkit.plots.examples import draw_labelled
+from nlkit.plots.style import (
+    KINDS_OF_LABEL,
+    PANEL_DPI,
+    REFERENCE,
+    Figure,
+    label_ends,
+    marker_every,
+    method_style,
+    percent_axis,
+    picture,
+    text_color,
+)
+from nlkit.randomness import seeded_generator
+from nlkit.records import Record, best_record
+from nlkit.task import Task
+
+_EARLIER_LINES = ((0, (4, 2)), (0, (1, 1.4)), (0, (6, 2, 1, 2)), (0, (2, 3)))  # dashes that tell earlier runs apart
+
+
+class Curve(NamedTuple):
+    """A run to draw: its method, what it is called in the legend, and its records so far."""
+
+    method: str
+    name: str
+    history: Sequence[Record]
+
+
+@picture
+def training_curves(
+    current: Sequence[Curve], earlier: Sequence[Curve] = (), *, epochs: int = 25, chance: float | None = None
+) -> Figure:
+    """Runs as they grow: test accuracy above, below it the accuracy on given labels and the share that is memorized.
+
+    current: the runs at work, in the colours of their methods, with best and last point named. It may be empty.
+    earlier: runs to compare with, faint, the latest last; their names are in the legend.
+    epochs: how long the axis is at least. chance: the accuracy of guessing, in [0, 1], drawn for reference.
+    """
+    rows = (len(earlier) + 1) // 2  # of the legend
+    height = 4.95 + 0.27 * rows
+    figure = Figure(figsize=(7.6, height), dpi=PANEL_DPI)
+
+    def place(left: float, bottom: float, width: float, tall: float):  # in inches, above the legend
+        return figure.add_axes((left / 7.6, (bottom + 0.27 * rows) / height, width / 7.6, tall / height))
+
+    axes = {
+        "test_accuracy": place(0.6, 2.6, 5.15, 2.05),
+        "given_accuracy": place(0.6, 0.5, 2.85, 1.45),
+        "memorized": place(4.3, 0.5, 2.85, 1.45),
+    }
+    titles = ("test accuracy, %", "agrees with given labels, %", "wrong labels memorized, %")
+    last = max([epochs, *(run.history[-1].epoch for run in [*current, *earlier] if run.history)])
+    for (quantity, ax), title in zip(axes.items(), titles):
+        percent_axis(ax, "")
+        ax.set(title=title, ylabel="", xlim=(1 - 0.02 * last, 1.02 * last), yticks=range(0, 101, 25))
+        for place_in_list, run in enumerate(earlier):
+            line, style = _EARLIER_LINES[place_in_list % len(_EARLIER_LINES)], method_style(run.method)
+            x, y = [r.epoch for r in run.history], [100 * getattr(r, quantity) for r in run.history]
+            ax.plot(x, y, color=style.color, linestyle=line, linewidth=1.3, alpha=0.55)
+        for run in current:
+            style = method_style(run.method)
+            x, y = [r.epoch for r in run.history], [100 * getattr(r, quantity) for r in run.history]
+            ax.plot(x, y, color=style.color, linestyle=style.line, marker=style.marker, markersize=5, linewidth=2,
+                    markevery=marker_every(x))  # fmt: skip
+        ax.set_xlabel("" if quantity == "test_accuracy" else "epoch", labelpad=1)
+    _name_ends(axes["test_accuracy"], current, chance, last)
+    handles = [
+        matplotlib.lines.Line2D([], [], color=method_style(run.method).color, alpha=0.7,
+                                linestyle=_EARLIER_LINES[i % len(_EARLIER_LINES)])
+        for i, run in enumerate(earlier)
+    ]  # fmt: skip
+    if earlier:
+        figure.legend(handles, [run.name for run in earlier], loc="lower left", ncols=2, frameon=False, fontsize=11,
+                      bbox_to_anchor=(0.07, 0), labelspacing=0.25, handlelength=2.6, borderpad=0.1)  # fmt: skip
+    figure.alt = _tell(current, earlier)
+    return figure
+
+
+def _name_ends(ax, current: Sequence[Curve], chance: float | None, last: int) -> None:
+    ends = []
+    for run in current:
+        if not run.history:
+            continue
+        color, best, final = method_style(run.method).color, best_record(run.history), run.history[-1]
+        top, end = 100 * best.test_accuracy, 100 * final.test_accuracy
+        ax.plot(best.epoch, top, marker="*", markersize=14, color=color, markeredgecolor="white", zorder=3)
+        name = f"{run.name}\n{end:.1f} (best {top:.1f})"
+        ends.append((end, name, color))
+    if chance is not None:
+        ax.axhline(100 * chance, color=REFERENCE, linestyle=":")
+        ends.append((100 * chance, f"chance {100 * chance:.0f}", REFERENCE))
+    if ends:
+        label_ends(ax, [1, last], ends)
+
+
+def _tell(current: Sequence[Curve], earlier: Sequence[Curve]) -> str:
+    runs = [run for run in current if run.history]
+    if not runs:
+        return "Empty axes for test accuracy, agreement with given labels and memorized wrong labels by epoch."
+    told = "; ".join(
+        f"{run.name}: test accuracy {run.history[-1].test_accuracy:.1%} after epoch {run.history[-1].epoch}, "
+        f"best {best_record(run.history).test_accuracy:.1%}, memorized {run.history[-1].memorized:.0%}"
+        for run in runs
+    )
+    return f"Curves by epoch. {told}. Earlier runs drawn faintly: {len(earlier)}."
+
+
+@picture
+def weights_now(history: Sequence[Record], task: Task, *, epoch: int | None = None, columns: int = 8) -> Figure:
+    """The weights of one epoch: by kind of label, the share on wrong labels so far, and who got most and least.
+
+    history: records of a method that weighs its examples; empty before training, when all weights are equal.
+    epoch: which, from 1; the last unless given. A weight of 1 is an example's equal share.
+    """
+    if history and history[0].example_weights is None:
+        raise ValueError("history has no example weights; take a run of a method that weighs its examples")
+    epoch, wrong = len(history) if epoch is None else epoch, task.wrong.cpu()
+    weights = history[epoch - 1].example_weights if epoch else torch.ones(len(wrong))
+    shares = [task.realized_ratio, *(record.extra["weight_on_wrong"] for record in history)]  # from epoch 0
+    figure = Figure(figsize=(7.6, 5.2), dpi=PANEL_DPI)
+    _draw_histogram(figure.add_axes((0.09, 0.6, 0.37, 0.33)), weights, wrong, epoch)
+    _draw_share(figure.add_axes((0.6, 0.6, 0.37, 0.33)), shares, epoch)
+    mixed = torch.randperm(len(weights), generator=seeded_generator(task.seed, "equal weights"))  # else class by class
+    order = mixed[weights[mixed].argsort(descending=True, stable=True)]
+    shown = torch.stack([order[:columns], order[-columns:].flip(0)])
+    ax = figure.add_axes((0.09, 0.0, 0.9, 0.47))
+    draw_labelled(ax, task, shown)
+    height, width = task.images.shape[-2:]
+    bottom, top = ax.get_ylim()
+    for row, name in enumerate(("most", "least")):
+        middle = (row + 0.36) * (bottom - top + 0.04 * height) / 2
+        ax.text(-0.12 * width, middle, name, ha="right", va="center")
+        for column, place in enumerate(shown[row].tolist()):
+            step = ax.get_xlim()[1] / columns
+            ax.text(column * step + 0.95 * width, middle + 0.46 * height, f"{weights[place]:.1f}", ha="right",
+                    va="bottom", bbox={"facecolor": "white", "alpha": 0.85, "pad": 1, "linewidth": 0})  # fmt: skip
+    most, least = wrong[shown].sum(1).tolist()
+    figure.alt = (
+        f"Weights in epoch {epoch}: {shares[0]:.0%} of the labels are wrong, and they carry {shares[epoch]:.0%} of the "
+        f"weight. Of the {columns} images with the most weight {most} are wrongly labelled, of the {columns} with the "
+        f"least {least}."
+    )
+    return figure
+
+
+def _draw_histogram(ax, weights: torch.Tensor, wrong: torch.Tensor, epoch: int) -> None:
+    edges = torch.linspace(0, 5, 21)
+    for row, (kind, mask) in enumerate((("right", ~wrong), ("wrong", wrong))):
+        style, mine = KINDS_OF_LABEL[kind], weights[mask]
+        share = 100 * torch.histogram(mine.clamp(max=4.99), edges).hist / max(1, len(mine))
+        ax.stairs(share.tolist(), edges.tolist(), color=style.color, linestyle=style.line, linewidth=2.2)
+        zero = 100 * (mine == 0).double().mean().item() if len(mine) else 0
+        ax.text(0.98, 0.95 - 0.15 * row, f"{kind}: {zero:.0f} % at 0", color=text_color(style.color), ha="right",
+                va="top", transform=ax.transAxes)  # fmt: skip
+    percent_axis(ax, "")
+    ax.set(title=f"% of a kind of label, epoch {epoch}", ylabel="", xlim=(0, 5))
+    ax.set_xlabel("weight (1 = equal share)", labelpad=1)
+    ax.set_xticks(range(6), ["0", "1", "2", "3", "4", "5+"])
+
+
+def _draw_share(ax, shares: Sequence[float], epoch: int) -> None:
+    style, x, percent = KINDS_OF_LABEL["wrong"], range(len(shares)), [100 * share for share in shares]
+    ax.plot(x, percent, color=style.color, marker=style.marker, markevery=marker_every(x))
+    ax.plot(epoch, percent[epoch], "o", markersize=12, markerfacecolor="none", markeredgecolor=style.color)
+    ax.axhline(percent[0], color=REFERENCE, linestyle=":")
+    percent_axis(ax, "")
+    ax.set(title="weight on wrong labels, %", ylabel="", xlim=(-0.5, max(len(shares) - 0.5, 5)))
+    ax.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(5, integer=True))
+    at_right = {"ha": "right", "transform": ax.get_yaxis_transform()}
+    high, far = percent[0] > 85, percent[0] - percent[-1] > 25  # room for words above the line, and below it
+    ax.text(0.98, percent[0] + (-3 if high else 2), f"equal weights {percent[0]:.0f}", color=REFERENCE,
+            va="top" if high else "bottom", **at_right)  # fmt: skip
+    ax.text(0.98, percent[-1] + (8 if far else -8), f"epoch {epoch}: {percent[epoch]:.0f}",
+            color=text_color(style.color), va="bottom" if far else "top", **at_right)  # fmt: skip
+    ax.set_xlabel("epoch", labelpad=1)

@@ -1,0 +1,161 @@
+"""What the browser tests share: one JupyterLab and one Chromium for all of them, and a student's hands."""
+
+import re
+import shutil
+import subprocess
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from nlkit.doctor import find_chromium
+from nlkit.lab import lab_command, lab_environment
+
+NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
+PATIENCE = 60_000  # milliseconds to wait for what must happen; nothing is measured
+
+
+@contextmanager
+def served(command: list[str], address: str, log: Path):
+    """Run a server until the block ends; gives the address that it has printed, found by a pattern."""
+    with log.open("w") as stream:
+        server = subprocess.Popen(command, env=lab_environment(), stdout=stream, stderr=subprocess.STDOUT)
+    try:
+        for _ in range(600):
+            if found := re.search(address, log.read_text()):
+                break
+            assert server.poll() is None, log.read_text()
+            time.sleep(0.1)
+        yield found.group()
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+@pytest.fixture(scope="session")
+def lab_folder(tmp_path_factory):
+    """A copy of the notebooks, so that running them changes nothing here; tests may add notebooks of their own."""
+    folder = tmp_path_factory.mktemp("lab") / "notebooks"
+    shutil.copytree(NOTEBOOKS, folder, ignore=shutil.ignore_patterns(".*"))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def lab_url(lab_folder):
+    """The address of a JupyterLab on that copy."""
+    command = lab_command(("--no-browser", "--LabApp.expose_app_in_browser=True"), lab_folder)
+    with served(command, r"http://127\.0\.0\.1:\d+/lab\?token=\w+", lab_folder.parent / "log") as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=find_chromium(),
+            args=["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+                  "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+        )  # fmt: skip
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(chromium):
+    """A page of 1280×900 that fails the test when the browser's console reports an error."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE)
+    errors = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    yield page
+    context.close()
+    assert not errors, errors
+
+
+def open_notebook(page, lab_url: str, name: str) -> None:
+    page.goto(lab_url.replace("/lab?", f"/lab/tree/{name}?reset&"))
+    page.wait_for_selector(".jp-Notebook")
+    wait_for_kernel(page)
+
+
+def wait_for_kernel(page) -> None:
+    page.wait_for_function(
+        "() => window.jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel?.status == 'idle'"
+    )
+
+
+def run_all(page) -> None:
+    finished = page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')")
+    assert finished, "a cell failed"
+
+
+def open_and_run_all(page, lab_url: str, name: str) -> None:
+    open_notebook(page, lab_url, name)
+    run_all(page)
+
+
+def scroll_to(page, selector: str):
+    """Scroll down until the element is there: JupyterLab attaches only the cells in view."""
+    wanted = page.locator(selector).first
+    page.evaluate("() => document.querySelector('.jp-WindowedPanel-outer').scrollTo(0, 0)")
+    for _ in range(60):
+        if wanted.count() and wanted.is_visible():
+            wanted.scroll_into_view_if_needed()
+            return wanted
+        page.evaluate("() => document.querySelector('.jp-WindowedPanel-outer').scrollBy(0, 300)")
+        page.wait_for_timeout(100)
+    raise AssertionError(f"{selector} is nowhere in the notebook")
+
+
+def slider(panel, name: str):
+    """The slider of a panel by the words beside it."""
+    return panel.locator(".widget-slider", has=panel.page.locator(f"label:text-is('{name}')"))
+
+
+def readout(panel, name: str) -> str:
+    return slider(panel, name).locator(".widget-readout").inner_text()
+
+
+def drag(page, panel, name: str, share: float) -> None:
+    """Drag a slider with the mouse to a share of its length."""
+    bar, handle = (slider(panel, name).locator(part).bounding_box() for part in (".noUi-target", ".noUi-handle"))
+    page.mouse.move(handle["x"] + handle["width"] / 2, handle["y"] + handle["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(bar["x"] + share * bar["width"], bar["y"] + bar["height"] / 2, steps=10)
+    page.mouse.up()
+
+
+def press_key(page, panel, name: str, key: str, times: int = 1) -> None:
+    """Move a slider with the keyboard."""
+    slider(panel, name).locator(".noUi-handle").focus()
+    for _ in range(times):
+        page.keyboard.press(key)
+
+
+def says(panel, text: str) -> None:
+    """Wait until the panel's line of words has the text."""
+    panel.locator("[role=status]", has_text=text).wait_for()
+
+
+def picture(panel):
+    return panel.locator(".widget-image")
+
+
+def wait_for_another_picture(page, panel, before: str) -> None:
+    page.wait_for_function(
+        "([image, before]) => image.getAttribute('title') != before && image.naturalWidth > 0",
+        arg=[picture(panel).element_handle(), before],
+    )
+
+
+def error_outputs(page) -> int:
+    """How many cells show an error, in view or not."""
+    return page.evaluate(
+        "() => window.jupyterapp.shell.currentWidget.content.model.sharedModel.cells.flatMap(c => c.outputs || [])"
+        ".filter(o => o.output_type == 'error' || o.name == 'stderr').length"
+    )
