@@ -15,6 +15,7 @@ import traitlets
 
 from nlkit.live.driver import Driver
 from nlkit.plots import Figure
+from nlkit.plots.style import with_fewer_colors
 
 _WIDTH = 988  # of the pictures, in pixels
 # Beside the live panel, its still would be the same picture twice. JupyterLab leaves nothing on an image to know it by
@@ -100,7 +101,7 @@ def tell(line: widgets.HTML, text: str) -> None:
 def _still_of(frame: Frame) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
     alt = f"Last picture of this panel: {frame.alt}"
     return (
-        {"image/png": base64.b64encode(frame.png).decode(), "text/plain": alt},
+        {"image/png": base64.b64encode(with_fewer_colors(frame.png)).decode(), "text/plain": alt},
         {"image/png": {"alt": alt, "width": _WIDTH}},
     )
 

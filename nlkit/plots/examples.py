@@ -13,8 +13,6 @@ from torch import Tensor
 from nlkit.plots.style import KINDS_OF_LABEL, Figure, picture
 from nlkit.task import Task
 
-LABEL_ROOM = 1.36  # height of a row of labelled images, in heights of an image: the rest is room for the label
-
 
 @picture
 def labelled_images(task: Task, *, rows: int = 3, columns: int = 10, per_class: bool = True) -> Figure:
@@ -24,7 +22,7 @@ def labelled_images(task: Task, *, rows: int = 3, columns: int = 10, per_class: 
     """
     columns = min(columns, task.num_classes) if per_class else columns
     picks = picks_by_class(task, rows, columns) if per_class else torch.arange(rows * columns).reshape(rows, columns)
-    figure = Figure(figsize=(10, 12.4 / columns * rows + 0.3), layout="constrained")
+    figure = Figure(figsize=(10, (3.3 + 9.1 * (0.64 + label_room(task))) / columns * rows + 0.3), layout="constrained")
     draw_labelled(figure.subplots(), task, picks)
     wrong = int(task.wrong[picks.flatten().to(task.device)].sum())
     figure.supxlabel(
@@ -58,7 +56,7 @@ def predictions_over_time(task: Task, picks: Sequence[int], predicted: Mapping[s
             text = task.class_names[said] + {"right": " ✓", "wrong": " ✗", None: ""}[kind]
             color = KINDS_OF_LABEL[kind].color if kind else "#333333"
             ax.text(column * step_x + 0.5 * width, y, text, ha="center", va="center", color=color)
-    ax.set_ylim(height * (1.05 + 0.3 * len(predicted)), -0.34 * height)
+    ax.set_ylim(height * (1.05 + 0.3 * len(predicted)), top_of_labels(task))
     ax.set_xlim(-1.5 * width, len(picks) * step_x)
     true, given = task.true.cpu()[picks], task.given.cpu()[picks]
     told = [
@@ -107,7 +105,17 @@ def image_array(task: Task, images: Tensor) -> Tensor:
 def cell_size(task: Task) -> tuple[int, int]:
     """Height and width of the place of a labelled image, in pixels of the image, its label and the gaps included."""
     height, width = task.images.shape[-2:]
-    return round(LABEL_ROOM * height), round(1.12 * width)
+    return round((1 + label_room(task)) * height), round(1.12 * width)
+
+
+def label_room(task: Task) -> float:
+    """Room for the label above an image, in heights of an image: two lines where class names are long."""
+    return 0.36 if max(map(len, task.class_names)) < 4 else 0.62
+
+
+def top_of_labels(task: Task) -> float:
+    """Where the labels above a first row of images end, in pixels of an image; the images begin at 0."""
+    return (0.02 - label_room(task)) * task.images.shape[-2]
 
 
 def draw_labelled(ax, task: Task, picks: Tensor) -> None:
@@ -123,14 +131,16 @@ def draw_labelled(ax, task: Task, picks: Tensor) -> None:
         frames.append(matplotlib.patches.Rectangle((left, top), width, height))
         name, true = task.class_names[int(task.given[pick])], int(task.true[pick])
         true_name = task.class_names[true] if true >= 0 else "none"
-        ax.text(left + width / 2, top - 0.04 * height, f"✗ {name} ({true_name})" if wrong else name, ha="center",
-                va="bottom", fontsize=13 if len(name) < 4 else 11,
+        between = " " if label_room(task) < 0.5 else "\n"
+        label = f"✗ {name}{between}({true_name})" if wrong else name
+        ax.text(left + width / 2, top - 0.04 * height, label, ha="center", va="bottom",
+                fontsize=13 if label_room(task) < 0.5 else 11, linespacing=1,
                 color=KINDS_OF_LABEL["wrong" if wrong else "right"].color)  # fmt: skip
     ax.add_collection(matplotlib.collections.PatchCollection(
         frames, facecolor="none", edgecolor=[KINDS_OF_LABEL["wrong"].color if wrong else "#BBBBBB" for wrong in wrongs],
         linewidth=[3 if wrong else 1 for wrong in wrongs],
     ))  # fmt: skip
-    ax.set(xlim=(-2, picks.shape[1] * step_x), ylim=(picks.shape[0] * step_y - 0.3 * height, -0.34 * height))
+    ax.set(xlim=(-2, picks.shape[1] * step_x), ylim=(picks.shape[0] * step_y - 0.3 * height, top_of_labels(task)))
     ax.axis("off")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import textwrap
 from collections.abc import Mapping, Sequence
 
 from torch import Tensor
@@ -62,7 +61,7 @@ def noise_overview(task: Task) -> Figure:
 def _draw_matrix(ax, matrix: Tensor, names: Sequence[str], title: str, numbers: bool = True, every: int = 1) -> None:
     percent = 100 * matrix
     ax.imshow(percent.numpy(), cmap="Blues", vmin=0, vmax=100)
-    short = [textwrap.shorten(n, 6, placeholder="…") if len(n) > 6 else n for n in names]
+    short = [f"{n[:5]}…" if len(n) > 6 else n for n in names]
     named = range(0, len(names), every)
     ax.set_xticks(named, short[::every], rotation=0 if max(map(len, names)) < 4 else 60)
     ax.set_yticks(named, short[::every])

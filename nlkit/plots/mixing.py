@@ -6,7 +6,7 @@ import matplotlib.patches
 import torch
 from torch import Tensor
 
-from nlkit.plots.examples import cell_size, draw_images, draw_labelled, image_array
+from nlkit.plots.examples import cell_size, draw_images, draw_labelled, image_array, label_room, top_of_labels
 from nlkit.plots.style import KINDS_OF_LABEL, PANEL_DPI, REFERENCE, Figure, picture, text_color
 from nlkit.task import Task
 
@@ -90,13 +90,14 @@ def _draw_blends(ax, task: Task, picks: Tensor, partner: Tensor, lam: Tensor, v:
         ax.add_patch(matplotlib.patches.Rectangle((left, top), width, height, fill=False, edgecolor="#BBBBBB"))
         names = (task.class_names[int(task.given[picks[i]])] for i in (place, partner[place]))
         first, second = names
-        ax.text(left + width / 2, top - 0.04 * height, f"{share:.1f}·{first} + {1 - share:.1f}·{second}", ha="center",
-                va="bottom", fontsize=11)  # fmt: skip
+        before_plus = " " if label_room(task) < 0.5 else "\n"
+        blend = f"{share:.1f}·{first}{before_plus}+ {1 - share:.1f}·{second}"
+        ax.text(left + width / 2, top - 0.04 * height, blend, ha="center", va="bottom", fontsize=11, linespacing=1)
         weight = "weight 1" if v[place] >= 0.5 else "weight 0"
         ax.text(left + width / 2, top + 1.06 * height, weight, ha="center", va="top", fontsize=12)
     for row, name in enumerate(("itself", "partner", "blend")):
         ax.text(-0.12 * width, row * step_y + 0.5 * height, name, ha="right", va="center", fontsize=12)
-    ax.set_ylim(3 * step_y - 0.05 * height, -0.34 * height)
+    ax.set_ylim(3 * step_y - 0.05 * height, top_of_labels(task))
     ax.set_xlim(-0.75 * width, columns * step_x)
     rightly = int((~task.wrong.cpu()[picks[partner]]).sum())
     return (
