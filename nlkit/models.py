@@ -74,11 +74,16 @@ def with_new_head(model: nn.Sequential, num_classes: int, *, seed: int = 0) -> n
     return copied
 
 
-@torch.no_grad()
 def predict(model: nn.Module, images: torch.Tensor, batch_size: int = 4096) -> torch.Tensor:
     """The class (N,) that `model` gives each of `images` (N, C, H, W)."""
+    return evaluate(model, images, batch_size).argmax(1)
+
+
+@torch.no_grad()
+def evaluate(model: nn.Module, images: torch.Tensor, batch_size: int = 4096) -> torch.Tensor:
+    """The logits (N, K) that `model` gives `images` (N, C, H, W) in evaluation mode, which it leaves again."""
     was_training = model.training
     model.eval()
-    classes = torch.cat([model(part).argmax(1) for part in images.split(batch_size)])
+    logits = torch.cat([model(part) for part in images.split(batch_size)])
     model.train(was_training)
-    return classes
+    return logits

@@ -33,6 +33,7 @@ class Run:
     clean_labels: Tensor  # (M,)
     generator: torch.Generator  # on the CPU, for the method's own draws
     num_classes: int
+    num_examples: int  # N + M, noisy and clean: the places that a batch's index can name
     progress: float = 0.0  # share of the training's steps that lie behind, in [0, 1)
     augment: Callable[[Tensor, torch.Generator], Tensor] = unchanged  # for clean batches; a `Batch` comes augmented
 

@@ -102,6 +102,7 @@ def train(
             clean_labels=task.clean_labels,
             generator=seeded_generator(seed, "method"),
             num_classes=task.num_classes,
+            num_examples=len(task.given),
             augment=AUGMENTATIONS[augment],
         ),
         network=network,

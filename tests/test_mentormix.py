@@ -21,7 +21,7 @@ def new_run(progress: float, seed: int = 0) -> Run:
     model = build_model("mlp", (1, 4, 4), 3, seed=1).double()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     nothing = torch.empty(0)
-    return Run(model, optimizer, nothing, nothing, seeded_generator(seed, "method"), 3, progress)
+    return Run(model, optimizer, nothing, nothing, seeded_generator(seed, "method"), 3, 100, progress)
 
 
 def new_batch(size: int = 12) -> Batch:

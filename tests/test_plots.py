@@ -167,7 +167,7 @@ def test_predictions_are_marked_as_right_or_wrong(task):
 
 def test_methods_and_kinds_of_label_differ_in_more_than_colour():
     for styles in ([plots.method_style(m) for m in METHODS], list(plots.KINDS_OF_LABEL.values())):
-        assert len({s.color for s in styles}) == len({s.marker for s in styles}) == len(styles)
+        assert len({(s.color, s.line) for s in styles}) == len({s.marker for s in styles}) == len(styles)
 
 
 def test_text_in_every_colour_can_be_read_on_white():

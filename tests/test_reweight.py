@@ -94,7 +94,7 @@ def test_a_step_moves_the_running_statistics_as_one_pass_over_the_noisy_batch_do
     noisy, clean = examples(24, 1, torch.float64), examples(12, 2, torch.float64)
     expected = copy.deepcopy(model)
     expected(noisy[0])
-    run = Run(model, optimizer, *clean, seeded_generator(0, "method"), 10)
+    run = Run(model, optimizer, *clean, seeded_generator(0, "method"), 10, 100)
     Reweight(engine).step(run, Batch(torch.arange(24), *noisy))
     for name, buffer in expected.named_buffers():
         torch.testing.assert_close(dict(model.named_buffers())[name], buffer, msg=name)

@@ -16,6 +16,9 @@ import inspect
 
 from nlkit.checks import check_choice
 from nlkit.methods.clean_only import CleanOnly
+from nlkit.methods.elr import EarlyLearning
+from nlkit.methods.forward import Forward
+from nlkit.methods.gce import GeneralizedCrossEntropy
 from nlkit.methods.mentormix import MentorMix
 from nlkit.methods.mentornet import MentorNet
 from nlkit.methods.mixup import Mixup
@@ -29,6 +32,9 @@ METHODS = {
     "mixup": Mixup,
     "mentornet": MentorNet,
     "mentormix": MentorMix,
+    "forward": Forward,
+    "gce": GeneralizedCrossEntropy,
+    "elr": EarlyLearning,
 }
 
 

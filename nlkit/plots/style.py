@@ -35,6 +35,9 @@ METHOD_STYLES = {
     "mixup": Style("#56B4E9", "v", ":"),
     "mentornet": Style("#E69F00", "^", "--"),
     "mentormix": Style("#0072B2", "P", "-"),
+    "forward": Style("#D55E00", "p", "-."),
+    "gce": Style("#E69F00", "h", ":"),
+    "elr": Style("#56B4E9", "*", "-"),
 }
 KINDS_OF_NOISE = {
     "blue": Style("#0072B2", "o", "-"),

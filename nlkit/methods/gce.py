@@ -1,0 +1,32 @@
+"""Generalized cross-entropy: a loss between cross-entropy, which learns fast, and the mean absolute error, which is
+robust to symmetric noise.
+
+    Zhang, Sabuncu: Generalized cross entropy loss for training deep neural networks with noisy labels. NeurIPS 2018,
+    arXiv:1805.07836.
+
+    ℓ_q(x, ỹ) = (1 - p_ỹ(x)^q) / q,   0 < q ≤ 1
+
+Its gradient is that of cross-entropy times p_ỹ^q: an example that the network finds unlikely pulls less. q → 0 is
+cross-entropy; q = 1 is half the mean absolute error. The paper takes q = 0.7. (Its truncated form is left out.)
+"""
+
+from __future__ import annotations
+
+from torch.nn import functional as F
+
+from nlkit.checks import check_number
+from nlkit.run import Batch, Run, StepResult
+
+
+class GeneralizedCrossEntropy:
+    learns_from = "noisy and clean"
+    needs_clean = False
+
+    def __init__(self, q: float = 0.7):
+        self.q = check_number("q", q, 0, 1, above=True)
+
+    def step(self, run: Run, batch: Batch) -> StepResult:
+        log_p = -F.cross_entropy(run.model(batch.images), batch.labels, reduction="none")  # (B,) log p_ỹ
+        loss = ((1 - (self.q * log_p).exp()) / self.q).mean()
+        run.descend(loss)
+        return StepResult(loss)

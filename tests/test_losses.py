@@ -1,0 +1,221 @@
+"""Methods that change the loss: forward correction, generalized cross-entropy, early-learning regularization."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from nlkit import build_model, make_task, train
+from nlkit.methods.elr import EarlyLearning
+from nlkit.methods.forward import Forward
+from nlkit.methods.gce import GeneralizedCrossEntropy
+from nlkit.noise import symmetric_matrix
+from nlkit.randomness import seeded_generator
+from nlkit.run import Batch, Run
+
+NOISY, CLEAN, CLASSES = 12, 6, 3
+
+
+@pytest.fixture
+def examples():
+    generator = torch.Generator().manual_seed(4)
+    images = torch.rand(NOISY + CLEAN, 1, 4, 4, generator=generator, dtype=torch.float64)
+    return images, torch.arange(NOISY + CLEAN) % CLASSES
+
+
+@pytest.fixture
+def new_run(examples):
+    images, labels = examples
+
+    def make(progress: float = 0.5, clean: bool = True) -> Run:
+        model = build_model("mlp", (1, 4, 4), CLASSES, seed=1).double()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        first = NOISY if clean else len(labels)
+        generator = seeded_generator(0, "method")
+        return Run(model, optimizer, images[first:], labels[first:], generator, CLASSES, len(labels), progress)
+
+    return make
+
+
+@pytest.fixture
+def batch(examples):
+    images, labels = examples
+    index = torch.tensor([0, 15, 3, 7, 12, 8])  # two of them clean
+    return Batch(index, images[index], labels[index])
+
+
+def probabilities(run: Run, images: torch.Tensor) -> list[list[float]]:
+    return run.model(images).softmax(1).tolist()
+
+
+T = [[0.7, 0.2, 0.1], [0.0, 0.6, 0.4], [0.3, 0.3, 0.4]]
+
+
+# Forward correction
+
+
+def test_forward_explains_noisy_labels_by_the_matrix_and_believes_clean_ones(new_run, batch):
+    run = new_run()
+    p = probabilities(run, batch.images)
+    expected = 0.0
+    for row, label, place in zip(p, batch.labels.tolist(), batch.index.tolist()):
+        given = row[label] if place >= NOISY else sum(row[k] * T[k][label] for k in range(CLASSES))
+        expected -= math.log(given) / len(p)
+    before = [q.clone() for q in run.model.parameters()]
+    assert Forward(matrix=T).step(run, batch).loss.item() == pytest.approx(expected)
+    assert any(not torch.equal(a, b) for a, b in zip(before, run.model.parameters()))
+
+
+def test_the_corrected_loss_is_least_at_the_true_posterior():
+    """Theorem 2 of the paper: over noisy labels, drawn as q T, its gradient vanishes at p = q. Plain cross-entropy's
+    does not."""
+    q, matrix = torch.tensor([0.6, 0.3, 0.1], dtype=torch.float64), torch.tensor(T, dtype=torch.float64)
+    given = q @ matrix
+    largest = []
+    for explained in (lambda p: p @ matrix, lambda p: p):
+        logits = q.log().requires_grad_()
+        (-(given * explained(logits.softmax(0)).log()).sum()).backward()
+        largest.append(logits.grad.abs().max().item())
+    assert largest[0] < 1e-12 and largest[1] > 0.05
+
+
+def test_with_a_clean_set_the_matrix_is_the_mean_prediction_a_class(new_run, batch):
+    method, run = Forward(), new_run(progress=0.05)
+    method.step(run, batch)  # burn-in
+    run.progress = 0.1
+    p = np.array(probabilities(run, run.clean_images))
+    labels = run.clean_labels.numpy()
+    method.step(run, batch)
+    for k in range(CLASSES):
+        np.testing.assert_allclose(method.state["matrix"][k], p[labels == k].mean(0))
+
+
+def test_without_one_it_is_the_prediction_at_the_anchors(new_run, examples):
+    images, labels = examples
+    method, run = Forward(), new_run(progress=0.05, clean=False)
+    everything = Batch(torch.arange(len(labels)), images, labels)
+    p = np.array(probabilities(run, images))
+    method.step(run, everything)
+    run.progress = 0.1
+    method.step(run, everything)
+    for k in range(CLASSES):
+        anchor = sorted(range(len(p)), key=lambda i: p[i, k])[int(0.97 * (len(p) - 1))]
+        np.testing.assert_allclose(method.state["matrix"][k], p[anchor])
+
+
+def test_in_the_burn_in_only_noisy_labels_are_learned(new_run, batch):
+    run, only_noisy = new_run(progress=0.05), batch.index < NOISY
+    expected = F.cross_entropy(run.model(batch.images[only_noisy]), batch.labels[only_noisy], reduction="sum") / 6
+    assert Forward().step(run, batch).loss.item() == pytest.approx(expected.item())
+
+
+def test_the_estimate_is_close_to_the_truth_on_digits(mnist5k, monkeypatch):
+    task = make_task(mnist5k, ratio=0.4, clean_per_class=50, seed=0, device="cpu")
+    method = Forward(burn_in=0.5)
+    monkeypatch.setattr("nlkit.training.build_method", lambda *_: method)
+    list(train(task, "forward", epochs=8))
+    estimate = method.state["matrix"]
+    assert (estimate - symmetric_matrix(10, 0.4)).abs().mean() < 0.04  # that of no noise at all is off by 0.08
+    assert 0.4 < estimate.diagonal().mean() < 0.7
+
+
+def test_forward_with_an_estimated_matrix_ends_far_above_standard_training(mnist5k):
+    final = {}
+    for method in ("standard", "forward"):
+        task = make_task(mnist5k, ratio=0.8, clean_per_class=50, seed=0, device="cpu")
+        final[method] = list(train(task, method, epochs=25))[-1].test_accuracy
+    assert final["forward"] > final["standard"] + 0.2
+
+
+def test_a_matrix_of_another_size_is_refused(mnist5k):
+    task = make_task(mnist5k, ratio=0.4, device="cpu")
+    with pytest.raises(ValueError, match="matrix has shape"):
+        next(train(task, "forward", matrix=T))
+    with pytest.raises(ValueError, match="row 0 sums to"):
+        train(task, "forward", matrix=[[0.5, 0.4], [0.5, 0.5]])
+
+
+# Generalized cross-entropy
+
+
+@pytest.mark.parametrize("q", [0.3, 0.7, 1.0])
+def test_gce_is_its_formula(new_run, batch, q):
+    run = new_run()
+    p = [row[label] for row, label in zip(probabilities(run, batch.images), batch.labels.tolist())]
+    expected = sum((1 - v**q) / q for v in p) / len(p)
+    assert GeneralizedCrossEntropy(q).step(run, batch).loss.item() == pytest.approx(expected)
+
+
+def test_gce_goes_to_cross_entropy_and_its_gradient_is_weighted_by_p_to_the_q(new_run, batch):
+    losses = {}
+    for q in (1e-6, 0.7):
+        run = new_run()
+        run.optimizer = torch.optim.SGD(run.model.parameters(), lr=0.0)
+        losses[q] = GeneralizedCrossEntropy(q).step(run, batch).loss.item()
+        gradient = [p.grad.clone() for p in run.model.parameters()]
+        ell = F.cross_entropy(run.model(batch.images), batch.labels, reduction="none")
+        weighted = (ell.detach().neg().exp() ** q * ell).mean()
+        torch.testing.assert_close(gradient, list(torch.autograd.grad(weighted, list(run.model.parameters()))))
+    plain = F.cross_entropy(new_run().model(batch.images), batch.labels).item()
+    assert losses[1e-6] == pytest.approx(plain, rel=1e-5)
+
+
+# Early-learning regularization
+
+
+def test_elr_is_its_formula_and_remembers_each_example(new_run, batch):
+    run, method = new_run(), EarlyLearning(beta=0.6, strength=2.0)
+    remembered = {place: [0.0] * CLASSES for place in batch.index.tolist()}
+    for _ in range(3):
+        expected, p = 0.0, probabilities(run, batch.images)
+        for row, label, place in zip(p, batch.labels.tolist(), batch.index.tolist()):
+            remembered[place] = [0.6 * t + 0.4 * v for t, v in zip(remembered[place], row)]
+            agreement = sum(t * v for t, v in zip(remembered[place], row))
+            expected += (-math.log(row[label]) + 2.0 * math.log(1 - agreement)) / len(p)
+        assert method.step(run, batch).loss.item() == pytest.approx(expected)
+    for place, t in remembered.items():
+        assert method.state["said"][place].tolist() == pytest.approx(t)
+    assert not method.state["said"][1].any()  # never seen
+
+
+def test_elr_pulls_along_the_gradient_of_the_paper(new_run, batch):
+    """Lemma 2: by the logits, p - y + λ g with g_c = p_c / (1 - ⟨p, t⟩) Σ_k (t_k - t_c) p_k."""
+    run, method = new_run(), EarlyLearning(beta=0.5, strength=3.0)
+    run.optimizer = torch.optim.SGD(run.model.parameters(), lr=0.0)
+    method.step(run, batch)
+    p = run.model(batch.images).softmax(1).detach()
+    t = 0.5 * method.state["said"][batch.index] + 0.5 * p
+    method.step(run, batch)
+    pulled = run.model[-1].bias.grad  # the gradient by the last bias is the sum of those by the logits
+    y = F.one_hot(batch.labels, CLASSES).double()
+    agreement = (p * t).sum(1, keepdim=True)
+    g = p / (1 - agreement) * (agreement - t)
+    torch.testing.assert_close(pulled, (p - y + 3.0 * g).mean(0))
+
+
+def test_elr_keeps_what_was_learned_early(mnist5k):
+    for seed in range(2):
+        task = make_task(mnist5k, ratio=0.4, clean_per_class=0, seed=seed, device="cpu")
+        final = {m: list(train(task, m, epochs=25, seed=seed))[-1] for m in ("standard", "elr")}
+        assert final["elr"].test_accuracy > final["standard"].test_accuracy + 0.05
+        assert final["elr"].memorized < final["standard"].memorized
+
+
+@pytest.mark.parametrize("method", ["elr", "forward"])
+def test_what_is_remembered_survives_a_checkpoint(mnist5k, method, tmp_path):
+    task = make_task(mnist5k, ratio=0.4, device="cpu")
+    whole = [r.loss for r in train(task, method, epochs=4)]
+    run = train(task, method, epochs=4, checkpoint=tmp_path / "run.pt")
+    assert [next(run).loss, next(run).loss] == whole[:2]
+    run.close()
+    assert [r.loss for r in train(task, method, epochs=4, checkpoint=tmp_path / "run.pt")] == whole
+
+
+def test_options_are_checked(mnist5k):
+    task = make_task(mnist5k, ratio=0.4, device="cpu")
+    for method, option in (("gce", {"q": 0}), ("gce", {"q": 1.1}), ("elr", {"beta": 2}), ("elr", {"strength": -1}),
+                           ("forward", {"burn_in": 0})):  # fmt: skip
+        with pytest.raises(ValueError, match=f"{next(iter(option))}="):
+            train(task, method, **option)
