@@ -2,11 +2,13 @@
 
 import itertools
 
+import numpy as np
 import pytest
+import scipy.ndimage
 import torch
 from torch.nn import functional as F
 
-from nlkit.augment import AUGMENTATIONS, crop_and_flip
+from nlkit.augment import AUGMENTATIONS, affine, crop_and_flip, move_by_matrix
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -80,3 +82,36 @@ def test_the_same_seed_gives_the_same_images_on_the_gpu():
     moved = crop_and_flip(images.cuda(), generator())
     assert moved.is_cuda
     assert torch.equal(moved.cpu(), crop_and_flip(images, generator()))
+
+
+@pytest.mark.parametrize("shape", [(1, 12, 12), (3, 10, 16)])
+def test_moving_by_a_matrix_is_scipy_s_affine_transform(shape):
+    draw = generator()
+    images = torch.rand(4, *shape, generator=draw, dtype=torch.float64)
+    matrices = torch.tensor([[1.0, 0.2, 1.5], [-0.1, 0.9, -0.5]], dtype=torch.float64).repeat(4, 1, 1)
+    matrices += 0.05 * torch.rand(matrices.shape, generator=draw, dtype=torch.float64)
+    moved = move_by_matrix(images, matrices)
+    centre = (np.array(shape[1:]) - 1) / 2
+    for image, matrix, ours in zip(images.numpy(), matrices.numpy(), moved.numpy()):
+        turned = matrix[::-1, 1::-1]  # scipy counts rows first
+        offset = centre - turned @ centre + matrix[::-1, 2]
+        for channel, seen in zip(image, ours):
+            theirs = scipy.ndimage.affine_transform(channel, turned, offset, order=1, mode="nearest")
+            np.testing.assert_allclose(seen, theirs, atol=1e-9)
+
+
+def test_affine_stays_within_its_ranges_and_uses_them():
+    """A lone pixel off the centre tells where it went; a flat image stays flat."""
+    images = torch.zeros(2000, 1, 29, 29)
+    images[:, :, 14, 14] = 1  # the centre
+    moved = affine(images, generator())[:, 0]
+    place = torch.arange(29.0) - 14
+    total = moved.sum((1, 2))
+    x, y = ((moved * p).sum((1, 2)) / total for p in (place, place[:, None]))
+    reach = torch.stack([x, y]).abs().max(1).values
+    assert ((reach > 1.8) & (reach < 2.8)).all()  # 2 pixels, at a scale of 0.9 and a slant of 0.15
+    assert x.mean().abs() < 0.1 and y.mean().abs() < 0.1
+    assert total.std() > 0.05  # scaled
+    torch.testing.assert_close(affine(torch.full((5, 1, 8, 8), 0.3), generator()), torch.full((5, 1, 8, 8), 0.3))
+    again = affine(images[:3], generator(5)), affine(images[:3], generator(5))
+    assert torch.equal(*again)
