@@ -151,7 +151,7 @@ class _Trainer:
             run.progress = (number - 1 + done / len(batches)) / self.epochs
             for group in run.optimizer.param_groups:
                 group["lr"] = self.learning_rate * self.schedule(run.progress)
-            seen = run.augment(images[index], self.augmentation)
+            seen = run.augment(images.index_select(0, index), self.augmentation)
             result = self.algorithm.step(run, Batch(index, seen, labels[index]))
             losses.append(result.loss.detach())
             if self.averaged:

@@ -45,7 +45,7 @@ def draw_beta(alpha: float, size: int, generator: torch.Generator) -> Tensor:
 
 def mix(images: Tensor, partner: Tensor, lam: Tensor) -> Tensor:
     """Images (B, C, H, W), each blended with that at `partner` (B,); the own image has the share `lam` (B,)."""
-    return images[partner].lerp(images, lam.view(-1, 1, 1, 1))
+    return images.index_select(0, partner).lerp_(images, lam.view(-1, 1, 1, 1))
 
 
 def soft_cross_entropy(logits: Tensor, labels: Tensor, partner_labels: Tensor, lam: Tensor) -> Tensor:
