@@ -82,7 +82,7 @@ class Dataset:
             images, labels = getattr(self, f"{part}_images"), getattr(self, f"{part}_labels")
             if not isinstance(images, Tensor) or images.ndim != 4 or not images.is_floating_point():
                 raise ValueError(f"{part}_images must be a float tensor (N, C, H, W), not {_describe(images)}")
-            if not torch.isfinite(images).all():
+            if not torch.isfinite(images.sum()) and not torch.isfinite(images).all():  # the sum takes no memory
                 bad = int((~torch.isfinite(images).flatten(1).all(1)).sum())
                 raise ValueError(f"{part}_images has NaN or infinity in {bad} of {len(images)} images")
             labels = check_labels(f"{part}_labels", labels, self.num_classes).to(images.device)

@@ -41,19 +41,20 @@ def _sgd_ahead(p: Tensor, state: dict, group: dict) -> tuple[Tensor, float]:
 
 def _adam_ahead(p: Tensor, state: dict, group: dict) -> tuple[Tensor, Tensor]:
     (beta1, beta2), t = group["betas"], int(state.get("step", 0)) + 1
-    m, v = state.get("exp_avg", torch.zeros_like(p)), state.get("exp_avg_sq", torch.zeros_like(p))
-    rate, decay = group["lr"] / (1 - beta1**t), group["weight_decay"]
-    # In place where it can be: to ask the system for memory takes longer than to compute.
-    pull, square = m * (rate * beta1), v * (beta2 / (1 - beta2**t))  # lr·m̂ and v̂
-    if decay:
-        d, share = decay * p, (1 - beta2) / (1 - beta2**t)
-        pull, square = pull + rate * (1 - beta1) * d, square + share * d**2
-        slope = share * (d / square.sqrt()).nan_to_num()  # of √v̂ along g; where v̂ is 0, so is d
-    denominator = square.sqrt_().add_(group["eps"])
-    moved = torch.addcdiv(p, pull, denominator, value=-1)
-    if decay:
-        return moved, rate * (1 - beta1) / denominator - pull * slope / denominator**2
-    return moved, denominator.reciprocal_().mul_(rate * (1 - beta1))
+    m, v = (state["exp_avg"], state["exp_avg_sq"]) if state else (torch.zeros_like(p), torch.zeros_like(p))
+    rate, decay, eps = group["lr"] / (1 - beta1**t), group["weight_decay"], group["eps"]
+    if not decay:
+        # With D = unit·(√v + eps / unit) four passes over the parameters do. Each costs as much as an example or two.
+        unit = math.sqrt(beta2 / (1 - beta2**t))
+        root = v.sqrt().add_(eps / unit)
+        moved = torch.addcdiv(p, m, root, value=-rate * beta1 / unit)
+        return moved, root.reciprocal_().mul_(rate * (1 - beta1) / unit)
+    d, share = decay * p, (1 - beta2) / (1 - beta2**t)
+    pull = rate * (beta1 * m + (1 - beta1) * d)  # lr·m̂
+    square = v * (beta2 / (1 - beta2**t)) + share * d**2  # v̂
+    slope = share * (d / square.sqrt()).nan_to_num()  # of √v̂ along g; where v̂ is 0, so is d
+    denominator = square.sqrt() + eps
+    return p - pull / denominator, rate * (1 - beta1) / denominator - pull * slope / denominator**2
 
 
 def torch_eps(optimizer: Optimizer) -> dict[str, list[Tensor]] | None:

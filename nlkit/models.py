@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from nlkit.checks import check_choice, check_integer
+from nlkit.devices import has_convolutions
 from nlkit.randomness import MAX_SEED
 from nlkit.resnet import resnet32
 
@@ -74,14 +75,18 @@ def with_new_head(model: nn.Sequential, num_classes: int, *, seed: int = 0) -> n
     return copied
 
 
-def predict(model: nn.Module, images: torch.Tensor, batch_size: int = 4096) -> torch.Tensor:
+def predict(model: nn.Module, images: torch.Tensor, batch_size: int | None = None) -> torch.Tensor:
     """The class (N,) that `model` gives each of `images` (N, C, H, W)."""
     return evaluate(model, images, batch_size).argmax(1)
 
 
 @torch.no_grad()
-def evaluate(model: nn.Module, images: torch.Tensor, batch_size: int = 4096) -> torch.Tensor:
+def evaluate(model: nn.Module, images: torch.Tensor, batch_size: int | None = None) -> torch.Tensor:
     """The logits (N, K) that `model` gives `images` (N, C, H, W) in evaluation mode, which it leaves again."""
+    if batch_size is None:
+        # On a CPU the maps of a large batch leave the cache, and their memory is asked of the system anew each time:
+        # 256 images at once take a third of the time that 4096 take.
+        batch_size = 256 if images.device.type == "cpu" and has_convolutions(model) else 4096
     was_training = model.training
     model.eval()
     logits = torch.cat([model(part) for part in images.split(batch_size)])

@@ -29,6 +29,40 @@ def build_optimizer(name: str, network: nn.Module, learning_rate: float, weight_
     return OPTIMIZERS[name]([weights, rest], learning_rate)
 
 
+def clear_gradients(optimizer: Optimizer) -> None:
+    """`optimizer.zero_grad()` in 2 µs instead of 40."""
+    for group in optimizer.param_groups:
+        for p in group["params"]:
+            p.grad = None
+
+
+def take_step(optimizer: Optimizer) -> None:
+    """`optimizer.step()`; for the Adam of `OPTIMIZERS`, without what torch does in Python around its one kernel.
+
+    On the classroom network the kernel takes 60 µs and what is around it 220 µs, a quarter of a training step.
+    """
+    groups = optimizer.param_groups
+    learned = [[p for p in group["params"] if p.grad is not None] for group in groups]
+    one_kernel = type(optimizer) is torch.optim.Adam and all(
+        group["fused"] and not group["amsgrad"] and not group["maximize"] for group in groups
+    )
+    started = all(optimizer.state.get(p) for parameters in learned for p in parameters)  # torch sets up the moments
+    if not (one_kernel and started and len({p.dtype for parameters in learned for p in parameters}) == 1):
+        return optimizer.step()
+    for group, parameters in zip(groups, learned):
+        states = [optimizer.state[p] for p in parameters]
+        steps = [state["step"] for state in states]
+        beta1, beta2 = group["betas"]
+        with torch.no_grad():
+            torch._foreach_add_(steps, 1)
+            torch._fused_adam_(
+                parameters, [p.grad for p in parameters],
+                [state["exp_avg"] for state in states], [state["exp_avg_sq"] for state in states], [], steps,
+                lr=group["lr"], beta1=beta1, beta2=beta2, weight_decay=group["weight_decay"], eps=group["eps"],
+                amsgrad=False, maximize=False, grad_scale=None, found_inf=None,
+            )  # fmt: skip
+
+
 def constant(progress: float) -> float:
     """Always 1."""
     return 1.0

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from nlkit.augment import unchanged
+from nlkit.optimizers import clear_gradients, take_step
 
 
 class Batch(NamedTuple):
@@ -39,9 +40,9 @@ class Run:
 
     def descend(self, loss: Tensor) -> None:
         """One optimizer step down the gradient of `loss`."""
-        self.optimizer.zero_grad()
+        clear_gradients(self.optimizer)
         loss.backward()
-        self.optimizer.step()
+        take_step(self.optimizer)
 
     def clean_batch(self, size: int) -> tuple[Tensor, Tensor]:
         """`size` examples of the clean set (all of it, if it is smaller), drawn afresh without replacement.
@@ -49,7 +50,7 @@ class Run:
         They are augmented as the noisy ones are: what helps on them should not hang on where in the image things are.
         """
         chosen = torch.randperm(len(self.clean_labels), generator=self.generator)[:size].to(self.clean_labels.device)
-        return self.augment(self.clean_images[chosen], self.generator), self.clean_labels[chosen]
+        return self.augment(self.clean_images.index_select(0, chosen), self.generator), self.clean_labels[chosen]
 
 
 def spare_buffers(model: nn.Module) -> dict[str, Tensor]:

@@ -15,7 +15,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from nlkit.augment import AUGMENTATIONS
 from nlkit.checkpoints import check_checkpoint_path, load_checkpoint, save_checkpoint, task_fingerprint
 from nlkit.checks import check_choice, check_integer, check_number
-from nlkit.devices import PRECISIONS, InBfloat16, has_convolutions, pick_precision
+from nlkit.devices import PRECISIONS, InBfloat16, has_convolutions, pick_precision, pick_threads, threads
 from nlkit.methods import build_method
 from nlkit.models import MODELS, build_model, predict
 from nlkit.optimizers import OPTIMIZERS, SCHEDULES, build_optimizer
@@ -113,6 +113,7 @@ def train(
         schedule=SCHEDULES[schedule],
         generator=seeded_generator(seed, "batches"),
         augmentation=seeded_generator(seed, "augmentation"),
+        threads=pick_threads(network),
     )
     done = []
     if checkpoint and checkpoint.exists():
@@ -135,6 +136,7 @@ class _Trainer:
     schedule: Callable[[float], float]
     generator: torch.Generator  # of the order of the examples
     augmentation: torch.Generator
+    threads: int  # of a step
 
     def epoch(self, number: int) -> Iterator[Step | Record]:
         task, run = self.task, self.run
@@ -152,8 +154,9 @@ class _Trainer:
             run.progress = (number - 1 + done / len(batches)) / self.epochs
             for group in run.optimizer.param_groups:
                 group["lr"] = self.learning_rate * self.schedule(run.progress)
-            seen = run.augment(images[index], self.augmentation)
-            result = self.algorithm.step(run, Batch(index, seen, labels[index]))
+            with threads(self.threads):
+                seen = run.augment(images.index_select(0, index), self.augmentation)
+                result = self.algorithm.step(run, Batch(index, seen, labels[index]))
             losses.append(result.loss.detach())
             if self.averaged:
                 self.averaged.update_parameters(self.network)

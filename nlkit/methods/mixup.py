@@ -45,10 +45,11 @@ def draw_beta(alpha: float, size: int, generator: torch.Generator) -> Tensor:
 
 def mix(images: Tensor, partner: Tensor, lam: Tensor) -> Tensor:
     """Images (B, C, H, W), each blended with that at `partner` (B,); the own image has the share `lam` (B,)."""
-    return images[partner].lerp(images, lam.view(-1, 1, 1, 1))
+    return images.index_select(0, partner).lerp_(images, lam.view(-1, 1, 1, 1))
 
 
 def soft_cross_entropy(logits: Tensor, labels: Tensor, partner_labels: Tensor, lam: Tensor) -> Tensor:
     """(B,) cross-entropy against the blended labels: linear in the label, so the blend of two cross-entropies."""
-    own = F.cross_entropy(logits, labels, reduction="none")
-    return lam * own + (1 - lam) * F.cross_entropy(logits, partner_labels, reduction="none")
+    log_p = logits.log_softmax(1)
+    own, other = (F.nll_loss(log_p, y, reduction="none") for y in (labels, partner_labels))
+    return other.lerp(own, lam)

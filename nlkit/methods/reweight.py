@@ -78,7 +78,7 @@ def help_by_jvp(model: nn.Module, optimizer: Optimizer, noisy: Examples, clean: 
     images, labels = noisy
     direction = clean_direction(model, optimizer, clean)
     with forward_ad.dual_level():
-        dual = {name: forward_ad.make_dual(p, direction[name]) for name, p in model.named_parameters()}
+        dual = {name: forward_ad.make_dual(p, direction[p]) for name, p in model.named_parameters()}
         outputs = functional_call(model, dual, (images,))
         losses, help_ = forward_ad.unpack_dual(F.cross_entropy(outputs, labels, reduction="none"))
     return help_.detach(), losses
@@ -95,11 +95,11 @@ def help_by_layers(model: nn.Module, optimizer: Optimizer, noisy: Examples, clea
         raise ValueError("engine='layers' needs a Sequential of plain layers, without batch norm; take engine='auto'")
     images, labels = noisy
     direction = clean_direction(model, optimizer, clean)
-    layers = {name: layer for name, layer in model.named_modules() if isinstance(layer, LINEAR_IN_PARAMETERS)}
-    passed = []  # (name, what went in, what came out)
+    passed = []  # (layer, what went in, what came out)
     hooks = [
-        layer.register_forward_hook(lambda _layer, given, out, name=name: passed.append((name, given[0], out)))
-        for name, layer in layers.items()
+        layer.register_forward_hook(lambda layer, given, out: passed.append((layer, given[0], out)))
+        for layer in model
+        if isinstance(layer, LINEAR_IN_PARAMETERS)
     ]
     losses = F.cross_entropy(model(images), labels, reduction="none")
     for hook in hooks:
@@ -107,10 +107,30 @@ def help_by_layers(model: nn.Module, optimizer: Optimizer, noisy: Examples, clea
     slopes = torch.autograd.grad(losses.sum(), [out for _, _, out in passed], retain_graph=True)
     help_ = torch.zeros_like(losses)
     with torch.no_grad():
-        for (name, given, _), slope in zip(passed, slopes):
-            replaced = {part: direction[f"{name}.{part}"] for part, _ in layers[name].named_parameters()}
-            help_ += (slope * functional_call(layers[name], replaced, (given,))).flatten(1).sum(1)
-    return help_, losses
+        for (layer, given, _), slope in zip(passed, slopes):
+            tangent = pass_with(layer, given, *(direction[p] for p in layer.parameters()))
+            help_ += tangent.mul_(slope).sum(tuple(range(1, slope.ndim)))
+    return help_, LossesBySlopes.apply(losses.detach(), passed, slopes, *model.parameters())
+
+
+class LossesBySlopes(torch.autograd.Function):
+    """The losses (B,), with a shorter way back to the parameters: the slopes ∂ℓ_i/∂z_i of the layers are at hand.
+
+    A layer's gradient of Σ w_i ℓ_i is that of Σ ⟨w_i ∂ℓ_i/∂z_i, z_i⟩: one product a layer, none between the layers.
+    """
+
+    @staticmethod
+    def forward(ctx, losses: Tensor, passed: list, slopes: tuple[Tensor, ...], *parameters: Tensor) -> Tensor:
+        ctx.passed, ctx.slopes = passed, slopes
+        return losses
+
+    @staticmethod
+    def backward(ctx, w: Tensor) -> tuple[Tensor | None, ...]:
+        gradients = []
+        for (layer, _, out), slope in zip(ctx.passed, ctx.slopes):
+            weighted = slope * w.view(-1, *[1] * (slope.ndim - 1))
+            gradients += torch.autograd.grad(out, list(layer.parameters()), weighted, retain_graph=True)
+        return None, None, None, *gradients
 
 
 LINEAR_IN_PARAMETERS = (nn.Linear, nn.Conv2d)
@@ -118,11 +138,19 @@ WITHOUT_PARAMETERS = (nn.Flatten, nn.ReLU, nn.MaxPool2d, nn.AvgPool2d, nn.Adapti
 
 
 def acts_alone(model: nn.Module) -> bool:
-    """Whether `model` is a plain sequence of layers that treat each example by itself, as batch norm does not."""
+    """Whether `model` is a plain sequence of layers, no two of which share parameters, that treat each example by
+    itself, as batch norm does not."""
     known = (*LINEAR_IN_PARAMETERS, *WITHOUT_PARAMETERS)
-    return type(model) is nn.Sequential and all(
-        type(layer) in known and not getattr(layer, "inplace", False) for layer in model
-    )
+    if type(model) is not nn.Sequential:
+        return False
+    parameters = [p for layer in model for p in layer.parameters()]
+    own = len({id(p) for p in parameters}) == len(parameters) and all(p.requires_grad for p in parameters)
+    return own and all(type(layer) in known and not getattr(layer, "inplace", False) for layer in model)
+
+
+def pass_with(layer: nn.Linear | nn.Conv2d, given: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """What a layer gives out with other parameters in place of its own."""
+    return F.linear(given, weight, bias) if type(layer) is nn.Linear else layer._conv_forward(given, weight, bias)
 
 
 def help_by_fastest(model: nn.Module, optimizer: Optimizer, noisy: Examples, clean: Examples) -> tuple[Tensor, Tensor]:
@@ -130,15 +158,14 @@ def help_by_fastest(model: nn.Module, optimizer: Optimizer, noisy: Examples, cle
     return (help_by_layers if acts_alone(model) else help_by_jvp)(model, optimizer, noisy, clean)
 
 
-def clean_direction(model: nn.Module, optimizer: Optimizer, clean: Examples) -> dict[str, Tensor]:
-    """P ∘ ∇L_clean(θ̂), by the parameter's name: along it a noisy example's loss is asked for its slope."""
+def clean_direction(model: nn.Module, optimizer: Optimizer, clean: Examples) -> dict[nn.Parameter, Tensor]:
+    """P ∘ ∇L_clean(θ̂), by parameter: along it a noisy example's loss is asked for its slope."""
     images, labels = clean
-    parameters = dict(model.named_parameters())
     moved, scale = look_ahead(optimizer)
-    ahead = {name: moved[p].requires_grad_() for name, p in parameters.items()}  # θ̂ at ε = 0
+    ahead = {name: moved[p].requires_grad_() for name, p in model.named_parameters()}  # θ̂ at ε = 0
     clean_loss = F.cross_entropy(functional_call(model, ahead | spare_buffers(model), (images,)), labels)
     gradients = torch.autograd.grad(clean_loss, list(ahead.values()))
-    return {name: gradient.mul_(scale[p]) for (name, p), gradient in zip(parameters.items(), gradients)}
+    return {p: gradient.mul_(scale[p]) for p, gradient in zip(model.parameters(), gradients)}
 
 
 ENGINES = {"auto": help_by_fastest, "layers": help_by_layers, "jvp": help_by_jvp, "higher": help_by_higher}
