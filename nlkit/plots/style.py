@@ -13,8 +13,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import matplotlib
+import matplotlib.artist
 import matplotlib.colors
 import matplotlib.figure
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 
 class Style(NamedTuple):
@@ -91,9 +93,9 @@ class Figure(matplotlib.figure.Figure):
 
     def png(self) -> bytes:
         """The picture as PNG bytes."""
-        buffer = io.BytesIO()
-        self.savefig(buffer, format="png", pil_kwargs={"compress_level": 6})
-        return buffer.getvalue()
+        canvas = FigureCanvasAgg(self)
+        canvas.draw()
+        return _as_png(canvas)
 
     def _repr_mimebundle_(self, include=None, exclude=None):
         data = {
@@ -101,6 +103,47 @@ class Figure(matplotlib.figure.Figure):
             "text/plain": f"Picture: {self.alt}",
         }
         return data, {"image/png": {"alt": self.alt}}
+
+
+class QuickFigure(Figure):
+    """A figure for a slider: what is within its axes may be drawn anew, all around it (ticks, names) is drawn once."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self._canvas, self._around = FigureCanvasAgg(self), None
+
+    def empty(self, ax) -> None:
+        """Take out what is within the axes, to draw it anew."""
+        for artist in _within(ax):
+            artist.remove()
+
+    def png(self) -> bytes:
+        if self._around is None:
+            for ax in self.axes:
+                for artist in _within(ax):
+                    artist.set_animated(True)  # which keeps it out of `draw`
+            self._canvas.draw()
+            self._around = self._canvas.copy_from_bbox(self.bbox)
+        self._canvas.restore_region(self._around)
+        for ax in self.axes:
+            for artist in sorted(_within(ax), key=lambda a: a.zorder):
+                ax.draw_artist(artist)
+        return _as_png(self._canvas)
+
+
+def _within(ax) -> list[matplotlib.artist.Artist]:
+    return [*ax.images, *ax.collections, *ax.patches, *ax.lines, *ax.texts]
+
+
+def _as_png(canvas: FigureCanvasAgg) -> bytes:
+    """What is on the canvas as a PNG, packed fast rather than tight."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.frombuffer("RGBA", canvas.get_width_height(), canvas.buffer_rgba()).convert("RGB").save(
+        buffer, format="png", compress_level=3
+    )
+    return buffer.getvalue()
 
 
 def with_fewer_colors(png: bytes) -> bytes:
