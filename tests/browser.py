@@ -33,24 +33,21 @@ def served(command: list[str], address: str, log: Path):
         server.wait(30)
 
 
-@pytest.fixture(scope="session")
-def lab_folder(tmp_path_factory):
-    """A copy of the notebooks, so that running them changes nothing here; tests may add notebooks of their own."""
-    folder = tmp_path_factory.mktemp("lab") / "notebooks"
-    shutil.copytree(NOTEBOOKS, folder, ignore=shutil.ignore_patterns(".*"))
-    return folder
+def copy_of_the_course(folder: Path) -> Path:
+    """A copy of the notebooks, so that running them changes nothing here."""
+    return shutil.copytree(NOTEBOOKS, folder / "notebooks", ignore=shutil.ignore_patterns(".*"))
 
 
-@pytest.fixture(scope="session")
-def lab_url(lab_folder):
-    """The address of a JupyterLab on that copy."""
-    command = lab_command(("--no-browser", "--LabApp.expose_app_in_browser=True"), lab_folder)
-    with served(command, r"http://127\.0\.0\.1:\d+/lab\?token=\w+", lab_folder.parent / "log") as url:
+@contextmanager
+def running_lab(notebooks: Path):
+    """JupyterLab on a folder of notebooks until the block ends; gives its address."""
+    command = lab_command(("--no-browser", "--LabApp.expose_app_in_browser=True"), notebooks)
+    with served(command, r"http://127\.0\.0\.1:\d+/lab\?token=\w+", notebooks.parent / "log") as url:
         yield url
 
 
-@pytest.fixture(scope="session")
-def chromium():
+@contextmanager
+def running_chromium():
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
@@ -61,6 +58,25 @@ def chromium():
         )  # fmt: skip
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def lab_folder(tmp_path_factory):
+    """A copy of the course, to which tests may add notebooks of their own."""
+    return copy_of_the_course(tmp_path_factory.mktemp("lab"))
+
+
+@pytest.fixture(scope="session")
+def lab_url(lab_folder):
+    """The address of a JupyterLab on that copy."""
+    with running_lab(lab_folder) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    with running_chromium() as browser:
+        yield browser
 
 
 @pytest.fixture
@@ -139,7 +155,7 @@ def press_key(page, panel, name: str, key: str, times: int = 1) -> None:
 
 def says(panel, text: str) -> None:
     """Wait until the panel's line of words has the text."""
-    panel.locator("[role=status]", has_text=text).wait_for()
+    panel.locator("[role=status], [role=alert]", has_text=text).wait_for()
 
 
 def picture(panel):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from nlkit.plots.examples import draw_labelled, picks_by_class
-from nlkit.plots.style import KINDS_OF_LABEL, PANEL_DPI, Figure, QuickFigure, picture, text_color
+from nlkit.plots.style import KINDS_OF_LABEL, PANEL_DPI, PANEL_WIDTH, Figure, QuickFigure, picture, text_color
 from nlkit.task import Task
 
 
@@ -40,8 +40,8 @@ def noise_overview(task: Task, again: QuickFigure | None = None) -> QuickFigure:
     figure = again or _empty_overview(task)
     sheet, asked, realized, bars = figure.axes
     figure.empty(sheet)
-    rows, columns = (2, 4) if _long_names(task) else (3, min(10, task.num_classes))
-    draw_labelled(sheet, task, picks_by_class(task, rows, columns))
+    rows, columns = (1, 6) if _long_names(task) else (3, min(10, task.num_classes))
+    draw_labelled(sheet, task, picks_by_class(task, rows, columns), fontsize=11)
     for ax, matrix in ((asked, task.matrix), (realized, task.realized_matrix)):
         ax.images[0].set_data(100 * matrix.numpy())
     counts = {"right": int((~task.wrong).sum()), "wrong": int(task.wrong.sum()), "clean": len(task.clean_labels)}
@@ -59,14 +59,14 @@ def noise_overview(task: Task, again: QuickFigure | None = None) -> QuickFigure:
 
 
 def _empty_overview(task: Task) -> QuickFigure:
-    figure = QuickFigure(figsize=(7.6, 5.4), dpi=PANEL_DPI)
-    figure.add_axes((0.01, 0.46, 0.98, 0.54))
+    figure = QuickFigure(figsize=(PANEL_WIDTH, 4.55), dpi=PANEL_DPI)
+    figure.add_axes((0.005, 0.485, 0.99, 0.515))
     every, empty = 2 if _long_names(task) else 1, torch.zeros_like(task.matrix)
-    for left, title in ((0.09, "asked for"), (0.4, "realised")):
-        ax = figure.add_axes((left, 0.12, 0.24, 0.3), anchor="NW")
+    for left, title in ((0.1, "asked for"), (0.44, "realised")):
+        ax = figure.add_axes((left, 0.12, 0.26, 0.31), anchor="NW")
         _draw_matrix(ax, empty, task.class_names, title, numbers=False, every=every)
     ax.set_ylabel("")
-    figure.add_axes((0.71, 0.09, 0.27, 0.35)).axis("off")
+    figure.add_axes((0.76, 0.09, 0.23, 0.37)).axis("off")
     return figure
 
 

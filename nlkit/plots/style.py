@@ -49,7 +49,8 @@ SPARE_STYLES = [
     Style("#000000", "d", ":"),
 ]
 _END_LABEL = "end of a line"
-PANEL_DPI = 130  # panels are 7.6 inches wide: 12 points stay over 11 on a page of 860 pixels, and sharp on a wider one
+PANEL_WIDTH, PANEL_DPI = 6.1, 162  # inches and dots an inch: where a page has room for 588 pixels, as JupyterLab on a
+# screen of 768, points are shown as points, and on a wider one larger and still sharp, up to 988 pixels
 REFERENCE = "#767676"  # grey of 4.5:1 contrast on white, for marks that are measured against
 _SETTINGS = {
     "font.size": 12,
@@ -151,8 +152,8 @@ def with_fewer_colors(png: bytes) -> bytes:
     from PIL import Image
 
     buffer = io.BytesIO()
-    reduced = Image.open(io.BytesIO(png)).convert("RGB").quantize(256, dither=Image.Dither.NONE)
-    reduced.save(buffer, format="png", optimize=True)
+    colors = {"method": Image.Quantize.FASTOCTREE, "dither": Image.Dither.NONE}
+    Image.open(io.BytesIO(png)).convert("RGB").quantize(256, **colors).save(buffer, format="png")
     return buffer.getvalue()
 
 
@@ -200,13 +201,16 @@ def _spread_labels(figure) -> None:
         labels = sorted((t for t in ax.texts if t.get_gid() == _END_LABEL), key=lambda t: t.xy[1])
         low, high = ax.get_ylim()
         unit = (high - low) / ax.bbox.height  # of the y axis, in one pixel
-        bottom = low
-        for label in labels:
-            rows = label.get_text().count("\n") + 1
-            half = unit * rows * label.get_fontsize() * 1.25 * figure.dpi / 72 / 2
-            y = max(label.xy[1], bottom + half)
-            label.set_position((label.xy[0], y))
-            bottom = y + half
+        halves = [unit * (t.get_text().count("\n") + 1) * t.get_fontsize() * 1.25 * figure.dpi / 144 for t in labels]
+        places, bottom = [], low
+        for label, half in zip(labels, halves):
+            places.append(max(label.xy[1], bottom + half))
+            bottom = places[-1] + half
+        top = high  # what was pushed beyond it goes down again, and pushes others
+        for i in reversed(range(len(labels))):
+            places[i] = min(places[i], top - halves[i])
+            top = places[i] - halves[i]
+            labels[i].set_position((labels[i].xy[0], places[i]))
 
 
 def marker_every(epochs: Sequence[int]) -> int:
