@@ -110,9 +110,20 @@ def run_all(page) -> None:
     assert finished, "a cell failed"
 
 
-def open_and_run_all(page, lab_url: str, name: str) -> None:
-    open_notebook(page, lab_url, name)
-    run_all(page)
+def run_cells(page, *texts: str) -> None:
+    """Run the cell that imports the kit, and the cells that contain one of the texts."""
+    failed = page.evaluate(
+        """async texts => {
+            const notebook = window.jupyterapp.shell.currentWidget.content;
+            for (const [place, cell] of [...notebook.model.cells].entries()) {
+                if (cell.type != 'code' || !texts.some(text => cell.sharedModel.source.includes(text))) continue;
+                notebook.activeCellIndex = place;
+                if (!await window.jupyterapp.commands.execute('notebook:run-cell')) return cell.sharedModel.source;
+            }
+        }""",
+        ["from nlkit import", *texts],
+    )
+    assert not failed, failed
 
 
 def scroll_to(page, selector: str):
@@ -167,6 +178,62 @@ def wait_for_another_picture(page, panel, before: str) -> None:
         "([image, before]) => image.getAttribute('title') != before && image.naturalWidth > 0",
         arg=[picture(panel).element_handle(), before],
     )
+
+
+def press(panel, name: str) -> None:
+    panel.locator(f"button:has-text('{name}')").click()
+
+
+def wait_for_row(page, panel, *cells: str) -> None:
+    """Wait until a row of the panel's table has these cells, among others."""
+    page.wait_for_function(
+        "([panel, cells]) => [...panel.querySelectorAll('tr')].some("
+        "row => cells.every(cell => [...row.children].some(td => td.innerText == cell)))",
+        arg=[panel.element_handle(), list(cells)],
+    )
+
+
+def train_and_play(page, panel, methods: tuple[str, ...]) -> None:
+    """What a student does with a training panel: start, move sliders by mouse and keyboard, stop, restart, reset.
+
+    methods: to tick before, so many that the run lasts through all of it.
+    """
+    says(panel, "idle")
+    first_ratio, empty = readout(panel, "noise ratio"), picture(panel).get_attribute("title")
+    for name in methods:
+        panel.locator(".widget-checkbox label", has_text=re.compile(f"^{name}$")).locator("input").check()
+    press_key(page, panel, "epochs", "End")
+    press(panel, "Start")
+    says(panel, " of 100, ")
+    wait_for_another_picture(page, panel, empty)
+    wait_for_row(page, panel, "1 standard", first_ratio)
+    wait_for_another_picture(page, panel, picture(panel).get_attribute("title"))  # curves grow
+
+    drag(page, panel, "noise ratio", 0.3)
+    wait_for_row(page, panel, "1 standard", readout(panel, "noise ratio"))
+    drag(page, panel, "clean a class", 0.4)
+    wait_for_row(page, panel, "1 standard", readout(panel, "clean a class"))
+    press_key(page, panel, "clean a class", "ArrowRight", times=3)
+    wait_for_row(page, panel, "1 standard", readout(panel, "clean a class"))
+    for move in range(50):
+        press_key(page, panel, "noise ratio", "ArrowRight" if move % 10 < 6 else "ArrowLeft")
+    last = readout(panel, "noise ratio")
+    assert last != first_ratio
+    wait_for_row(page, panel, "1 standard", last)
+    says(panel, "training: epoch")
+
+    press(panel, "Stop")
+    says(panel, "stopped after epoch")
+    assert panel.locator("td", has_text="1 standard").count() == 1  # what was overtaken is forgotten
+    told = picture(panel).get_attribute("title")
+    page.wait_for_timeout(500)
+    assert picture(panel).get_attribute("title") == told
+    press(panel, "Start")
+    wait_for_row(page, panel, "2 standard", last)
+    wait_for_row(page, panel, "1 standard", last)
+    press(panel, "Reset")
+    says(panel, "idle")
+    assert readout(panel, "noise ratio") == first_ratio and panel.locator("td").count() == 0
 
 
 def error_outputs(page) -> int:

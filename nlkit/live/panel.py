@@ -86,7 +86,8 @@ class Panel(widgets.VBox):
     def _ipython_display_(self) -> None:
         from IPython.display import DisplayHandle, display
 
-        display(super()._repr_mimebundle_(), raw=True)
+        unseen = "A panel with sliders: run this cell to use it. Its last picture:"  # where widgets aren't shown
+        display({**super()._repr_mimebundle_(), "text/plain": unseen}, raw=True)
         if self.frame:
             self.still = DisplayHandle()
             data, metadata = _still_of(self.frame)
