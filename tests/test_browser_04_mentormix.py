@@ -7,7 +7,6 @@ from browser import (
     open_notebook,
     picture,
     press_key,
-    readout,
     run_cells,
     says,
     scroll_to,
@@ -24,9 +23,7 @@ def test_a_batch_is_redrawn_and_methods_race(page, lab_url):
     mixing = scroll_to(page, ".nlkit-mentormix")
     says(mixing, "51 of 128 examples have weight 1")
     drag(page, mixing, "percentile p", 0.95)
-    assert readout(mixing, "percentile p") not in ("40%", "45%")
-    page.wait_for_function("line => !line.innerText.includes('51 of 128 examples')",
-                           arg=mixing.element_handle())  # fmt: skip
+    says(mixing, "of 128 examples have weight 1, 57 of them")
     before = picture(mixing).get_attribute("title")
     press_key(page, mixing, "alpha", "ArrowRight", times=20)
     wait_for_another_picture(page, mixing, before)

@@ -92,7 +92,7 @@ def test_the_app_shows_the_panels_without_code_and_asks_nobody_outside(page, tmp
         press(training, "Start")
         says(training, " of 25, ")
         press(training, "Stop")
-        says(training, "stopped after epoch")
+        says(training, "stopped")
         assert page.locator("text=live.training").count() == 0 and slider(noise, "noise ratio").count() == 1
         assert page.locator("img:visible").count() == page.locator(".nlkit-panel").count()  # none twice
         page.goto("about:blank")  # before the server ends, which the page would complain of
