@@ -14,9 +14,9 @@ lab: .venv/lab.installed
 test: .venv/test.installed
 	$(BIN)/python -m pytest
 
-# Run the course from top to bottom and keep what it printed.
+# Run the course from top to bottom and keep what it printed; the pictures of the panels are kept, their controls are not.
 notebooks: .venv/test.installed
-	$(BIN)/python -m jupyter nbconvert --to notebook --execute --inplace notebooks/*.ipynb
+	$(BIN)/python -m jupyter nbconvert --to notebook --execute --ExecutePreprocessor.store_widget_state=False --inplace notebooks/*.ipynb
 
 .venv/%.installed: pyproject.toml constraints.txt | .venv/python.installed
 	$(PIP) -e '.[$*]'

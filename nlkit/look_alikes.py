@@ -92,10 +92,21 @@ def draw_look_alikes(labels: Tensor, *, seed: int, only: Tensor | None = None) -
     if only.shape != labels.shape or only.dtype != torch.bool:
         found = f"shape {tuple(only.shape)} and type {only.dtype}"
         raise ValueError(f"only has {found}; it must be ({len(labels)},) of bool, as long as labels")
-    # Uniform draws come one by one, so that a row is the same however many follow it; normal ones do not.
-    draws = torch.rand(len(labels), 28, dtype=torch.float64, generator=seeded_generator(seed, "look-alikes"))
-    images = [_draw(labels[part], draws[part]) for part in only.nonzero().flatten().split(_BATCH)]
-    return torch.cat(images)[:, None].to(device)
+    images, done = _drawn_so_far(labels.numpy().tobytes(), seed)
+    missing = (only & ~done).nonzero().flatten()
+    if len(missing):
+        # Uniform draws come one by one, so that a row is the same however many follow it; normal ones do not.
+        draws = torch.rand(len(labels), 28, dtype=torch.float64, generator=seeded_generator(seed, "look-alikes"))
+        for part in missing.split(_BATCH):
+            images[part], done[part] = _draw(labels[part], draws[part]), True
+    return images[only][:, None].to(device)
+
+
+@functools.lru_cache(maxsize=1)
+def _drawn_so_far(labels: bytes, seed: int) -> tuple[Tensor, Tensor]:
+    """Images (N, 28, 28) and which of them are drawn (N,), kept so that a slider that moves draws only what is new."""
+    count = len(labels) // 8  # of int64
+    return torch.empty(count, 28, 28, dtype=torch.uint8), torch.zeros(count, dtype=torch.bool)
 
 
 def _draw(labels: Tensor, draws: Tensor) -> Tensor:

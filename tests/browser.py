@@ -33,24 +33,21 @@ def served(command: list[str], address: str, log: Path):
         server.wait(30)
 
 
-@pytest.fixture(scope="session")
-def lab_folder(tmp_path_factory):
-    """A copy of the notebooks, so that running them changes nothing here; tests may add notebooks of their own."""
-    folder = tmp_path_factory.mktemp("lab") / "notebooks"
-    shutil.copytree(NOTEBOOKS, folder, ignore=shutil.ignore_patterns(".*"))
-    return folder
+def copy_of_the_course(folder: Path) -> Path:
+    """A copy of the notebooks, so that running them changes nothing here."""
+    return shutil.copytree(NOTEBOOKS, folder / "notebooks", ignore=shutil.ignore_patterns(".*"))
 
 
-@pytest.fixture(scope="session")
-def lab_url(lab_folder):
-    """The address of a JupyterLab on that copy."""
-    command = lab_command(("--no-browser", "--LabApp.expose_app_in_browser=True"), lab_folder)
-    with served(command, r"http://127\.0\.0\.1:\d+/lab\?token=\w+", lab_folder.parent / "log") as url:
+@contextmanager
+def running_lab(notebooks: Path):
+    """JupyterLab on a folder of notebooks until the block ends; gives its address."""
+    command = lab_command(("--no-browser", "--LabApp.expose_app_in_browser=True"), notebooks)
+    with served(command, r"http://127\.0\.0\.1:\d+/lab\?token=\w+", notebooks.parent / "log") as url:
         yield url
 
 
-@pytest.fixture(scope="session")
-def chromium():
+@contextmanager
+def running_chromium():
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
@@ -63,6 +60,25 @@ def chromium():
         browser.close()
 
 
+@pytest.fixture(scope="session")
+def lab_folder(tmp_path_factory):
+    """A copy of the course, to which tests may add notebooks of their own."""
+    return copy_of_the_course(tmp_path_factory.mktemp("lab"))
+
+
+@pytest.fixture(scope="session")
+def lab_url(lab_folder):
+    """The address of a JupyterLab on that copy."""
+    with running_lab(lab_folder) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    with running_chromium() as browser:
+        yield browser
+
+
 @pytest.fixture
 def page(chromium):
     """A page of 1280×900 that fails the test when the browser's console reports an error."""
@@ -73,6 +89,8 @@ def page(chromium):
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
     yield page
+    for opened in context.pages:
+        opened.evaluate("async () => { await window.jupyterapp?.serviceManager.sessions.shutdownAll(); }")
     context.close()
     assert not errors, errors
 
@@ -94,9 +112,20 @@ def run_all(page) -> None:
     assert finished, "a cell failed"
 
 
-def open_and_run_all(page, lab_url: str, name: str) -> None:
-    open_notebook(page, lab_url, name)
-    run_all(page)
+def run_cells(page, *texts: str) -> None:
+    """Run the cell that imports the kit, and the cells that contain one of the texts."""
+    failed = page.evaluate(
+        """async texts => {
+            const notebook = window.jupyterapp.shell.currentWidget.content;
+            for (const [place, cell] of [...notebook.model.cells].entries()) {
+                if (cell.type != 'code' || !texts.some(text => cell.sharedModel.source.includes(text))) continue;
+                notebook.activeCellIndex = place;
+                if (!await window.jupyterapp.commands.execute('notebook:run-cell')) return cell.sharedModel.source;
+            }
+        }""",
+        ["from nlkit import", *texts],
+    )
+    assert not failed, failed
 
 
 def scroll_to(page, selector: str):
@@ -123,9 +152,9 @@ def readout(panel, name: str) -> str:
 
 def drag(page, panel, name: str, share: float) -> None:
     """Drag a slider with the mouse to a share of its length."""
-    bar, handle = (slider(panel, name).locator(part).bounding_box() for part in (".noUi-target", ".noUi-handle"))
-    page.mouse.move(handle["x"] + handle["width"] / 2, handle["y"] + handle["height"] / 2)
+    slider(panel, name).locator(".noUi-handle").hover()  # which scrolls to it, and waits until it rests
     page.mouse.down()
+    bar = slider(panel, name).locator(".noUi-target").bounding_box()
     page.mouse.move(bar["x"] + share * bar["width"], bar["y"] + bar["height"] / 2, steps=10)
     page.mouse.up()
 
@@ -139,7 +168,7 @@ def press_key(page, panel, name: str, key: str, times: int = 1) -> None:
 
 def says(panel, text: str) -> None:
     """Wait until the panel's line of words has the text."""
-    panel.locator("[role=status]", has_text=text).wait_for()
+    panel.locator("[role=status], [role=alert]", has_text=text).wait_for()
 
 
 def picture(panel):
@@ -151,6 +180,63 @@ def wait_for_another_picture(page, panel, before: str) -> None:
         "([image, before]) => image.getAttribute('title') != before && image.naturalWidth > 0",
         arg=[picture(panel).element_handle(), before],
     )
+
+
+def press(panel, name: str) -> None:
+    panel.locator(f"button:has-text('{name}')").click()
+
+
+def wait_for_row(page, panel, *cells: str) -> None:
+    """Wait until a row of the panel's table has these cells, among others."""
+    page.wait_for_function(
+        "([panel, cells]) => [...panel.querySelectorAll('tr')].some("
+        "row => cells.every(cell => [...row.children].some(td => td.innerText == cell)))",
+        arg=[panel.element_handle(), list(cells)],
+    )
+
+
+def train_and_play(page, panel, methods: tuple[str, ...]) -> None:
+    """What a student does with a training panel: start, move sliders by mouse and keyboard, stop, restart, reset.
+
+    methods: to tick before, so many that the run lasts through all of it.
+    """
+    says(panel, "idle")
+    first_ratio, empty = readout(panel, "noise ratio"), picture(panel).get_attribute("title")
+    for name in methods:
+        panel.locator(".widget-checkbox label", has_text=re.compile(f"^{name}$")).locator("input").check()
+    press_key(page, panel, "epochs", "End")
+    press(panel, "Start")
+    says(panel, " of 100, ")
+    wait_for_another_picture(page, panel, empty)
+    wait_for_row(page, panel, "1 standard", first_ratio)
+    wait_for_another_picture(page, panel, picture(panel).get_attribute("title"))  # curves grow
+
+    drag(page, panel, "noise ratio", 0.2)
+    wait_for_row(page, panel, "1 standard", readout(panel, "noise ratio"))
+    drag(page, panel, "clean a class", 0.4)
+    wait_for_row(page, panel, "1 standard", readout(panel, "clean a class"))
+    press_key(page, panel, "clean a class", "ArrowRight", times=3)
+    wait_for_row(page, panel, "1 standard", readout(panel, "clean a class"))
+    for move in range(50):
+        press_key(page, panel, "noise ratio", "ArrowRight" if move % 25 < 14 else "ArrowLeft")
+    last = readout(panel, "noise ratio")
+    assert last == "50%"
+    wait_for_row(page, panel, "1 standard", last)
+    says(panel, "training: epoch")
+
+    press(panel, "Stop")
+    says(panel, "stopped after epoch")
+    assert panel.locator("td", has_text="1 standard").count() == 1  # what was overtaken is forgotten
+    told = picture(panel).get_attribute("title")
+    page.wait_for_timeout(500)
+    assert picture(panel).get_attribute("title") == told
+    press(panel, "Start")
+    wait_for_row(page, panel, "2 standard", last)
+    wait_for_row(page, panel, "1 standard", last)
+    press(panel, "Reset")
+    says(panel, "idle")
+    panel.locator("td").first.wait_for(state="detached")
+    slider(panel, "noise ratio").locator(".widget-readout", has_text=first_ratio).wait_for()
 
 
 def error_outputs(page) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator
 
 import ipywidgets as widgets
@@ -32,13 +31,20 @@ def noise(
     """
     dataset = load(data) if isinstance(data, str) else data
     controls = task_controls(dataset, noise=noise, ratio=ratio, clean_per_class=clean_per_class)
-    return PicturePanel("noise", controls, functools.partial(_draw, dataset), mode)
+    return PicturePanel("noise", controls, _Drawing(dataset), mode)
 
 
-def _draw(dataset: Dataset, values: dict[str, object]) -> Iterator[tuple[Frame, str]]:
-    settings = task_settings(values)
-    task = make_task(dataset, **settings, device="cpu")
-    asked = "" if settings["ratio"] is None else f"asked for {settings['ratio']:.0%}, "
-    counts = f"{int(task.wrong.sum()):,} of {len(task.wrong):,} given labels are wrong"
-    clean = f"{len(task.clean_labels):,} examples are clean"
-    yield drawn(plots.noise_overview(task)), f"{asked}realised {task.realized_ratio:.1%}: {counts}; {clean}"
+class _Drawing:
+    """Draws the task that is asked for into one figure: what stays the same is drawn once."""
+
+    def __init__(self, dataset: Dataset):
+        self.dataset, self.figure = dataset, None
+
+    def __call__(self, values: dict[str, object]) -> Iterator[tuple[Frame, str]]:
+        settings = task_settings(values)
+        task = make_task(self.dataset, **settings, device="cpu")
+        self.figure = plots.noise_overview(task, self.figure)
+        asked = "" if settings["ratio"] is None else f"asked for {settings['ratio']:.0%}, "
+        counts = f"{int(task.wrong.sum()):,} of {len(task.wrong):,} given labels are wrong"
+        clean = f"{len(task.clean_labels):,} examples are clean"
+        yield drawn(self.figure), f"{asked}realised {task.realized_ratio:.1%}: {counts}; {clean}"

@@ -17,14 +17,13 @@ from nlkit.live.driver import Driver
 from nlkit.plots import Figure
 from nlkit.plots.style import with_fewer_colors
 
-_WIDTH = 988  # of the pictures, in pixels
-# Beside the live panel, its still would be the same picture twice. JupyterLab leaves nothing on an image to know it by
-# but its width.
-_STYLE = f"""<style>
-.jp-OutputArea:has(.nlkit-panel) .jp-OutputArea-child:has(img[width="{_WIDTH}"]) {{ display: none; }}
-.nlkit-panel .widget-label {{ min-width: 7.5em; }}
-.nlkit-panel table {{ border-collapse: collapse; }}
-.nlkit-panel th, .nlkit-panel td {{ padding: 0 1em 0 0; text-align: left; font-variant-numeric: tabular-nums; }}
+_WIDTH, _LEAST_WIDTH = 988, 588  # of the pictures, in pixels; where there is less room, they move sideways
+# Beside the live panel, its still would be the same picture twice: it is the output right behind the panel's.
+_STYLE = """<style>
+.jp-OutputArea-child:has(.nlkit-panel) + .jp-OutputArea-child:has(img) { display: none; }
+.nlkit-panel .widget-label { min-width: 7.5em; }
+.nlkit-panel table { border-collapse: collapse; }
+.nlkit-panel th, .nlkit-panel td { padding: 0 1em 0 0; text-align: left; font-variant-numeric: tabular-nums; }
 </style>"""
 _shown: dict[tuple[str, str], tuple[int, weakref.WeakSet[Panel]]] = {}  # kind and cell -> execution, its panels
 
@@ -56,19 +55,20 @@ class Panel(widgets.VBox):
 
     def __init__(self, kind: str, parts: Iterable[widgets.Widget], drivers: Iterable[Driver]):
         self.drivers = tuple(drivers)
-        self.picture = Picture(format="png", layout=widgets.Layout(width="100%", max_width=f"{_WIDTH}px"))
+        self.picture = Picture(format="png", layout=widgets.Layout(width="100%", min_width=f"{_LEAST_WIDTH}px"))
         self.still: object = None  # the handle of the plain image, once the panel is displayed
         self.frame: Frame | None = None
         layout = widgets.Layout(width="100%", max_width=f"{_WIDTH}px")
-        super().__init__(
-            [widgets.HTML(_STYLE, layout=widgets.Layout(display="none")), *parts, self.picture], layout=layout
-        )
+        frame = widgets.Box([self.picture], layout=widgets.Layout(overflow="auto"))
+        super().__init__([widgets.HTML(_STYLE, layout=widgets.Layout(display="none")), *parts, frame], layout=layout)
         self.add_class("nlkit-panel").add_class(f"nlkit-{kind}")
         _close_those_of_an_earlier_run(self, kind)
 
     def show(self, frame: Frame) -> None:
         """Show a picture and tell its alternative text."""
-        self.picture.value, self.picture.tooltip, self.frame = frame.png, frame.alt, frame
+        self.frame = frame
+        with self.picture.hold_sync():  # in one message
+            self.picture.value, self.picture.tooltip = frame.png, frame.alt
 
     def keep_picture(self) -> None:
         """Bring the plain image up to date."""
@@ -86,16 +86,22 @@ class Panel(widgets.VBox):
     def _ipython_display_(self) -> None:
         from IPython.display import DisplayHandle, display
 
-        display(super()._repr_mimebundle_(), raw=True)
+        unseen = "A panel with sliders: run this cell to use it. Its last picture:"  # where widgets aren't shown
+        display({**super()._repr_mimebundle_(), "text/plain": unseen}, raw=True)
         if self.frame:
             self.still = DisplayHandle()
             data, metadata = _still_of(self.frame)
             self.still.display(data, metadata=metadata, raw=True)
 
 
-def tell(line: widgets.HTML, text: str) -> None:
-    """Say something in a line that screen readers read out when it changes."""
-    line.value = f'<div role="status" aria-live="polite">{html.escape(text)}</div>'
+def tell(line: widgets.HTML, text: str, *, urgent: bool = False) -> None:
+    """Say something in a line that screen readers read out when it changes.
+
+    The front end puts a new element in place of the old one. Many screen readers read such a one out only if it is
+    urgent, so what a user waits for should be; progress, of which they would never stop reading, should not.
+    """
+    role = "alert" if urgent else "status"
+    line.value = f'<div role="{role}">{html.escape(text)}</div>'
 
 
 def _still_of(frame: Frame) -> tuple[dict[str, str], dict[str, dict[str, str]]]:

@@ -41,6 +41,6 @@ class PicturePanel(Panel):
 
     def on_state(self) -> None:
         if self.driver.state == "failed":
-            tell(self.line, f"failed: {self.driver.error}")
+            tell(self.line, f"failed: {self.driver.error}", urgent=True)
         elif self.driver.state == "done":
             self.keep_picture()

@@ -43,6 +43,7 @@ class RunPanel(Panel):
         self.current: list[Seen] = []
         self.task: Task | None = None
         self._keeps_current, self._number, self._next_picture = False, 0, 0.0
+        self._began: float | None = None  # when the run began to train; None while its data are made
         self.line = widgets.HTML()
         self.progress = widgets.FloatProgress(0, min=0, max=1, layout=widgets.Layout(flex="1 1 12em", min_width="8em"))
         self.buttons = {
@@ -114,6 +115,8 @@ class RunPanel(Panel):
 
     def on_state(self) -> None:
         state = self.driver.state
+        if self.driver.busy:
+            self._began = None
         for name, disabled in (("Start", self.driver.busy), ("Stop", not self.driver.busy)):
             self.buttons[name].disabled = disabled
         if state in ("stopped", "done", "failed"):
@@ -129,11 +132,13 @@ class RunPanel(Panel):
             "idle": "idle: press Start",
             "waiting": "waiting for the controls to rest",
             "running": "training: making the data",
-            "stopped": f"stopped after epoch {self.epoch}",
+            "stopped": f"stopped after epoch {self.epoch}"
+            if self._began and self.epoch
+            else "stopped before the first epoch",
             "done": "done",
             "failed": f"failed: {self.driver.error}",
         }
-        tell(self.line, words[state])
+        tell(self.line, words[state], urgent=state in ("stopped", "done", "failed"))
 
     @property
     def epoch(self) -> int:

@@ -11,7 +11,7 @@ from nlkit import plots
 from nlkit.data import Dataset, load
 from nlkit.live.controls import choice, on_change, rows, task_controls, task_settings, values_of, whole_slider
 from nlkit.live.driver import Driver
-from nlkit.live.panel import drawn
+from nlkit.live.panel import drawn, tell
 from nlkit.live.run_panel import RunPanel, training_controls
 from nlkit.methods import METHODS
 from nlkit.task import make_task
@@ -57,7 +57,7 @@ class WeightsPanel(RunPanel):
         self._dataset = dataset
         self.look_at = whole_slider("look at epoch", 1, 1, 1)
         self.look_at.disabled, self._follows = True, False
-        self.painter = Driver(_paint, self.show, self.keep_picture, mode=mode, delay=0, patient=True)
+        self.painter = Driver(_paint, self.show, self.on_painted, mode=mode, delay=0, patient=True)
         super().__init__("weights", dataset, controls, below=[rows([self.look_at])], mode=mode)
         self.drivers = (self.driver, self.painter)
         on_change([self.look_at], self.look_back)
@@ -79,6 +79,16 @@ class WeightsPanel(RunPanel):
         self.look_at.value = self.look_at.max
         self._follows = False
         self.look_at.disabled = self.driver.busy or not history
+
+    def on_state(self) -> None:
+        self.painter.stop()  # a picture of an epoch that is over must not come after those of a new run
+        super().on_state()
+
+    def on_painted(self) -> None:
+        if self.painter.state == "failed":
+            tell(self.line, f"failed: {self.painter.error}", urgent=True)
+        elif self.painter.state == "done":
+            self.keep_picture()
 
     def look_back(self, _change: object) -> None:
         """Show an epoch of the run that is over."""

@@ -118,7 +118,7 @@ def top_of_labels(task: Task) -> float:
     return (0.02 - label_room(task)) * task.images.shape[-2]
 
 
-def draw_labelled(ax, task: Task, picks: Tensor) -> None:
+def draw_labelled(ax, task: Task, picks: Tensor, fontsize: float = 13) -> None:
     """Images in one axes, (rows, columns) places of noisy examples: many small axes would be slow for a slider."""
     draw_images(ax, image_array(task, task.images[picks.to(task.device)]), *cell_size(task))
     height, width = task.images.shape[-2:]
@@ -134,7 +134,7 @@ def draw_labelled(ax, task: Task, picks: Tensor) -> None:
         between = " " if label_room(task) < 0.5 else "\n"
         label = f"✗ {name}{between}({true_name})" if wrong else name
         ax.text(left + width / 2, top - 0.04 * height, label, ha="center", va="bottom",
-                fontsize=13 if label_room(task) < 0.5 else 11, linespacing=1,
+                fontsize=fontsize if label_room(task) < 0.5 else 11, linespacing=1,
                 color=KINDS_OF_LABEL["wrong" if wrong else "right"].color)  # fmt: skip
     ax.add_collection(matplotlib.collections.PatchCollection(
         frames, facecolor="none", edgecolor=[KINDS_OF_LABEL["wrong"].color if wrong else "#BBBBBB" for wrong in wrongs],

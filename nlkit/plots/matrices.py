@@ -5,10 +5,11 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 
+import torch
 from torch import Tensor
 
 from nlkit.plots.examples import draw_labelled, picks_by_class
-from nlkit.plots.style import KINDS_OF_LABEL, PANEL_DPI, Figure, picture, text_color
+from nlkit.plots.style import KINDS_OF_LABEL, PANEL_DPI, PANEL_WIDTH, Figure, QuickFigure, picture, text_color
 from nlkit.task import Task
 
 
@@ -30,32 +31,47 @@ def transition_matrices(matrices: Mapping[str, Tensor], class_names: Sequence[st
 
 
 @picture
-def noise_overview(task: Task) -> Figure:
+def noise_overview(task: Task, again: QuickFigure | None = None) -> QuickFigure:
     """A task at a glance, for a slider to drive: images with given labels, the matrix asked for and realised, counts.
 
+    again: the picture of another task with the same classes, to be changed into that of this one: much faster.
     Everything has its fixed place, since finding places takes longer than drawing.
     """
-    figure = Figure(figsize=(7.6, 5.4), dpi=PANEL_DPI)
-    long = max(map(len, task.class_names)) > 3
-    rows, columns = (2, 4) if long else (3, min(10, task.num_classes))
-    draw_labelled(figure.add_axes((0.01, 0.46, 0.98, 0.54)), task, picks_by_class(task, rows, columns))
-    for left, title, matrix in ((0.09, "asked for", task.matrix), (0.4, "realised", task.realized_matrix)):
-        ax = figure.add_axes((left, 0.12, 0.24, 0.3), anchor="NW")
-        _draw_matrix(ax, matrix, task.class_names, title, numbers=False, every=1 if not long else 2)
-    ax.set_ylabel("")
+    figure = again or _empty_overview(task)
+    sheet, asked, realized, bars = figure.axes
+    figure.empty(sheet)
+    rows, columns = (1, 6) if _long_names(task) else (3, min(10, task.num_classes))
+    draw_labelled(sheet, task, picks_by_class(task, rows, columns), fontsize=11)
+    for ax, matrix in ((asked, task.matrix), (realized, task.realized_matrix)):
+        ax.images[0].set_data(100 * matrix.numpy())
     counts = {"right": int((~task.wrong).sum()), "wrong": int(task.wrong.sum()), "clean": len(task.clean_labels)}
-    bars = figure.add_axes((0.71, 0.09, 0.27, 0.35))
+    figure.empty(bars)
     for row, (kind, count) in enumerate(counts.items()):
         bars.barh(row, count, height=0.42, color=KINDS_OF_LABEL[kind].color)
         color = text_color(KINDS_OF_LABEL[kind].color)
         bars.text(0, row - 0.27, f"{count:,} {kind}", color=color, va="bottom", fontsize=13)
     bars.set(xlim=(0, sum(counts.values())), ylim=(2.4, -0.75))
-    bars.axis("off")
     figure.alt = (
         f"{task.noise} noise on {task.dataset}: {counts['right']:,} right labels, {counts['wrong']:,} wrong "
         f"({task.realized_ratio:.1%} of the noisy set), {counts['clean']:,} in the clean set."
     )
     return figure
+
+
+def _empty_overview(task: Task) -> QuickFigure:
+    figure = QuickFigure(figsize=(PANEL_WIDTH, 4.55), dpi=PANEL_DPI)
+    figure.add_axes((0.005, 0.485, 0.99, 0.515))
+    every, empty = 2 if _long_names(task) else 1, torch.zeros_like(task.matrix)
+    for left, title in ((0.1, "asked for"), (0.44, "realised")):
+        ax = figure.add_axes((left, 0.12, 0.26, 0.31), anchor="NW")
+        _draw_matrix(ax, empty, task.class_names, title, numbers=False, every=every)
+    ax.set_ylabel("")
+    figure.add_axes((0.76, 0.09, 0.23, 0.37)).axis("off")
+    return figure
+
+
+def _long_names(task: Task) -> bool:
+    return max(map(len, task.class_names)) > 3
 
 
 def _draw_matrix(ax, matrix: Tensor, names: Sequence[str], title: str, numbers: bool = True, every: int = 1) -> None:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from nlkit.plots.examples import cell_size, draw_images, draw_labelled, image_array, label_room, top_of_labels
-from nlkit.plots.style import KINDS_OF_LABEL, PANEL_DPI, REFERENCE, Figure, picture, text_color
+from nlkit.plots.style import KINDS_OF_LABEL, PANEL_DPI, PANEL_WIDTH, REFERENCE, Figure, picture, text_color
 from nlkit.task import Task
 
 
@@ -29,13 +29,13 @@ def mentormix_steps(
 
     picks (B,): places in the noisy set. losses (B,). The rest as for `losses_and_threshold` and `mixed_batch`.
     """
-    figure = Figure(figsize=(7.6, 6.6), dpi=PANEL_DPI)
-    above = figure.add_axes((0.1, 0.72, 0.64, 0.24))
+    figure = Figure(figsize=(PANEL_WIDTH, 6.7), dpi=PANEL_DPI)
+    above = figure.add_axes((0.1, 0.745, 0.62, 0.21))
     losses_told = _draw_losses(above, losses, task.wrong[picks], threshold)
     above.set_title("1. weight: small losses count")
-    below = figure.add_axes((0.01, 0.0, 0.98, 0.585))
+    below = figure.add_axes((0.01, 0.0, 0.98, 0.615))
     blends_told = _draw_blends(below, task, picks, partner, lam, v, columns=5)
-    figure.text(0.1, 0.595, "2. a partner, 3. a blend; 4. weight it again if asked", fontsize=13)
+    figure.text(0.1, 0.63, "2. a partner, 3. a blend; 4. weight it again if asked", fontsize=13)
     figure.alt = f"{losses_told} {blends_told}"
     return figure
 
@@ -90,8 +90,8 @@ def _draw_blends(ax, task: Task, picks: Tensor, partner: Tensor, lam: Tensor, v:
         ax.add_patch(matplotlib.patches.Rectangle((left, top), width, height, fill=False, edgecolor="#BBBBBB"))
         names = (task.class_names[int(task.given[picks[i]])] for i in (place, partner[place]))
         first, second = names
-        before_plus = " " if label_room(task) < 0.5 else "\n"
-        blend = f"{share:.1f}·{first}{before_plus}+ {1 - share:.1f}·{second}"
+        plus = "+" if label_room(task) < 0.5 else "\n+ "
+        blend = f"{share:.1f}·{first}{plus}{1 - share:.1f}·{second}"
         ax.text(left + width / 2, top - 0.04 * height, blend, ha="center", va="bottom", fontsize=11, linespacing=1)
         weight = "weight 1" if v[place] >= 0.5 else "weight 0"
         ax.text(left + width / 2, top + 1.06 * height, weight, ha="center", va="top", fontsize=12)

@@ -9,10 +9,11 @@ import matplotlib.lines
 import matplotlib.ticker
 import torch
 
-from nlkit.plots.examples import draw_labelled
+from nlkit.plots.examples import draw_labelled, label_room
 from nlkit.plots.style import (
     KINDS_OF_LABEL,
     PANEL_DPI,
+    PANEL_WIDTH,
     REFERENCE,
     Figure,
     label_ends,
@@ -47,19 +48,21 @@ def training_curves(
     earlier: runs to compare with, faint, the latest last; their names are in the legend.
     epochs: how long the axis is at least. chance: the accuracy of guessing, in [0, 1], drawn for reference.
     """
-    rows = (len(earlier) + 1) // 2  # of the legend
-    height = 4.95 + 0.27 * rows
-    figure = Figure(figsize=(7.6, height), dpi=PANEL_DPI)
+    legend_columns = 1 if any(len(run.name) > 24 for run in earlier) else 2
+    rows = -(-len(earlier) // legend_columns)  # of the legend
+    height = 4.6 + 0.27 * rows
+    figure = Figure(figsize=(PANEL_WIDTH, height), dpi=PANEL_DPI)
 
     def place(left: float, bottom: float, width: float, tall: float):  # in inches, above the legend
-        return figure.add_axes((left / 7.6, (bottom + 0.27 * rows) / height, width / 7.6, tall / height))
+        box = left / PANEL_WIDTH, (bottom + 0.27 * rows) / height, width / PANEL_WIDTH, tall / height
+        return figure.add_axes(box)
 
     axes = {
-        "test_accuracy": place(0.6, 2.6, 5.15, 2.05),
-        "given_accuracy": place(0.6, 0.5, 2.85, 1.45),
-        "memorized": place(4.3, 0.5, 2.85, 1.45),
+        "test_accuracy": place(0.45, 2.4, 4.0, 1.9),
+        "given_accuracy": place(0.45, 0.48, 2.3, 1.35),
+        "memorized": place(3.5, 0.48, 2.3, 1.35),
     }
-    titles = ("test accuracy, %", "agrees with given labels, %", "wrong labels memorized, %")
+    titles = ("test accuracy, %", "fits given labels, %", "wrong ones memorized, %")
     last = max([epochs, *(run.history[-1].epoch for run in [*current, *earlier] if run.history)])
     for (quantity, ax), title in zip(axes.items(), titles):
         percent_axis(ax, "")
@@ -81,8 +84,9 @@ def training_curves(
         for i, run in enumerate(earlier)
     ]  # fmt: skip
     if earlier:
-        figure.legend(handles, [run.name for run in earlier], loc="lower left", ncols=2, frameon=False, fontsize=11,
-                      bbox_to_anchor=(0.07, 0), labelspacing=0.25, handlelength=2.6, borderpad=0.1)  # fmt: skip
+        figure.legend(handles, [run.name for run in earlier], loc="lower left", bbox_to_anchor=(0.03, 0),
+                      ncols=legend_columns, frameon=False, fontsize=11, labelspacing=0.25, handlelength=2.6,
+                      borderpad=0.1)  # fmt: skip
     figure.alt = _tell(current, earlier)
     return figure
 
@@ -95,7 +99,7 @@ def _name_ends(ax, current: Sequence[Curve], chance: float | None, last: int) ->
         color, best, final = method_style(run.method).color, best_record(run.history), run.history[-1]
         top, end = 100 * best.test_accuracy, 100 * final.test_accuracy
         ax.plot(best.epoch, top, marker="*", markersize=14, color=color, markeredgecolor="white", zorder=3)
-        name = f"{run.name}\n{end:.1f} (best {top:.1f})"
+        name = f"{run.name}\n{end:.1f} (best {top:.1f})" if len(current) < 4 else f"{run.name} {end:.1f}"
         ends.append((end, name, color))
     if chance is not None:
         ax.axhline(100 * chance, color=REFERENCE, linestyle=":")
@@ -117,7 +121,7 @@ def _tell(current: Sequence[Curve], earlier: Sequence[Curve]) -> str:
 
 
 @picture
-def weights_now(history: Sequence[Record], task: Task, *, epoch: int | None = None, columns: int = 8) -> Figure:
+def weights_now(history: Sequence[Record], task: Task, *, epoch: int | None = None) -> Figure:
     """The weights of one epoch: by kind of label, the share on wrong labels so far, and who got most and least.
 
     history: records of a method that weighs its examples; empty before training, when all weights are equal.
@@ -128,14 +132,18 @@ def weights_now(history: Sequence[Record], task: Task, *, epoch: int | None = No
     epoch, wrong = len(history) if epoch is None else epoch, task.wrong.cpu()
     weights = history[epoch - 1].example_weights if epoch else torch.ones(len(wrong))
     shares = [task.realized_ratio, *(record.extra["weight_on_wrong"] for record in history)]  # from epoch 0
-    figure = Figure(figsize=(7.6, 5.2), dpi=PANEL_DPI)
-    _draw_histogram(figure.add_axes((0.09, 0.6, 0.37, 0.33)), weights, wrong, epoch)
-    _draw_share(figure.add_axes((0.6, 0.6, 0.37, 0.33)), shares, epoch)
+    long = label_room(task) > 0.5  # names of classes take room, above images and beside each other
+    columns, tall = (6, 3.1) if long else (8, 2.1)
+    height = tall + 2.4
+    figure = Figure(figsize=(PANEL_WIDTH, height), dpi=PANEL_DPI)
+    bottom, above = (tall + 0.55) / height, 1.5 / height
+    _draw_histogram(figure.add_axes((0.08, bottom, 0.38, above)), weights, wrong, epoch)
+    _draw_share(figure.add_axes((0.6, bottom, 0.38, above)), shares, epoch)
     mixed = torch.randperm(len(weights), generator=seeded_generator(task.seed, "equal weights"))  # else class by class
     order = mixed[weights[mixed].argsort(descending=True, stable=True)]
     shown = torch.stack([order[:columns], order[-columns:].flip(0)])
-    ax = figure.add_axes((0.09, 0.0, 0.9, 0.47))
-    draw_labelled(ax, task, shown)
+    ax = figure.add_axes((0.09, 0.0, 0.9, tall / height))
+    draw_labelled(ax, task, shown, fontsize=12)
     height, width = task.images.shape[-2:]
     bottom, top = ax.get_ylim()
     for row, name in enumerate(("most", "least")):
@@ -164,7 +172,7 @@ def _draw_histogram(ax, weights: torch.Tensor, wrong: torch.Tensor, epoch: int) 
         ax.text(0.98, 0.95 - 0.15 * row, f"{kind}: {zero:.0f} % at 0", color=text_color(style.color), ha="right",
                 va="top", transform=ax.transAxes)  # fmt: skip
     percent_axis(ax, "")
-    ax.set(title=f"% of a kind of label, epoch {epoch}", ylabel="", xlim=(0, 5))
+    ax.set(title=f"% of labels, epoch {epoch}", ylabel="", xlim=(0, 5))
     ax.set_xlabel("weight (1 = equal share)", labelpad=1)
     ax.set_xticks(range(6), ["0", "1", "2", "3", "4", "5+"])
 
@@ -175,7 +183,7 @@ def _draw_share(ax, shares: Sequence[float], epoch: int) -> None:
     ax.plot(epoch, percent[epoch], "o", markersize=12, markerfacecolor="none", markeredgecolor=style.color)
     ax.axhline(percent[0], color=REFERENCE, linestyle=":")
     percent_axis(ax, "")
-    ax.set(title="weight on wrong labels, %", ylabel="", xlim=(-0.5, max(len(shares) - 0.5, 5)))
+    ax.set(title="weight on wrong ones, %", ylabel="", xlim=(-0.5, max(len(shares) - 0.5, 5)))
     ax.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(5, integer=True))
     at_right = {"ha": "right", "transform": ax.get_yaxis_transform()}
     high, far = percent[0] > 85, percent[0] - percent[-1] > 25  # room for words above the line, and below it

@@ -13,8 +13,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import matplotlib
+import matplotlib.artist
 import matplotlib.colors
 import matplotlib.figure
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 
 class Style(NamedTuple):
@@ -50,7 +52,8 @@ SPARE_STYLES = [
     Style("#000000", "d", ":"),
 ]
 _END_LABEL = "end of a line"
-PANEL_DPI = 130  # panels are 7.6 inches wide: 12 points stay over 11 on a page of 860 pixels, and sharp on a wider one
+PANEL_WIDTH, PANEL_DPI = 6.1, 162  # inches and dots an inch: where a page has room for 588 pixels, as JupyterLab on a
+# screen of 768, points are shown as points, and on a wider one larger and still sharp, up to 988 pixels
 REFERENCE = "#767676"  # grey of 4.5:1 contrast on white, for marks that are measured against
 _SETTINGS = {
     "font.size": 12,
@@ -94,9 +97,9 @@ class Figure(matplotlib.figure.Figure):
 
     def png(self) -> bytes:
         """The picture as PNG bytes."""
-        buffer = io.BytesIO()
-        self.savefig(buffer, format="png", pil_kwargs={"compress_level": 6})
-        return buffer.getvalue()
+        canvas = FigureCanvasAgg(self)
+        canvas.draw()
+        return _as_png(canvas)
 
     def _repr_mimebundle_(self, include=None, exclude=None):
         data = {
@@ -106,13 +109,54 @@ class Figure(matplotlib.figure.Figure):
         return data, {"image/png": {"alt": self.alt}}
 
 
+class QuickFigure(Figure):
+    """A figure for a slider: what is within its axes may be drawn anew, all around it (ticks, names) is drawn once."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self._canvas, self._around = FigureCanvasAgg(self), None
+
+    def empty(self, ax) -> None:
+        """Take out what is within the axes, to draw it anew."""
+        for artist in _within(ax):
+            artist.remove()
+
+    def png(self) -> bytes:
+        if self._around is None:
+            for ax in self.axes:
+                for artist in _within(ax):
+                    artist.set_animated(True)  # which keeps it out of `draw`
+            self._canvas.draw()
+            self._around = self._canvas.copy_from_bbox(self.bbox)
+        self._canvas.restore_region(self._around)
+        for ax in self.axes:
+            for artist in sorted(_within(ax), key=lambda a: a.zorder):
+                ax.draw_artist(artist)
+        return _as_png(self._canvas)
+
+
+def _within(ax) -> list[matplotlib.artist.Artist]:
+    return [*ax.images, *ax.collections, *ax.patches, *ax.lines, *ax.texts]
+
+
+def _as_png(canvas: FigureCanvasAgg) -> bytes:
+    """What is on the canvas as a PNG, packed fast rather than tight."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.frombuffer("RGBA", canvas.get_width_height(), canvas.buffer_rgba()).convert("RGB").save(
+        buffer, format="png", compress_level=3
+    )
+    return buffer.getvalue()
+
+
 def with_fewer_colors(png: bytes) -> bytes:
     """The picture with at most 256 colours: a third of the bytes, for what a notebook keeps."""
     from PIL import Image
 
     buffer = io.BytesIO()
-    reduced = Image.open(io.BytesIO(png)).convert("RGB").quantize(256, dither=Image.Dither.NONE)
-    reduced.save(buffer, format="png", optimize=True)
+    colors = {"method": Image.Quantize.FASTOCTREE, "dither": Image.Dither.NONE}
+    Image.open(io.BytesIO(png)).convert("RGB").quantize(256, **colors).save(buffer, format="png")
     return buffer.getvalue()
 
 
@@ -160,13 +204,16 @@ def _spread_labels(figure) -> None:
         labels = sorted((t for t in ax.texts if t.get_gid() == _END_LABEL), key=lambda t: t.xy[1])
         low, high = ax.get_ylim()
         unit = (high - low) / ax.bbox.height  # of the y axis, in one pixel
-        bottom = low
-        for label in labels:
-            rows = label.get_text().count("\n") + 1
-            half = unit * rows * label.get_fontsize() * 1.25 * figure.dpi / 72 / 2
-            y = max(label.xy[1], bottom + half)
-            label.set_position((label.xy[0], y))
-            bottom = y + half
+        halves = [unit * (t.get_text().count("\n") + 1) * t.get_fontsize() * 1.25 * figure.dpi / 144 for t in labels]
+        places, bottom = [], low
+        for label, half in zip(labels, halves):
+            places.append(max(label.xy[1], bottom + half))
+            bottom = places[-1] + half
+        top = high  # what was pushed beyond it goes down again, and pushes others
+        for i in reversed(range(len(labels))):
+            places[i] = min(places[i], top - halves[i])
+            top = places[i] - halves[i]
+            labels[i].set_position((labels[i].xy[0], places[i]))
 
 
 def marker_every(epochs: Sequence[int]) -> int:

@@ -1,0 +1,44 @@
+"""Notebook 03 in a browser: a race of methods, and whom reweighting listens to."""
+
+import pytest
+from browser import (
+    drag,
+    error_outputs,
+    open_notebook,
+    picture,
+    press,
+    press_key,
+    readout,
+    run_cells,
+    says,
+    scroll_to,
+    train_and_play,
+    wait_for_another_picture,
+)
+
+pytestmark = pytest.mark.browser
+
+
+def test_methods_race_and_the_weights_panel_looks_back(page, lab_url):
+    open_notebook(page, lab_url, "03_meta_reweighting.ipynb")
+    run_cells(page, "live.training(", "live.weights(")
+    train_and_play(page, scroll_to(page, ".nlkit-training"), methods=("mixup", "mentormix"))
+
+    weights = scroll_to(page, ".nlkit-weights")
+    press_key(page, weights, "epochs", "End")
+    before = picture(weights).get_attribute("title")
+    press(weights, "Start")
+    wait_for_another_picture(page, weights, before)
+    press_key(page, weights, "clean a class", "ArrowRight", times=2)
+    drag(page, weights, "noise ratio", 0.4)
+    ratio = readout(weights, "noise ratio")
+    page.wait_for_function(
+        "([image, told]) => image.title.includes(told) && !image.title.includes('epoch 0')",
+        arg=[picture(weights).element_handle(), f": {ratio} of the labels are wrong"],
+    )
+    press(weights, "Stop")
+    says(weights, "stopped after epoch")
+    press_key(page, weights, "look at epoch", "Home")
+    page.wait_for_function("image => image.title.startsWith('Weights in epoch 1:')",
+                           arg=picture(weights).element_handle())  # fmt: skip
+    assert error_outputs(page) == 0

@@ -1,0 +1,31 @@
+"""Notebook 04 in a browser: one batch in its steps, and a race of methods without a clean set."""
+
+import pytest
+from browser import (
+    drag,
+    error_outputs,
+    open_notebook,
+    picture,
+    press_key,
+    run_cells,
+    says,
+    scroll_to,
+    train_and_play,
+    wait_for_another_picture,
+)
+
+pytestmark = pytest.mark.browser
+
+
+def test_a_batch_is_redrawn_and_methods_race(page, lab_url):
+    open_notebook(page, lab_url, "04_mentormix.ipynb")
+    run_cells(page, "task = make_task(", "live.mentormix(", "live.training(")
+    mixing = scroll_to(page, ".nlkit-mentormix")
+    says(mixing, "51 of 128 examples have weight 1")
+    drag(page, mixing, "percentile p", 0.95)
+    says(mixing, "of 128 examples have weight 1, 57 of them")
+    before = picture(mixing).get_attribute("title")
+    press_key(page, mixing, "alpha", "ArrowRight", times=20)
+    wait_for_another_picture(page, mixing, before)
+    train_and_play(page, scroll_to(page, ".nlkit-training"), methods=())
+    assert error_outputs(page) == 0

@@ -1,0 +1,15 @@
+"""Notebook 05 in a browser: a race on red noise, whose images are drawn while the slider moves."""
+
+import pytest
+from browser import error_outputs, open_notebook, run_cells, scroll_to, train_and_play
+
+pytestmark = pytest.mark.browser
+
+
+def test_methods_race_on_red_noise(page, lab_url):
+    open_notebook(page, lab_url, "05_beyond_synthetic_noise.ipynb")
+    run_cells(page, "live.training(")
+    panel = scroll_to(page, ".nlkit-training")
+    train_and_play(page, panel, methods=("mixup", "mentornet"))
+    assert panel.locator("select").input_value() == "red"
+    assert error_outputs(page) == 0
