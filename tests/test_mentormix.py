@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from nlkit import build_model, make_task, train
 from nlkit.methods.mentormix import MentorMix, favour_the_trusted, sample_partners
-from nlkit.methods.mentornet import Mentor
+from nlkit.methods.mentornet import Mentor, quantile
 from nlkit.methods.mixup import draw_beta, mix, soft_cross_entropy
 from nlkit.models import predict
 from nlkit.randomness import seeded_generator
@@ -67,6 +67,13 @@ def test_the_threshold_is_a_moving_percentile_and_each_kind_of_loss_has_its_own(
             weights = mentor.weigh(run, losses, labels, name)
             assert weights.tolist() == [float(loss < moving[name]) for loss in losses.tolist()], step
     assert moving["second"] > 3 * moving["first"]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.2, 0.37, 0.8, 1.0])
+def test_the_quantile_of_a_batch_is_that_of_torch(share):
+    values = torch.rand(128, generator=torch.Generator().manual_seed(3))
+    assert quantile(values, torch.tensor(share)) == torch.quantile(values, torch.tensor(share))
+    assert quantile(values[:1], torch.tensor(share)) == values[0]
 
 
 def test_by_class_each_class_is_held_against_its_own_moving_percentile():

@@ -12,6 +12,7 @@ from nlkit.look_ahead import look_ahead, torch_eps
 from nlkit.methods.reweight import (
     ENGINES,
     Reweight,
+    acts_alone,
     help_by_higher,
     help_by_jvp,
     help_by_layers,
@@ -100,6 +101,27 @@ def test_a_step_moves_the_running_statistics_as_one_pass_over_the_noisy_batch_do
         torch.testing.assert_close(dict(model.named_buffers())[name], buffer, msg=name)
     assert model[0].norm1.num_batches_tracked == 4
     assert not any(torch.autograd.forward_ad.unpack_dual(b).tangent is not None for b in model.buffers())
+
+
+@pytest.mark.parametrize("model_name", ["mlp", "cnn"])
+def test_the_slopes_at_hand_lead_back_to_the_gradient_of_any_weighted_sum(model_name):
+    model, optimizer = walked(model_name, "adam", steps=2)
+    noisy, clean = examples(24, 1, torch.float64), examples(12, 2, torch.float64)
+    weights = torch.rand(24, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
+    expected = F.cross_entropy(model(noisy[0]), noisy[1], reduction="none")
+    _, losses = help_by_layers(model, optimizer, noisy, clean)
+    gradients = [torch.autograd.grad((weights * ell).sum(), list(model.parameters())) for ell in (losses, expected)]
+    torch.testing.assert_close(*gradients)
+
+
+def test_layers_that_share_parameters_or_learn_nothing_are_left_to_the_product():
+    shared = nn.Linear(64, 64)
+    model = nn.Sequential(nn.Flatten(), shared, nn.ReLU(), shared, nn.Linear(64, CLASSES))
+    assert not acts_alone(model)
+    assert acts_alone(build_model("mlp", SHAPE, CLASSES))
+    frozen = build_model("mlp", SHAPE, CLASSES)
+    frozen[1].requires_grad_(False)
+    assert not acts_alone(frozen)
 
 
 @pytest.mark.parametrize("layer", [nn.BatchNorm2d(1), nn.ReLU(inplace=True), nn.LayerNorm(8)])

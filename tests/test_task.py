@@ -188,3 +188,10 @@ def test_a_task_is_the_same_on_a_gpu(own_data):
 def test_the_matrix_is_checked_against_the_number_of_classes(own_data):
     with pytest.raises(ValueError, match="matrix has shape .4, 4.; the data has 3 classes"):
         task_of(own_data, noise=symmetric_matrix(4, 0.1), ratio=None, clean_per_class=1)
+
+
+def test_a_task_by_name_is_that_of_the_data_set(mnist5k):
+    """By name the images are put in order within the memory that they were loaded to, part after part."""
+    by_name, of_data = (make_task(d, ratio=0.4, seed=3, device="cpu") for d in ("mnist5k", mnist5k))
+    assert torch.equal(by_name.images, of_data.images)
+    assert torch.equal(by_name.given, of_data.given)

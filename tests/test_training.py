@@ -7,10 +7,12 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
 from nlkit import build_model, make_task, train
+from nlkit.devices import pick_threads
 from nlkit.methods.standard import Standard
 from nlkit.models import predict
 from nlkit.records import Record, Step
@@ -286,3 +288,18 @@ def test_time_that_the_driver_takes_between_steps_is_not_training_time(mnist5k, 
         next(clock)
     *_, record = run
     assert 0 < record.seconds < 100
+
+
+def test_a_small_network_takes_its_steps_on_one_thread_and_leaves_the_number_as_it_was(mnist5k):
+    before, seen = torch.get_num_threads(), []
+    torch.set_num_threads(2)
+    try:
+        small, wide = build_model("mlp", (1, 28, 28), 10), nn.Sequential(nn.Flatten(), nn.Linear(784, 1000))
+        assert (pick_threads(small), pick_threads(wide), pick_threads(build_model("cnn", (1, 28, 28), 10))) == (1, 2, 2)
+        small.register_forward_hook(lambda *_: seen.append(torch.get_num_threads()) if small.training else None)
+        task = make_task(mnist5k, ratio=0.4, device="cpu")
+        for _ in train(task, model=small, epochs=1, yield_steps=True):
+            assert torch.get_num_threads() == 2
+        assert set(seen) == {1}
+    finally:
+        torch.set_num_threads(before)

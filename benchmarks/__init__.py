@@ -1,0 +1,3 @@
+"""How fast the kit is, measured side by side with what people would use instead: `make bench`."""
+
+import nlkit  # noqa: F401  (before torch: it sets how torch's threads wait)

@@ -1,0 +1,91 @@
+"""Memory, and how long one waits: for the import, for the first point in a panel, for a notebook. Each in a process of
+its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from benchmarks.timing import Row, single
+from nlkit.data import find_dataset
+
+ROOT = Path(__file__).parent.parent
+
+MEMORY = """
+import json, resource
+from nlkit import make_task, train
+task = make_task({data!r}, ratio=0.8, clean_per_class=50, seed=0, device="cpu")
+list(train(task, {method!r}, epochs=1, seed=0))
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # KiB on Linux, bytes on macOS
+import sys
+print(json.dumps(peak / (2**20 if sys.platform == "darwin" else 2**10)))
+"""
+TORCH_ALONE = """
+import json, resource, sys, torch
+print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)))
+"""
+# What the names of the first example must import is torch (which brings numpy along).
+IMPORT = """
+import json, time
+began = time.perf_counter()
+import nlkit
+alone = time.perf_counter() - began
+import torch
+began = time.perf_counter()
+from nlkit import make_task, train
+print(json.dumps([1e3 * alone, 1e3 * (time.perf_counter() - began)]))
+"""
+PANEL = """
+import json, time
+began = time.perf_counter()
+from nlkit import live
+panel = live.training(epochs=25, mode="thread")
+shown = time.perf_counter()
+panel.start()
+while not (panel.current and panel.current[0].history):
+    time.sleep(0.001)
+first = time.perf_counter()
+panel.close()
+print(json.dumps([shown - began, first - shown]))
+"""
+
+
+def fresh(program: str):
+    """What a program prints in a Python of its own, as JSON."""
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def measure(rounds: int = 5, data: str | None = None, notebooks: bool = False) -> list[Row]:
+    """Part 6 of the list in run.py."""
+    data = data or ("mnist" if find_dataset("mnist") else "mnist5k")
+    few = min(rounds, 3)
+    rows = [single("footprint", "peak memory", "import torch", [fresh(TORCH_ALONE) for _ in range(few)], "MB")]
+    for method in ("standard", "reweight", "mentormix"):
+        peaks = [fresh(MEMORY.format(data=data, method=method)) for _ in range(few)]
+        rows.append(single("footprint", "peak memory", f"{method}, {data}", peaks, "MB"))
+    alone, beyond = zip(*(fresh(IMPORT) for _ in range(rounds)))
+    rows.append(single("footprint", "import", "import nlkit", list(alone), "ms"))
+    rows.append(single("footprint", "import", "from nlkit import make_task, train, beyond torch", list(beyond), "ms"))
+    shown, first = zip(*(fresh(PANEL) for _ in range(rounds)))
+    rows.append(single("footprint", "live panel", "imports and first picture", list(shown), "s"))
+    rows.append(single("footprint", "live panel", "from Start to the first point", list(first), "s"))
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")) if notebooks else []:
+        rows.append(single("footprint", "notebooks", path.stem, [notebook_seconds(path)], "s"))
+    return rows
+
+
+def notebook_seconds(path: Path) -> float:
+    """How long a notebook takes from top to bottom, its kernel's start included."""
+    import nbformat
+    from nbclient import NotebookClient
+
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    notebook = nbformat.read(path, as_version=4)
+    began = time.perf_counter()
+    NotebookClient(notebook, timeout=900, resources={"metadata": {"path": str(path.parent)}}).execute()
+    return time.perf_counter() - began

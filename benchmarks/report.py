@@ -1,0 +1,127 @@
+"""What a run of the benchmarks leaves behind: results.json, RESULTS.md, and the short table in the README."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import json
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import torch
+
+from benchmarks.timing import Row
+
+FOLDER = Path(__file__).parent
+MARKS = "<!-- benchmarks -->", "<!-- /benchmarks -->"
+TITLES = {
+    "epochs": "One epoch: the kit against the usual way (`DataLoader` with transforms image by image; `higher`)",
+    "reweighting": "A reweighting step, 128 noisy examples, by engine and size of the clean batch",
+    "mentormix": "A MentorMix step, and what it is made of",
+    "floor": "The arithmetic floor: the bare matrix products and convolutions of the same steps",
+    "scaling": "How the cost of reweighting grows (MLP)",
+    "footprint": "Memory, import, live panel, notebooks",
+}
+
+
+def machine() -> dict[str, object]:
+    """Where and when a run was made."""
+    versions = {}
+    for package in ("torch", "torchvision", "higher", "torchopt", "numpy"):
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            versions[package] = "not installed"
+    return {
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "unset"),
+        "load before": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None,
+        "system": platform.platform(terse=True),
+        "python": platform.python_version(),
+        "date": datetime.date.today().isoformat(),
+        **versions,
+    }
+
+
+def write(where: dict[str, object], rows: list[Row], folder: Path = FOLDER) -> None:
+    """Write results.json and RESULTS.md. Parts that `rows` lacks are kept as an earlier run left them."""
+    parts = {row.part for row in rows}
+    kept = [row for row in read(folder)[1] if row.part not in parts] if (folder / "results.json").exists() else []
+    rows = sorted([*kept, *rows], key=lambda row: list(TITLES).index(row.part))
+    lines = [json.dumps(dataclasses.asdict(row)) for row in rows]
+    text = f'{{"machine": {json.dumps(where, indent=1)},\n"rows": [\n' + ",\n".join(lines) + "\n]}\n"
+    (folder / "results.json").write_text(text, encoding="utf-8")
+    (folder / "RESULTS.md").write_text(table(where, rows), encoding="utf-8")
+
+
+def read(folder: Path = FOLDER) -> tuple[dict[str, object], list[Row]]:
+    """The machine and the rows of results.json."""
+    results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+    return results["machine"], [Row(**row) for row in results["rows"]]
+
+
+def table(where: dict[str, object], rows: list[Row]) -> str:
+    """RESULTS.md: one table a part."""
+    text = ["# Benchmarks", "", "Written by `make bench`; what is measured stands at the top of `run.py`.", ""]
+    text += [f"- {name}: {value}" for name, value in where.items()]
+    text += ["", "Median, with quartiles in brackets. The sides of a case are timed in turn within one process, and a",
+             "ratio is the median over the rounds of a side's time by that of its base in the same round."]  # fmt: skip
+    for part, title in TITLES.items():
+        of_part = [row for row in rows if row.part == part]
+        if of_part:
+            text += ["", f"## {title}", "", "| case | side | median | ratio |", "|---|---|---|---|"]
+            text += [_line(row) for row in of_part]
+    return "\n".join(text) + "\n"
+
+
+def readme_table(where: dict[str, object], rows: list[Row]) -> str:
+    """The README's short table."""
+    by_name = {(row.part, row.case, row.side): row for row in rows}
+    text = ["| | | as many times as long |", "|---|---|---|"]
+    for case, what in (("standard", "standard training"), ("reweight", "reweighting")):
+        own = next(row for row in rows if row.part == "epochs" and row.case.startswith(case) and row.side == "nlkit")
+        usual = by_name["epochs", own.case, "usual way"]
+        data = own.case.partition(", ")[2]
+        text.append(f"| an epoch of {what} on `{data}`, MLP | {own.median:.2g} s | the usual way: {usual.ratio:.1f} |")
+    for name in ("mlp", "cnn", "resnet32"):
+        exact = by_name["reweighting", f"{name}, 128 clean", "auto"]
+        higher = by_name["reweighting", f"{name}, 128 clean", "higher"]
+        mentormix = by_name["mentormix", name, "mentormix"]
+        text.append(
+            f"| a step, `{name}` | {by_name['mentormix', name, 'standard'].median:.2g} ms, standard | reweighting: "
+            f"{exact.ratio:.1f}; by `higher`: {higher.ratio:.1f}; MentorMix: {mentormix.ratio:.1f} |"
+        )
+    peak = max(row.median for row in rows if row.part == "footprint" and row.case == "peak memory")
+    text += ["", f"Peak memory {peak:.0f} MB. {where['processor']}, {where['cores']} cores, torch {where['torch']}, "
+                 f"{where['date']}."]  # fmt: skip
+    return "\n".join(text)
+
+
+def fill_readme(path: Path, content: str) -> None:
+    """Put `content` between the marks of the README."""
+    text = path.read_text(encoding="utf-8")
+    before, rest = text.split(MARKS[0])
+    path.write_text(f"{before}{MARKS[0]}\n{content}\n{MARKS[1]}{rest.split(MARKS[1])[1]}", encoding="utf-8")
+
+
+def _line(row: Row) -> str:
+    digits = 3 if row.high < 10 else 1 if row.high < 1000 else 0
+    median, low, high = (f"{value:,.{digits}f}" for value in (row.median, row.low, row.high))
+    spread = f"{median} {row.unit}" if row.repeats == 1 else f"{median} [{low}, {high}] {row.unit}"
+    if row.ratio is None:
+        ratio = ""
+    elif row.side == row.base:
+        ratio = "1"
+    else:
+        ratio = f"{row.ratio:.2f} [{row.ratio_low:.2f}, {row.ratio_high:.2f}]"
+    return f"| {row.case} | {row.side} | {spread} | {ratio} |"
+
+
+def _processor() -> str:
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    names = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()

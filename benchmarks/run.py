@@ -1,0 +1,47 @@
+"""Measure everything side by side in one run, and write benchmarks/results.json, benchmarks/RESULTS.md and the README's
+table.
+
+    1. epochs       an epoch of standard training and of reweighting on full MNIST, against the usual way
+    2. reweighting  a step against a standard step and `higher`, for three networks and clean batches of 16 to 512
+    3. mentormix    a step against a standard step; beside it mixup and MentorNet, which it is made of
+    4. floor        the same steps against their bare matrix products
+    5. scaling      cost by number of examples, clean set, classes, width
+    6. footprint    peak memory, import, first point in the live panel, and with --notebooks each notebook
+    7. TorchOpt does the reweighting step too: it is measured in part 2 where it is installed
+
+About ten minutes on two cores. The images that steps are timed on are random numbers: time does not depend on them.
+"""
+
+from __future__ import annotations
+
+import click
+
+from benchmarks import epochs, footprint, report, scaling, steps
+
+
+@click.command(help="\b\n" + __doc__)
+@click.option("--only", type=click.Choice(["epochs", "steps", "scaling", "footprint"]), help="Measure this part alone.")
+@click.option("--notebooks", is_flag=True, help="Also run each notebook from top to bottom, which takes minutes.")
+@click.option("--quick", is_flag=True, help="A quarter of the rounds, to see that it works.")
+def main(only: str | None, notebooks: bool, quick: bool) -> None:
+    where = report.machine()
+    parts = {
+        "epochs": lambda: epochs.measure(2 if quick else 5),
+        "steps": lambda: steps.measure(shorten=4 if quick else 1),
+        "scaling": lambda: scaling.measure(4 if quick else 15),
+        "footprint": lambda: footprint.measure(2 if quick else 5, notebooks=notebooks),
+    }
+    rows = []
+    for name, measure in parts.items():
+        if only in (None, name):
+            click.echo(f"measuring: {name}", err=True)
+            rows += measure()
+    report.write(where, rows)
+    where, rows = report.read()
+    if only is None:
+        report.fill_readme(report.FOLDER.parent / "README.md", report.readme_table(where, rows))
+    click.echo(report.table(where, rows))
+
+
+if __name__ == "__main__":
+    main()

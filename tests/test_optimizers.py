@@ -1,0 +1,44 @@
+"""What is left out around torch's optimizers changes nothing of what they do."""
+
+import pytest
+import torch
+from torch import nn
+
+from nlkit import build_model
+from nlkit.optimizers import OPTIMIZERS, build_optimizer, clear_gradients, take_step
+
+
+def walk(name: str, decay: float, step, model: nn.Module, frozen: bool) -> list[torch.Tensor]:
+    optimizer = build_optimizer(name, model, 1e-2, decay)
+    generator = torch.Generator().manual_seed(0)
+    for number in range(4):
+        clear_gradients(optimizer)
+        assert all(p.grad is None for p in model.parameters())
+        for place, p in enumerate(model.parameters()):
+            if not (frozen and place == number % 2):  # a parameter that gets no gradient in some steps
+                p.grad = torch.randn(p.shape, generator=generator).to(p)
+        step(optimizer)
+    state = optimizer.state_dict()["state"]
+    return [*model.parameters(), *(value for s in state.values() for value in s.values() if value is not None)]
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+@pytest.mark.parametrize("decay", [0.0, 0.1])
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_take_step_is_the_optimizers_own_step_bit_by_bit(name, decay, frozen):
+    ours, theirs = (build_model("mlp", (1, 8, 8), 4, seed=1) for _ in range(2))
+    by_torch = walk(name, decay, lambda optimizer: optimizer.step(), theirs, frozen)
+    for own, other in zip(walk(name, decay, take_step, ours, frozen), by_torch):
+        assert torch.equal(own, other)
+
+
+def test_adam_of_ones_own_and_mixed_precision_take_torchs_way():
+    for optimizer_of in (torch.optim.Adam, torch.optim.AdamW):
+        p = nn.Parameter(torch.ones(3))
+        optimizer = optimizer_of([p], lr=0.1)
+        for _ in range(2):
+            p.grad = torch.ones(3)
+            take_step(optimizer)
+        assert optimizer.state[p]["step"] == 2
+    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2).double())
+    assert walk("adam", 0.0, take_step, model, frozen=False)
