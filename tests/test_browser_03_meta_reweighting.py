@@ -22,7 +22,7 @@ pytestmark = pytest.mark.browser
 def test_methods_race_and_the_weights_panel_looks_back(page, lab_url):
     open_notebook(page, lab_url, "03_meta_reweighting.ipynb")
     run_cells(page, "live.training(", "live.weights(")
-    train_and_play(page, scroll_to(page, ".nlkit-training"), methods=("mixup", "mentormix"))
+    train_and_play(page, scroll_to(page, ".nlkit-training"), ratio="60%", methods=("mixup", "mentormix"))
 
     weights = scroll_to(page, ".nlkit-weights")
     press_key(page, weights, "epochs", "End")

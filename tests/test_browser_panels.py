@@ -4,7 +4,18 @@ import socket
 
 import nbformat
 import pytest
-from browser import error_outputs, open_notebook, press, press_key, run_all, says, scroll_to, served, slider
+from browser import (
+    error_outputs,
+    open_notebook,
+    press,
+    press_key,
+    run_all,
+    says,
+    scroll_to,
+    served,
+    slider,
+    wait_for_row,
+)
 
 from nlkit.lab import app_command
 
@@ -49,7 +60,8 @@ def test_two_notebooks_train_at_once_beside_other_cells_and_leave_no_thread(page
     short = open_panel(second, lab_url, "short")
     press(short, "Start")
     says(short, "done")
-    assert "1 standard" in short.inner_text() and "1 clean only" in short.inner_text()
+    for method in ("1 standard", "1 clean only"):
+        wait_for_row(second, short, method)
     says(long, "training: epoch")
     run_all(page)
     long = scroll_to(page, ".nlkit-panel")

@@ -1,6 +1,7 @@
 """The README says nothing that isn't true: its example runs, its commands exist, its links lead somewhere."""
 
 import dataclasses
+import json
 import re
 from pathlib import Path
 
@@ -77,6 +78,16 @@ def test_the_gpu_commands_are_the_published_settings():
 def test_the_tables_name_every_way_to_train():
     for name in (*OPTIMIZERS, *SCHEDULES, *AUGMENTATIONS, *PRECISIONS):
         assert f"`{name}`" in README, name
+
+
+def test_the_table_of_the_panels_is_what_was_measured(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    from live_latency import ACTIONS, MARKS, RESULTS, readme_table
+
+    measured = json.loads(RESULTS.read_text(encoding="utf-8"))
+    assert README.partition(MARKS[0])[2].partition(MARKS[1])[0] == readme_table(measured)
+    assert all(took["actions"] == ACTIONS >= 30 for took in measured["results"].values())
+    assert measured["results"]["noise slider moved → picture"]["median_ms"] < 150
 
 
 def test_make_targets_exist():

@@ -125,9 +125,6 @@ class RunPanel(Panel):
                 self.progress.value = 1
         elif state == "idle":
             self.progress.value = 0
-        if not self.driver.busy and self.frame:
-            self.draw()
-            self.keep_picture()
         words = {
             "idle": "idle: press Start",
             "waiting": "waiting for the controls to rest",
@@ -139,6 +136,9 @@ class RunPanel(Panel):
             "failed": f"failed: {self.driver.error}",
         }
         tell(self.line, words[state], urgent=state in ("stopped", "done", "failed"))
+        if not self.driver.busy and self.frame:
+            self.draw()
+            self.keep_picture()
 
     @property
     def epoch(self) -> int:
