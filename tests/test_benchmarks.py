@@ -28,7 +28,7 @@ def task(mnist5k):
 def kit_run(task, optimizer: str) -> Run:
     model = build_model("mlp", (1, 28, 28), 10, seed=0)
     return Run(model, build_optimizer(optimizer, model, 6e-4), task.clean_images, task.clean_labels,
-               seeded_generator(0, "method"), 10)  # fmt: skip
+               seeded_generator(0, "method"), 10, len(task.given))  # fmt: skip
 
 
 def test_sides_are_timed_in_turn_after_one_call_that_does_not_count():
