@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -16,17 +17,16 @@ from nlkit.data import find_dataset
 ROOT = Path(__file__).parent.parent
 
 MEMORY = """
-import json, resource
 from nlkit import make_task, train
 task = make_task({data!r}, ratio=0.8, clean_per_class=50, seed=0, device="cpu")
 list(train(task, {method!r}, epochs=1, seed=0))
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # KiB on Linux, bytes on macOS
-import sys
-print(json.dumps(peak / (2**20 if sys.platform == "darwin" else 2**10)))
+from benchmarks.footprint import peak_memory
+print(peak_memory())
 """
 TORCH_ALONE = """
-import json, resource, sys, torch
-print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)))
+import torch
+from benchmarks.footprint import peak_memory
+print(peak_memory())
 """
 # What the names of the first example must import is torch (which brings numpy along).
 IMPORT = """
@@ -60,8 +60,17 @@ def fresh(program: str):
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def measure(rounds: int = 5, data: str | None = None, notebooks: bool = False) -> list[Row]:
-    """Part 6 of the list in run.py."""
+def peak_memory() -> float:
+    """The most memory, in MB, that this process held at a time."""
+    status = Path("/proc/self/status")
+    if status.exists():  # on Linux `ru_maxrss` would count what the process that started this one held
+        (line,) = [line for line in status.read_text().splitlines() if line.startswith("VmHWM")]
+        return int(line.split()[1]) / 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def measure(rounds: int = 5, data: str | None = None) -> list[Row]:
+    """Part 6 of the list in run.py, but for the notebooks."""
     data = data or ("mnist" if find_dataset("mnist") else "mnist5k")
     few = min(rounds, 3)
     rows = [single("footprint", "peak memory", "import torch", [fresh(TORCH_ALONE) for _ in range(few)], "MB")]
@@ -74,9 +83,13 @@ def measure(rounds: int = 5, data: str | None = None, notebooks: bool = False) -
     shown, first = zip(*(fresh(PANEL) for _ in range(rounds)))
     rows.append(single("footprint", "live panel", "imports and first picture", list(shown), "s"))
     rows.append(single("footprint", "live panel", "from Start to the first point", list(first), "s"))
-    for path in sorted((ROOT / "notebooks").glob("*.ipynb")) if notebooks else []:
-        rows.append(single("footprint", "notebooks", path.stem, [notebook_seconds(path)], "s"))
     return rows
+
+
+def measure_notebooks() -> list[Row]:
+    """Each notebook from top to bottom, once."""
+    paths = sorted((ROOT / "notebooks").glob("*.ipynb"))
+    return [single("notebooks", "top to bottom", path.stem, [notebook_seconds(path)], "s") for path in paths]
 
 
 def notebook_seconds(path: Path) -> float:

@@ -22,7 +22,8 @@ TITLES = {
     "mentormix": "A MentorMix step, and what it is made of",
     "floor": "The arithmetic floor: the bare matrix products and convolutions of the same steps",
     "scaling": "How the cost of reweighting grows (MLP)",
-    "footprint": "Memory, import, live panel, notebooks",
+    "footprint": "Memory, import, live panel",
+    "notebooks": "Notebooks",
 }
 
 
@@ -39,18 +40,22 @@ def machine() -> dict[str, object]:
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "unset"),
-        "load before": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None,
         "system": platform.platform(terse=True),
         "python": platform.python_version(),
-        "date": datetime.date.today().isoformat(),
         **versions,
+        "date": datetime.date.today().isoformat(),
     }
 
 
 def write(where: dict[str, object], rows: list[Row], folder: Path = FOLDER) -> None:
     """Write results.json and RESULTS.md. Parts that `rows` lacks are kept as an earlier run left them."""
-    parts = {row.part for row in rows}
-    kept = [row for row in read(folder)[1] if row.part not in parts] if (folder / "results.json").exists() else []
+    load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
+    measured, kept = {row.part: f"{where['date']}{load}" for row in rows}, []
+    if (folder / "results.json").exists():
+        earlier, kept = read(folder)
+        kept = [row for row in kept if row.part not in measured]
+        measured = earlier["measured"] | measured
+    where = where | {"measured": measured}
     rows = sorted([*kept, *rows], key=lambda row: list(TITLES).index(row.part))
     lines = [json.dumps(dataclasses.asdict(row)) for row in rows]
     text = f'{{"machine": {json.dumps(where, indent=1)},\n"rows": [\n' + ",\n".join(lines) + "\n]}\n"
@@ -67,13 +72,14 @@ def read(folder: Path = FOLDER) -> tuple[dict[str, object], list[Row]]:
 def table(where: dict[str, object], rows: list[Row]) -> str:
     """RESULTS.md: one table a part."""
     text = ["# Benchmarks", "", "Written by `make bench`; what is measured stands at the top of `run.py`.", ""]
-    text += [f"- {name}: {value}" for name, value in where.items()]
+    text += [f"- {name}: {value}" for name, value in where.items() if name != "measured"]
     text += ["", "Median, with quartiles in brackets. The sides of a case are timed in turn within one process, and a",
              "ratio is the median over the rounds of a side's time by that of its base in the same round."]  # fmt: skip
     for part, title in TITLES.items():
         of_part = [row for row in rows if row.part == part]
         if of_part:
-            text += ["", f"## {title}", "", "| case | side | median | ratio |", "|---|---|---|---|"]
+            text += ["", f"## {title}", "", f"Measured {where['measured'][part]} at the end.", ""]
+            text += ["| case | side | median | ratio |", "|---|---|---|---|"]
             text += [_line(row) for row in of_part]
     return "\n".join(text) + "\n"
 

@@ -6,7 +6,7 @@ table.
     3. mentormix    a step against a standard step; beside it mixup and MentorNet, which it is made of
     4. floor        the same steps against their bare matrix products
     5. scaling      cost by number of examples, clean set, classes, width
-    6. footprint    peak memory, import, first point in the live panel, and with --notebooks each notebook
+    6. footprint    peak memory, import, first point in the live panel; with --notebooks, each notebook
     7. TorchOpt does the reweighting step too: it is measured in part 2 where it is installed
 
 About ten minutes on two cores. The images that steps are timed on are random numbers: time does not depend on them.
@@ -18,28 +18,32 @@ import click
 
 from benchmarks import epochs, footprint, report, scaling, steps
 
+README = report.FOLDER.parent / "README.md"
+
 
 @click.command(help="\b\n" + __doc__)
-@click.option("--only", type=click.Choice(["epochs", "steps", "scaling", "footprint"]), help="Measure this part alone.")
+@click.option(
+    "--only",
+    type=click.Choice(["epochs", "steps", "scaling", "footprint", "notebooks"]),
+    help="Measure this part alone.",
+)
 @click.option("--notebooks", is_flag=True, help="Also run each notebook from top to bottom, which takes minutes.")
 @click.option("--quick", is_flag=True, help="A quarter of the rounds, to see that it works.")
 def main(only: str | None, notebooks: bool, quick: bool) -> None:
-    where = report.machine()
     parts = {
         "epochs": lambda: epochs.measure(2 if quick else 5),
         "steps": lambda: steps.measure(shorten=4 if quick else 1),
         "scaling": lambda: scaling.measure(4 if quick else 15),
-        "footprint": lambda: footprint.measure(2 if quick else 5, notebooks=notebooks),
+        "footprint": lambda: footprint.measure(2 if quick else 5),
+        "notebooks": footprint.measure_notebooks,
     }
-    rows = []
     for name, measure in parts.items():
-        if only in (None, name):
+        if name == only or (only is None and (notebooks or name != "notebooks")):
             click.echo(f"measuring: {name}", err=True)
-            rows += measure()
-    report.write(where, rows)
+            report.write(report.machine(), measure())
     where, rows = report.read()
-    if only is None:
-        report.fill_readme(report.FOLDER.parent / "README.md", report.readme_table(where, rows))
+    if report.TITLES.keys() <= {row.part for row in rows}:
+        report.fill_readme(README, report.readme_table(where, rows))
     click.echo(report.table(where, rows))
 
 
