@@ -73,8 +73,9 @@ def lab_url(lab_folder):
         yield url
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium():
+    """One browser a module: as long as Playwright is there, its event loop runs, and other modules want their own."""
     with running_chromium() as browser:
         yield browser
 

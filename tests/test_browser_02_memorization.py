@@ -19,7 +19,7 @@ def test_the_panel_trains_and_outlives_a_kernel_restarted_meanwhile(page, lab_ur
     open_notebook(page, lab_url, "02_memorization.ipynb")
     run_cells(page, "live.training(")
     panel = scroll_to(page, ".nlkit-training")
-    train_and_play(page, panel, ratio="80%", methods=("mixup", "mentornet", "mentormix"))
+    train_and_play(page, panel, ratio="80%", methods=("mixup", "mentormix"))
     press(panel, "Start")
     says(panel, "training: epoch")
     page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")

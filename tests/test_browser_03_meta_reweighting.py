@@ -12,6 +12,7 @@ from browser import (
     run_cells,
     says,
     scroll_to,
+    slider,
     train_and_play,
     wait_for_another_picture,
 )
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.browser
 def test_methods_race_and_the_weights_panel_looks_back(page, lab_url):
     open_notebook(page, lab_url, "03_meta_reweighting.ipynb")
     run_cells(page, "live.training(", "live.weights(")
-    train_and_play(page, scroll_to(page, ".nlkit-training"), ratio="60%", methods=("mixup", "mentormix"))
+    train_and_play(page, scroll_to(page, ".nlkit-training"), ratio="60%")
 
     weights = scroll_to(page, ".nlkit-weights")
     press_key(page, weights, "epochs", "End")
@@ -38,6 +39,7 @@ def test_methods_race_and_the_weights_panel_looks_back(page, lab_url):
     )
     press(weights, "Stop")
     says(weights, "stopped after epoch")
+    slider(weights, "look at epoch").locator(".noUi-target:not([disabled])").wait_for()
     press_key(page, weights, "look at epoch", "Home")
     page.wait_for_function("image => image.title.startsWith('Weights in epoch 1:')",
                            arg=picture(weights).element_handle())  # fmt: skip

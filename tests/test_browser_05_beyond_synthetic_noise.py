@@ -10,6 +10,6 @@ def test_methods_race_on_red_noise(page, lab_url):
     open_notebook(page, lab_url, "05_beyond_synthetic_noise.ipynb")
     run_cells(page, "live.training(")
     panel = scroll_to(page, ".nlkit-training")
-    train_and_play(page, panel, ratio="60%", methods=("mixup", "mentornet"))
+    train_and_play(page, panel, ratio="60%", methods=("mixup",))
     assert panel.locator("select").input_value() == "red"
     assert error_outputs(page) == 0
