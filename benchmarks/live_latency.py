@@ -116,7 +116,7 @@ def readme_table(measured: dict) -> str:
     told = (
         f"{ACTIONS} actions each in Chromium {measured['versions']['chromium']} and "
         f"JupyterLab {measured['versions']['jupyterlab']} on {measured['cores']} cores, {measured['processor']}, "
-        f"{measured['date']}; other work on the machine kept {measured['load_before']} cores busy before."
+        f"{measured['date']}; the machine's load average was {measured['load_before']} before."
     )
     return "\n".join(["| action | median | 95th percentile |", "|---|---|---|", *rows, "", told])
 

@@ -87,7 +87,6 @@ def test_the_table_of_the_panels_is_what_was_measured(monkeypatch):
     measured = json.loads(RESULTS.read_text(encoding="utf-8"))
     assert README.partition(MARKS[0])[2].partition(MARKS[1])[0] == readme_table(measured)
     assert all(took["actions"] == ACTIONS >= 30 for took in measured["results"].values())
-    assert measured["results"]["noise slider moved → picture"]["median_ms"] < 150
 
 
 def test_make_targets_exist():
