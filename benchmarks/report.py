@@ -102,8 +102,11 @@ def readme_table(where: dict[str, object], rows: list[Row]) -> str:
             f"{exact.ratio:.1f}; by `higher`: {higher.ratio:.1f}; MentorMix: {mentormix.ratio:.1f} |"
         )
     peak = max(row.median for row in rows if row.part == "footprint" and row.case == "peak memory")
-    text += ["", f"Peak memory {peak:.0f} MB. {where['processor']}, {where['cores']} cores, torch {where['torch']}, "
-                 f"{where['date']}."]  # fmt: skip
+    text += [
+        "",
+        f"Peak memory {peak:.0f} MB. {where['processor']}, {where['cores']} cores, torch {where['torch']}; "
+        f"measured {where['measured']['reweighting']} at the end (a load above 0 is other work).",
+    ]
     return "\n".join(text)
 
 

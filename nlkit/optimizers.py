@@ -43,8 +43,9 @@ def take_step(optimizer: Optimizer) -> None:
     """
     groups = optimizer.param_groups
     learned = [[p for p in group["params"] if p.grad is not None] for group in groups]
+    other = ("amsgrad", "maximize", "decoupled_weight_decay")  # what the call below does not do
     one_kernel = type(optimizer) is torch.optim.Adam and all(
-        group["fused"] and not group["amsgrad"] and not group["maximize"] for group in groups
+        group["fused"] and not any(group.get(option) for option in other) for group in groups
     )
     started = all(optimizer.state.get(p) for parameters in learned for p in parameters)  # torch sets up the moments
     if not (one_kernel and started and len({p.dtype for parameters in learned for p in parameters}) == 1):

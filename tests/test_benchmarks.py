@@ -154,7 +154,7 @@ def test_the_kept_table_is_that_of_the_kept_results():
 
 def test_the_kept_results_have_every_part_and_no_hole():
     machine, rows = report.read()
-    assert {row.part for row in rows} == report.TITLES.keys()
+    assert {row.part for row in rows} >= report.TITLES.keys() - {"notebooks"}  # which is measured on request
     assert {"processor", "threads", "date", "torch"} <= machine.keys()
     json.dumps([dataclasses.asdict(row) for row in rows], allow_nan=False)
     assert all(math.isfinite(row.median) for row in rows)

@@ -42,3 +42,18 @@ def test_adam_of_ones_own_and_mixed_precision_take_torchs_way():
         assert optimizer.state[p]["step"] == 2
     model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2).double())
     assert walk("adam", 0.0, take_step, model, frozen=False)
+
+
+@pytest.mark.parametrize("option", ["amsgrad", "maximize", "decoupled_weight_decay"])
+def test_an_adam_of_another_kind_steps_as_torch_steps(option):
+    ours, theirs = (nn.Linear(3, 2) for _ in range(2))
+    theirs.load_state_dict(ours.state_dict())
+    settings = {"lr": 0.1, "fused": True, "weight_decay": 0.1, option: True}
+    optimizers = [torch.optim.Adam(network.parameters(), **settings) for network in (ours, theirs)]
+    for seed in range(3):
+        images = torch.randn(4, 3, generator=torch.Generator().manual_seed(seed))
+        for network, optimizer, step in ((ours, optimizers[0], take_step), (theirs, optimizers[1], None)):
+            clear_gradients(optimizer)
+            network(images).square().sum().backward()
+            step(optimizer) if step else optimizer.step()
+    assert all(torch.equal(a, b) for a, b in zip(ours.parameters(), theirs.parameters()))
