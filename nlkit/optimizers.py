@@ -78,5 +78,10 @@ def steps(progress: float) -> float:
     return 0.9 ** int(progress * 512 / 30)
 
 
+def linear(progress: float) -> float:
+    """1 at first, in a straight line to 0 at the end."""
+    return 1 - progress
+
+
 # What the learning rate is multiplied by, given the share of the training's steps that lie behind, in [0, 1).
-SCHEDULES: dict[str, Callable[[float], float]] = {"constant": constant, "steps": steps}
+SCHEDULES: dict[str, Callable[[float], float]] = {"constant": constant, "steps": steps, "linear": linear}

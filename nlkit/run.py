@@ -17,6 +17,7 @@ class Batch(NamedTuple):
     index: Tensor  # (B,) places in the examples that the method learns from; the noisy set comes first
     images: Tensor  # (B, C, H, W), augmented
     labels: Tensor  # (B,) given labels
+    originals: Tensor | None = None  # (B, C, H, W) the images as they were before they were augmented
 
 
 class StepResult(NamedTuple):
@@ -37,6 +38,7 @@ class Run:
     num_examples: int  # N + M, noisy and clean: the places that a batch's index can name
     progress: float = 0.0  # share of the training's steps that lie behind, in [0, 1)
     augment: Callable[[Tensor, torch.Generator], Tensor] = unchanged  # for clean batches; a `Batch` comes augmented
+    averaged: nn.Module | None = None  # the network whose weights are averaged over the steps, if the run has one
 
     def descend(self, loss: Tensor) -> None:
         """One optimizer step down the gradient of `loss`."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from nlkit.augment import AUGMENTATIONS
 from nlkit.checkpoints import check_checkpoint_path, load_checkpoint, save_checkpoint, task_fingerprint
@@ -49,12 +49,14 @@ def train(
     method: a name in `nlkit.METHODS`; its own options follow as keywords (`engine="higher"`).
     model: a name in `nlkit.MODELS`, or a network of your own, which is trained in place on the task's device.
     optimizer: "adam", "sgd" or "momentum" (SGD with momentum 0.9), which starts at `learning_rate`.
-    schedule: "constant", or "steps": the learning rate falls by a tenth every 30/512 of the training.
+    schedule: "constant"; "steps": the learning rate falls by a tenth every 30/512 of the training; or "linear": it
+        falls in a straight line to 0.
     weight_decay: what of a layer's weights is added to their gradient, 0 or more; biases and norms are left out.
     augment: "none", or "crop-flip": every image that the method learns from is moved by up to 4 pixels and mirrored
         half of the time. What is measured is never augmented.
     weight_average: decay a step, in [0, 1), of a moving average of the weights; what is measured is then the averaged
-        network (0.999 averages over about a thousand steps). 0 measures the network as it is.
+        network (0.999 averages over about a thousand steps; at first, over a tenth of the steps so far). 0 measures
+        the network as it is.
     precision: "float32"; "bfloat16", in which the network then computes its training passes as far as is safe; or
         "auto", which is bfloat16 for networks with convolutions on an NVIDIA GPU made for it.
     seed: draws the initial weights, the batches and what the method draws. Methods share the first two.
@@ -92,6 +94,7 @@ def train(
     }  # fmt: skip
     network = model.to(task.device) if isinstance(model, nn.Module) else _named_network(model, task, seed)
     in_bfloat16 = pick_precision(precision, network, task.device) == "bfloat16"
+    averaged = _averaged(network, weight_average) if weight_average else None
     trainer = _Trainer(
         task=task,
         algorithm=algorithm,
@@ -104,9 +107,10 @@ def train(
             num_classes=task.num_classes,
             num_examples=len(task.given),
             augment=AUGMENTATIONS[augment],
+            averaged=averaged,
         ),
         network=network,
-        averaged=_averaged(network, weight_average) if weight_average else None,
+        averaged=averaged,
         batch_size=batch_size,
         epochs=epochs,
         learning_rate=learning_rate,
@@ -155,8 +159,9 @@ class _Trainer:
             for group in run.optimizer.param_groups:
                 group["lr"] = self.learning_rate * self.schedule(run.progress)
             with threads(self.threads):
-                seen = run.augment(images.index_select(0, index), self.augmentation)
-                result = self.algorithm.step(run, Batch(index, seen, labels[index]))
+                originals = images.index_select(0, index)
+                seen = run.augment(originals, self.augmentation)
+                result = self.algorithm.step(run, Batch(index, seen, labels[index], originals))
             losses.append(result.loss.detach())
             if self.averaged:
                 self.averaged.update_parameters(self.network)
@@ -240,8 +245,16 @@ def _named_network(name: str, task: Task, seed: int) -> nn.Module:
 
 
 def _averaged(model: nn.Module, decay: float) -> AveragedModel:
+    @torch.no_grad()
+    def move(averages: list[Tensor], values: list[Tensor], steps: Tensor) -> None:
+        # With the full decay from the start, the initial weights would fill the average for a thousand steps.
+        if averages[0].is_floating_point():
+            torch._foreach_lerp_(averages, values, 1 - min(decay, (1 + int(steps)) / (10 + int(steps))))
+        else:  # how many batches a norm has seen
+            torch._foreach_copy_(averages, values)
+
     # Batch norm's running statistics are averaged as well: they belong to the averaged weights.
-    return AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
+    return AveragedModel(model, multi_avg_fn=move, use_buffers=True)
 
 
 def _weight_shares(weights: Tensor, wrong: Tensor) -> dict[str, float]:

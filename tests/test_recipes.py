@@ -94,6 +94,7 @@ def test_the_learning_rate_falls_by_a_tenth_every_30_of_512_epochs():
             progress = (epoch + within) / 512
             assert SCHEDULES["steps"](progress) == pytest.approx(math.prod([0.9] * (epoch // 30)))
             assert SCHEDULES["constant"](progress) == 1
+            assert SCHEDULES["linear"](progress) == pytest.approx(1 - progress)
 
 
 # What training does with it
@@ -127,9 +128,10 @@ def test_the_recipe_is_this_plain_loop(monkeypatch):
                 gradient = p.grad + (0.01 * p if p.ndim > 1 else 0)
                 velocity[name] = 0.9 * velocity.get(name, 0) + gradient
                 p -= rate * velocity[name]
+        decay = min(0.7, (1 + number) / (10 + number))
         for name, value in plain.state_dict().items():
             if value.is_floating_point():
-                average[name] = 0.7 * average[name] + 0.3 * value if name in average else value.clone()
+                average[name] = decay * average[name] + (1 - decay) * value if name in average else value.clone()
     assert len(order) == 9
     for name, value in plain.state_dict().items():
         torch.testing.assert_close(network.state_dict()[name], value, rtol=1e-6, atol=1e-8, msg=name)

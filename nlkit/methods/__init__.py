@@ -17,6 +17,7 @@ import inspect
 from nlkit.checks import check_choice
 from nlkit.methods.clean_only import CleanOnly
 from nlkit.methods.elr import EarlyLearning
+from nlkit.methods.em import ExpectationMaximization
 from nlkit.methods.forward import Forward
 from nlkit.methods.gce import GeneralizedCrossEntropy
 from nlkit.methods.mentormix import MentorMix
@@ -35,6 +36,7 @@ METHODS = {
     "forward": Forward,
     "gce": GeneralizedCrossEntropy,
     "elr": EarlyLearning,
+    "em": ExpectationMaximization,
 }
 
 

@@ -1,0 +1,117 @@
+"""EM: explain every given label by what the network sees, and learn from the explanation.
+
+    Bekker, Goldberger: Training deep neural-networks based on unreliable labels. ICASSP 2016.
+
+The true class k of example i is hidden. The network says p_k(x_i), the transition matrix T[k, j] how often class k gets
+the given label j. One step on a batch:
+
+    E:  q_i(k) ∝ p̄_k(x_i) · T[k, ỹ_i]                       the posterior of the true class
+        q_i(k) ← q_i(k)^(1/τ) / Σ_l q_i(l)^(1/τ)             sharpened
+    M:  L(θ) = 1/B Σ_i CE(q_i, p(x̃_i))  +  c · mean of CE(y, p(x̃)) over a clean batch
+        T[k, j] = share of the given label j among the examples that p̄ takes for class k
+
+T is told (`matrix`), or counted over the last epoch or so. Four things are not in that paper, and most of the result
+(notebook 07 takes them away one by one):
+
+- p̄ is the network with averaged weights, where the run has one. Tarvainen, Valpola: Mean teachers are better role
+  models. NeurIPS 2017, arXiv:1703.01780.
+- It looks at the image as it is; the network learns the answer on the augmented image x̃.
+- A temperature τ < 1 makes the answer more decided than the belief was, and x̃ and q are blended with those of a partner,
+  λ ~ Beta(α, α). Both as in Berthelot et al.: MixMatch. NeurIPS 2019, arXiv:1905.02249.
+- T is counted as in confident learning. Northcutt, Jiang, Chuang: JAIR 2021, arXiv:1911.00068.
+
+A network that knows nothing explains nothing. So it first learns, for a part of the training called burn-in, from the
+clean set alone; or, without one, from the given labels as they are, of which it learns the right ones first. Without a
+clean set a class may get lost on the way: the belief is sharpened only from the part `sharpen_from` on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from nlkit.checks import check_integer, check_number
+from nlkit.methods.mixup import draw_beta, mix
+from nlkit.models import evaluate
+from nlkit.noise import check_matrix
+from nlkit.run import Batch, Run, StepResult
+
+
+class ExpectationMaximization:
+    learns_from = "noisy"
+    needs_clean = False
+
+    def __init__(
+        self,
+        matrix: Sequence[Sequence[float]] | None = None,
+        temperature: float = 0.3,
+        alpha: float = 0.2,
+        burn_in: float = 0.04,
+        sharpen_from: float = 0.0,
+        clean_weight: float = 0.25,
+        clean_batch_size: int = 32,
+    ):
+        """alpha: of the blends; 0 blends nothing. clean_weight: c. burn_in, sharpen_from: parts of the training."""
+        self.matrix = None if matrix is None else check_matrix(torch.tensor(matrix, dtype=torch.float64))
+        self.temperature = check_number("temperature", temperature, 0, 1, above=True)
+        self.alpha = check_number("alpha", alpha, 0)
+        self.burn_in = check_number("burn_in", burn_in, 0, 1)
+        self.sharpen_from = check_number("sharpen_from", sharpen_from, 0, 1)
+        self.clean_weight = check_number("clean_weight", clean_weight, 0)
+        self.clean_batch_size = check_integer("clean_batch_size", clean_batch_size, 1)
+        self.state: dict[str, Tensor] = {}
+
+    def step(self, run: Run, batch: Batch) -> StepResult:
+        teacher = run.averaged if run.averaged is not None else run.model
+        believed = evaluate(teacher, batch.originals).softmax(1)  # (B, K)
+        transition = self._transition(run, believed, batch.labels)
+        if run.progress >= self.burn_in:
+            sharp = run.progress >= self.sharpen_from
+            q = posterior(believed, transition, batch.labels, self.temperature if sharp else 1.0)
+            loss = self._blended_loss(run, batch.images, q)
+            if self.clean_weight and len(run.clean_labels):
+                loss = loss + self.clean_weight * _clean_loss(run, self.clean_batch_size)
+        elif len(run.clean_labels):
+            loss = _clean_loss(run, len(batch.labels))
+        else:
+            loss = F.cross_entropy(run.model(batch.images), batch.labels)
+        run.descend(loss)
+        return StepResult(loss)
+
+    def _transition(self, run: Run, believed: Tensor, labels: Tensor) -> Tensor:
+        """T (K, K): as told, or as the predicted classes and given labels of the last steps have it."""
+        if self.matrix is not None:
+            if len(self.matrix) != run.num_classes:
+                raise ValueError(f"matrix has shape {tuple(self.matrix.shape)}; the data has {run.num_classes} classes")
+            return self.matrix.to(believed)
+        pairs = believed.argmax(1) * run.num_classes + labels
+        joint = torch.bincount(pairs, minlength=run.num_classes**2).view(run.num_classes, -1).to(believed) / len(labels)
+        steps = self.state.setdefault("steps", torch.zeros((), dtype=torch.long))
+        # Over an epoch at most, and at first over a tenth of the steps so far, since the network still changes fast.
+        decay = min(1 - len(labels) / run.num_examples, (1 + int(steps)) / (10 + int(steps)))
+        self.state["joint"] = joint.lerp(self.state.get("joint", joint), decay)
+        steps += 1
+        smooth = self.state["joint"] + 1e-3 / run.num_classes**2  # a class that was never taken explains all labels alike
+        return smooth / smooth.sum(1, keepdim=True)
+
+    def _blended_loss(self, run: Run, images: Tensor, q: Tensor) -> Tensor:
+        if self.alpha:
+            partner = torch.randperm(len(q), generator=run.generator).to(q.device)
+            lam = draw_beta(self.alpha, len(q), run.generator).to(q)
+            lam = torch.maximum(lam, 1 - lam)
+            images, q = mix(images, partner, lam), q[partner].lerp(q, lam[:, None])
+        return -(q * run.model(images).log_softmax(1)).sum(1).mean()
+
+
+def posterior(believed: Tensor, transition: Tensor, labels: Tensor, temperature: float = 1.0) -> Tensor:
+    """q (B, K) of the true classes: from p̄ (B, K), T (K, K) and the given labels (B,), sharpened below 1."""
+    log_q = (believed.clamp(min=1e-8) * transition[:, labels].T.clamp(min=1e-8)).log()
+    return (log_q / temperature).softmax(1)
+
+
+def _clean_loss(run: Run, size: int) -> Tensor:
+    images, labels = run.clean_batch(size)
+    return F.cross_entropy(run.model(images), labels)
