@@ -94,7 +94,9 @@ class ExpectationMaximization:
         decay = min(1 - len(labels) / run.num_examples, (1 + int(steps)) / (10 + int(steps)))
         self.state["joint"] = joint.lerp(self.state.get("joint", joint), decay)
         steps += 1
-        smooth = self.state["joint"] + 1e-3 / run.num_classes**2  # a class that was never taken explains all labels alike
+        smooth = (
+            self.state["joint"] + 1e-3 / run.num_classes**2
+        )  # a class that was never taken explains all labels alike
         return smooth / smooth.sum(1, keepdim=True)
 
     def _blended_loss(self, run: Run, images: Tensor, q: Tensor) -> Tensor:
