@@ -46,7 +46,7 @@ def commands() -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and exit: 0 done, 1 something is missing, 2 bad input, 3 a claim changed, 130 interrupted."""
+    """Run the command line and exit: 0 done, 1 something is missing, 2 bad input, 3 claims changed, 130 broken off."""
     try:
         code = commands.main(arguments, prog_name="nlkit", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
