@@ -149,7 +149,7 @@ def test_without_the_data_it_says_what_it_leaves_out(data_folders, tmp_path, cap
     with pytest.raises(DataError, match="which --quick leaves out"):
         Study(tmp_path, only=["full_cost"], quick=True)
     study = Study(tmp_path / "new", only=["full_cost", "nested"], seeds=1, device="cpu")
-    assert "not measured, since mnist was not found" in terminal(study.report())
+    assert "not measured (mnist was not found" in terminal(study.report())
 
 
 # Going on

@@ -13,7 +13,7 @@ def terminal(report: Report) -> str:
     reasons = {}
     for id, reason in report.skipped.items():
         reasons.setdefault(reason, []).append(id)
-    lines += [f"not measured, since it {reason}: {', '.join(ids)}" for reason, ids in reasons.items()]
+    lines += [f"not measured ({reason}): {', '.join(ids)}" for reason, ids in reasons.items()]
     return "\n".join(lines)
 
 
