@@ -12,6 +12,7 @@ from nlkit.plots.style import METHOD_STYLES, SPARE_STYLES, Style, with_fewer_col
 from nlkit.reproductions.full_size import PUBLISHED, summary
 from nlkit.reproductions.report import Outcome, Report
 from nlkit.reproductions.study import CHAPTERS
+from nlkit.reproductions.tables import in_percent
 
 STYLES: dict[str, Style] = {
     "standard training": METHOD_STYLES["standard"],
@@ -20,8 +21,8 @@ STYLES: dict[str, Style] = {
     "reweighting, trained on the clean set too": SPARE_STYLES[0],
 }
 PARTS = {
-    "mnist": "The tutorial's experiment on all of MNIST: 80 % noise as it draws it, 50 clean examples a class",
-    "mnist5k": "The same comparison on 5,000 digits, with symmetric noise",
+    "mnist": "The tutorial's experiment on all of MNIST: 80 % noise, 500 clean",
+    "mnist5k": "The same comparison on 5,000 digits",
 }
 CSS = """
 :root { color-scheme: light }
@@ -69,7 +70,7 @@ def _head(report: Report) -> str:
     levels = ", ".join(f"{level:.0%}" for level in made["levels"])
     facts = {
         "date": made["date"],
-        "device": f"{made['device']}: {made['processor']}, {made['cores']} cores, {made['threads']} threads, "
+        "device": f"{made['device']}: {made['processor']}, {made['cores']} cores, threads: {made['threads']}, "
         f"load {made['load']} at the end",
         "versions": ", ".join(f"{name} {version}" for name, version in made["versions"].items()),
         "seeds": f"{seeds}, from 0 on",
@@ -126,10 +127,10 @@ def _rows(curves: dict, with_published: bool) -> str:
         lead = row["lead"]
         rows.append((
             _text(f"{row['row']}"),
-            _text(row["final"].percent()) + (f"<small>published {100 * was['test'][25]:.1f}</small>" if was else ""),
-            _text(row["best"].percent()) + (f"<small>published {100 * was['best']:.0f}</small>" if was else ""),
+            _text(in_percent(row["final"])) + (f"<small>published {100 * was['test'][25]:.1f}</small>" if was else ""),
+            _text(in_percent(row["best"])) + (f"<small>published {100 * was['best']:.0f}</small>" if was else ""),
             f"{row['seconds'].mean:.2f}" + (f"<small>published {was['seconds']:.1f} (GPU)</small>" if was else ""),
-            _text(f"{100 * lead.mean:+.1f} ± {100 * lead.half:.1f} points") if lead else "",
+            _text(f"{in_percent(lead, signed=True)} points") if lead else "",
         ))  # fmt: skip
     return _table(head, rows, numbers=(1, 2, 3, 4))
 
@@ -149,10 +150,10 @@ def _claims(outcomes: list[Outcome]) -> str:
             strip(o),
             verdict + ("" if o.holds or not c.why else f"<small>{_text(c.why)}</small>"),
         ))  # fmt: skip
-    return _table(head, rows)
+    return _table(head, rows, widths=(25, 9, 9, 17, 17, 23))
 
 
-def strip(outcome: Outcome, width: int = 190, height: int = 34) -> str:
+def strip(outcome: Outcome, width: int = 180, height: int = 34) -> str:
     """A small picture, as SVG: the seeds as dots, the interval as a bar, and where the claim holds in green."""
     claim, interval = outcome.claim, outcome.interval
     ends = [outcome.mean] if interval is None else [interval.low, interval.high]
@@ -181,14 +182,17 @@ def strip(outcome: Outcome, width: int = 190, height: int = 34) -> str:
     )
 
 
-def _table(head: Iterable[str], rows: Iterable[Iterable[str]], numbers: tuple[int, ...] = ()) -> str:
-    """A table of cells that are HTML already."""
+def _table(
+    head: Iterable[str], rows: Iterable[Iterable[str]], numbers: tuple[int, ...] = (), widths: tuple[int, ...] = ()
+) -> str:
+    """A table of cells that are HTML already. widths: of the columns, in percent."""
+    columns = "".join(f"<col style='width:{width}%'>" for width in widths)
     top = "".join(f"<th scope='col'>{_text(cell)}</th>" for cell in head)
     body = "".join(
         "<tr>" + "".join(f"<td{' class=number' if i in numbers else ''}>{c}</td>" for i, c in enumerate(row)) + "</tr>"
         for row in rows
     )
-    return f"<div class='wide'><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>"
+    return f"<div class='wide'><table>{columns}<thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>"
 
 
 def _text(value: object) -> str:

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import math
+
+from nlkit.intervals import Interval
 from nlkit.reproductions.full_size import summary
 from nlkit.reproductions.report import Report
 from nlkit.reproductions.study import CHAPTERS
+
+
+def in_percent(interval: Interval, *, signed: bool = False) -> str:
+    """A mean share with its interval in percent, or alone where it has none (a half width of NaN)."""
+    mean = f"{100 * interval.mean:+.1f}" if signed else f"{100 * interval.mean:.1f}"
+    return mean if math.isnan(interval.half) else f"{mean} ± {100 * interval.half:.1f}"
 
 
 def terminal(report: Report) -> str:
@@ -24,11 +33,11 @@ def readme(report: Report) -> str:
     text.append("|---|---|---|---|")
     for row in summary(report.curves["mnist"]):
         was, lead = row["published"], row["lead"]
-        final, best = row["final"].percent(), row["best"].percent()
+        final, best = in_percent(row["final"]), in_percent(row["best"])
         if was:
             final += f" (published {100 * was['test'][25]:.1f})"
             best += f" (published {100 * was['best']:.0f})"
-        points = f"{100 * lead.mean:+.1f} ± {100 * lead.half:.1f} points" if lead else ""
+        points = f"{in_percent(lead, signed=True)} points" if lead else ""
         text.append(f"| {row['row']} | {final} | {best} | {points} |")
     by_id = {o.id: o for o in report.outcomes}
     counts = []
