@@ -3,19 +3,21 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 
-from nlkit import cli, make_task, train
+from nlkit import Experiment, cli, make_task, train
 from nlkit.checks import DataError
 from nlkit.claims import CLAIMS
 from nlkit.reproductions import Outcome, Report, Study, stored_report
 from nlkit.reproductions.full_size import MEASURES as FULL_SIZE
+from nlkit.reproductions.full_size import ROWS, SETTING, summary
 from nlkit.reproductions.page import page, strip
 from nlkit.reproductions.report import STORED, load_report
 from nlkit.reproductions.study import ALL_MEASURES
-from nlkit.reproductions.tables import terminal
+from nlkit.reproductions.tables import in_percent, terminal
 
 
 def reproduce(capsys, *arguments) -> tuple[int, str, str]:
@@ -107,6 +109,36 @@ def test_what_was_open_or_is_a_time_cannot_change():
     before = report(standard_falls=(0.4, 0.4), memorizes=(-0.5, 0.7), full_cost=(2.0, 2.0), nested=(1.0, 1.0))
     now = report(standard_falls=(0.1,), memorizes=(-0.5,), full_cost=(9.0,), nested=(1.0,), own_class=(0.8,))
     assert now.changed_from(before) == ["standard_falls"]
+
+
+# The tutorial's experiment
+
+
+def test_the_experiment_at_full_size_is_the_tutorial_s():
+    """As reference and tutorial have it; the controls differ from it in method, options and epochs alone."""
+    asked = {name: Experiment(**SETTING, **settings).resolved() for name, settings in ROWS.items()}
+    one = asked["reweighting"]
+    assert (one.data, one.noise, one.ratio, one.clean_per_class) == ("mnist", "symmetric-doubled", 0.8, 50)
+    assert (one.model, one.optimizer, one.learning_rate, one.batch_size, one.epochs) == ("mlp", "adam", 6e-4, 128, 25)
+    assert (one.schedule, one.weight_decay, one.augment, one.weight_average) == ("constant", 0.0, "none", 0.0)
+    for name, other in asked.items():
+        assert other.epochs == (75 if "75" in name else 25)
+        assert replace(other, method="reweight", options={}, epochs=25) == one, name
+
+
+def test_rows_are_compared_with_reweighting_seed_by_seed():
+    curves = {
+        "reweighting": {"test": [[0.8, 0.85], [0.8, 0.87]], "seconds": [2.0, 4.0]},
+        "clean set alone": {"test": [[0.9, 0.84], [0.8, 0.86]], "seconds": [1.0, 1.0]},
+    }
+    ours, clean = summary(curves)
+    assert ours["lead"] is None and ours["epochs"] == 2 and ours["published"]["test"][25] == 0.8536
+    assert ours["seconds"].mean == 3.0 and ours["final"].mean == pytest.approx(0.86)
+    assert clean["best"].mean == pytest.approx(0.88) and clean["published"] is None
+    assert clean["lead"].mean == pytest.approx(-0.01)
+    assert clean["lead"].half == pytest.approx(0.0)  # one point in both seeds, though each varies by two
+    (alone,) = summary({"reweighting": {"test": [[0.8, 0.85]], "seconds": [2.0]}})
+    assert in_percent(alone["final"]) == "85.0"
 
 
 # The command

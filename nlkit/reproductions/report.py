@@ -48,7 +48,7 @@ class Outcome:
         """Whether all of the interval is on one side of the bound, so that other seeds would hardly say otherwise."""
         if self.interval is None:
             return False
-        (_, low), high = (self.interval.mean, self.interval.low), self.interval.high
+        low, high = self.interval.low, self.interval.high
         inside = self.claim.holds(low) and self.claim.holds(high)
         below = self.claim.at_least is not None and high < self.claim.at_least
         above = self.claim.at_most is not None and low > self.claim.at_most
