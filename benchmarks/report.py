@@ -110,11 +110,11 @@ def readme_table(where: dict[str, object], rows: list[Row]) -> str:
     return "\n".join(text)
 
 
-def fill_readme(path: Path, content: str) -> None:
+def fill_readme(path: Path, content: str, marks: tuple[str, str] = MARKS) -> None:
     """Put `content` between the marks of the README."""
     text = path.read_text(encoding="utf-8")
-    before, rest = text.split(MARKS[0])
-    path.write_text(f"{before}{MARKS[0]}\n{content}\n{MARKS[1]}{rest.split(MARKS[1])[1]}", encoding="utf-8")
+    before, rest = text.split(marks[0])
+    path.write_text(f"{before}{marks[0]}\n{content}\n{marks[1]}{rest.split(marks[1])[1]}", encoding="utf-8")
 
 
 def _line(row: Row) -> str:

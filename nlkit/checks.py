@@ -44,6 +44,13 @@ def check_integer(argument: str, value: object, low: int, high: float = math.inf
     return int(value)
 
 
+def check_flag(argument: str, value: object) -> bool:
+    """Return `value` if it is True or False; otherwise a ValueError."""
+    if not isinstance(value, bool):
+        raise ValueError(f"{argument}={value!r} must be True or False")
+    return value
+
+
 def _span(low: float, high: float, above: bool = False) -> str:
     if above:
         return f"above {low}" if high == math.inf else f"above {low} and at most {high}"

@@ -13,7 +13,7 @@ import json
 import os
 import platform
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from nlkit.checks import check_choice
@@ -24,12 +24,13 @@ from nlkit.records import Record
 
 @dataclass(frozen=True)
 class Result:
-    """What is kept of a run: its settings, and two curves by epoch, in [0, 1]."""
+    """What is kept of a run: its settings, and curves by epoch, in [0, 1]: two, and others where they are asked for."""
 
     experiment: Experiment
     test_accuracy: tuple[float, ...]
     memorized: tuple[float, ...]  # NaN where no label is wrong
     seconds: float  # in the training steps
+    more: Mapping[str, tuple[float, ...]] = field(default_factory=dict)  # further curves, see `run_sweep`
 
     @property
     def best(self) -> float:
@@ -38,6 +39,14 @@ class Result:
     @property
     def final(self) -> float:
         return self.test_accuracy[-1]
+
+    def at_end(self, curve: str) -> float:
+        """The last value of one of the further curves."""
+        return self.more[curve][-1]
+
+    def at_best(self, curve: str) -> float:
+        """Its value at the epoch of the best test accuracy, the first of equals."""
+        return self.more[curve][self.test_accuracy.index(self.best)]
 
 
 @dataclass(frozen=True)
@@ -55,37 +64,42 @@ class Sweep:
         return found
 
 
-def run_sweep(experiments: Iterable[Experiment], file: str | Path) -> Iterator[Result]:
+def run_sweep(experiments: Iterable[Experiment], file: str | Path, keep: Iterable[str] = ()) -> Iterator[Result]:
     """Run the experiments that `file` (JSON) does not hold yet, and yield each result once it is saved there.
 
+    keep: what else to keep by epoch: shares of `Record`, or of its `extra`; a run that lacks one leaves it out.
     Raises a ValueError, before any run, when the file is not a sweep's or its folder does not exist.
     """
     file = Path(file)
     if not file.absolute().parent.is_dir():
         raise ValueError(f"file={str(file)!r} is in a folder that does not exist")
     done = list(load_sweep(file).results) if file.exists() else []
-    return _missing_runs(list(experiments), done, file)
+    return _missing_runs(list(experiments), done, file, tuple(keep))
 
 
-def _missing_runs(experiments: list[Experiment], done: list[Result], file: Path) -> Iterator[Result]:
+def _missing_runs(
+    experiments: list[Experiment], done: list[Result], file: Path, keep: tuple[str, ...]
+) -> Iterator[Result]:
     known = [result.experiment for result in done]
     for experiment in experiments:
         if experiment in known:
             continue
-        result = summarize(experiment, experiment.run())
+        result = summarize(experiment, experiment.run(), keep)
         done.append(result)
         _save(file, done)
         yield result
 
 
-def summarize(experiment: Experiment, run: Iterable[Record]) -> Result:
-    """Train to the end, and keep of the records what a sweep keeps."""
+def summarize(experiment: Experiment, run: Iterable[Record], keep: Iterable[str] = ()) -> Result:
+    """Train to the end, and keep of the records what a sweep keeps, and the further curves `keep`."""
     records = list(run)
+    rows = [record.as_row() | record.extra for record in records]
     return Result(
         experiment,
         tuple(round(r.test_accuracy, 4) for r in records),
         tuple(round(r.memorized, 4) for r in records),
         round(sum(r.seconds for r in records), 2),
+        {name: tuple(round(row[name], 4) for row in rows) for name in keep if name in rows[0]},
     )
 
 
@@ -99,8 +113,9 @@ def load_sweep(name: str | Path) -> Sweep:
             Result(
                 Experiment(**row["settings"]),
                 tuple(row["test_accuracy"]),
-                tuple(float("nan") if v is None else v for v in row["memorized"]),
+                _with_nan(row["memorized"]),
                 row["seconds"],
+                {name: _with_nan(curve) for name, curve in row.get("more", {}).items()},
             )
             for row in rows
         )
@@ -120,9 +135,10 @@ def _save(file: Path, results: list[Result]) -> None:
         {
             "settings": _settings(r.experiment),
             "test_accuracy": r.test_accuracy,
-            "memorized": [None if v != v else v for v in r.memorized],
+            "memorized": _without_nan(r.memorized),
             "seconds": r.seconds,
         }
+        | ({"more": {name: _without_nan(curve) for name, curve in r.more.items()}} if r.more else {})
         for r in results
     ]
     versions = ", ".join(f"{p} {importlib.metadata.version(p)}" for p in ("nlkit", "torch", "numpy"))
@@ -135,6 +151,15 @@ def _save(file: Path, results: list[Result]) -> None:
     partial = file.with_name(file.name + ".partial")
     partial.write_text(f'{{"made": {json.dumps(made)},\n"results": [\n{lines}\n]}}\n', encoding="utf-8")
     os.replace(partial, file)
+
+
+def _without_nan(curve: Iterable[float]) -> list[float | None]:
+    """JSON has no NaN: a share that is not defined becomes null."""
+    return [None if v != v else v for v in curve]
+
+
+def _with_nan(curve: Iterable[float | None]) -> tuple[float, ...]:
+    return tuple(float("nan") if v is None else v for v in curve)
 
 
 def _settings(experiment: Experiment) -> dict[str, object]:

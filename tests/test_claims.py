@@ -22,6 +22,18 @@ def test_a_claim_that_does_not_hold_is_shown_as_such(capsys):
     assert not any(digit in line for line in printed for digit in ("10.0", "2.0"))  # no measured digits
 
 
+def test_the_reason_stands_where_a_claim_does_not_hold_and_only_there():
+    id, why = "tuning_helps_red", CLAIMS["tuning_helps_red"].why
+    assert why and f"does not hold. {why}" in repr(check_claims({id: -0.01}))
+    assert why not in repr(check_claims({id: 0.01}))
+
+
+def test_what_a_notebook_measures_says_over_how_many_seeds():
+    assert CLAIMS["standard_falls"].measured == "best minus last test accuracy, mean of 3 seeds"
+    assert CLAIMS["red_no_fall"].measured == "fall at 80 %, blue minus red: lower end of its interval"
+    assert CLAIMS["exact_ratio"].measured == CLAIMS["exact_ratio"].measure
+
+
 def test_every_claim_can_fail_and_says_where_it_comes_from():
     for claim in CLAIMS.values():
         assert claim.source and claim.measure and claim.sentence.endswith(".")

@@ -96,7 +96,16 @@ def test_an_unknown_name_of_the_package_is_an_attribute_error():
 
 
 # Imports go down, from the last to the first. What is not named here is ground: data, noise, pictures and the like.
-LAYERS = [{"run"}, {"methods"}, {"training"}, {"experiment", "claims"}, {"sweep"}, {"live", "doctor", "lab"}, {"cli"}]
+LAYERS = [
+    {"run"},
+    {"methods"},
+    {"training"},
+    {"experiment", "claims"},
+    {"sweep"},
+    {"reproductions"},
+    {"live", "doctor", "lab"},
+    {"cli"},
+]
 LEVEL = {part: level for level, parts in enumerate(LAYERS, start=1) for part in parts}
 FILES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path

@@ -46,6 +46,11 @@ def figures(task, history):
             xlabel="epoch",
             ylabel="test accuracy",
         ),
+        "beside_published": plots.beside_published(
+            {"test": {"standard": [[0.5, 0.4], [0.6, 0.5]]}, "given": {"standard": [[0.1, 0.2]]}},
+            {"test": {"standard": {1: 0.7, 2: 0.3}}},
+            {"standard": plots.method_style("standard")},
+        ),
         "predicted_classes": plots.predicted_classes({"one": [0.9, 0.1], "two": [0.5, 0.5]}, ["a", "b"]),
         "weighted_images": plots.weighted_images(task, torch.arange(64), torch.rand(64)),
         "mentormix_steps": plots.mentormix_steps(

@@ -7,12 +7,15 @@ from pathlib import Path
 
 import click
 
+from benchmarks import claims
 from nlkit.augment import AUGMENTATIONS
 from nlkit.cli import _parse_option, _train_command, commands
 from nlkit.devices import PRECISIONS
 from nlkit.experiment import Experiment
 from nlkit.methods import build_method
 from nlkit.optimizers import OPTIMIZERS, SCHEDULES
+from nlkit.reproductions import stored_report
+from nlkit.reproductions.tables import readme
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -87,6 +90,11 @@ def test_the_table_of_the_panels_is_what_was_measured(monkeypatch):
     measured = json.loads(RESULTS.read_text(encoding="utf-8"))
     assert README.partition(MARKS[0])[2].partition(MARKS[1])[0] == readme_table(measured)
     assert all(took["actions"] == ACTIONS >= 30 for took in measured["results"].values())
+
+
+def test_the_tables_of_what_holds_are_those_of_the_recorded_run():
+    first, last = claims.MARKS
+    assert README.partition(first)[2].partition(last)[0] == f"\n{readme(stored_report())}\n"
 
 
 def test_make_targets_exist():

@@ -46,13 +46,27 @@ def test_what_is_loaded_is_what_was_saved(two_runs):
 def test_a_sweep_goes_on_where_it_was_broken_off(two_runs, monkeypatch):
     file, experiments, _ = two_runs
     ran = []
-    monkeypatch.setattr("nlkit.sweep.summarize", lambda e, run: ran.append(e) or summarize(e, run))
+    monkeypatch.setattr("nlkit.sweep.summarize", lambda e, run, keep: ran.append(e) or summarize(e, run, keep))
     more = [*experiments, small(seed=1), small(seed=2)]
     next(run_sweep(more, file))  # broken off after the first new one
     assert ran == [small(seed=1)]
     list(run_sweep(more, file))
     assert ran == [small(seed=1), small(seed=2)]
     assert [r.experiment for r in load_sweep(file).results] == more
+
+
+def test_further_curves_are_kept_where_they_are_asked_for_and_defined(tmp_path):
+    file, names = tmp_path / "sweep.json", ("recovered", "weight_on_right")
+    experiments = [small(method="reweight"), small(noise="red")]
+    reweight, red = run_sweep(experiments, file, keep=names)
+    records = list(experiments[0].run())
+    assert reweight.more["recovered"] == pytest.approx([r.recovered for r in records], abs=1e-4)
+    assert reweight.at_end("weight_on_right") == pytest.approx(records[-1].extra["weight_on_right"], abs=1e-4)
+    best = max(records, key=lambda r: r.test_accuracy)
+    assert reweight.at_best("recovered") == pytest.approx(best.recovered, abs=1e-4)
+    assert red.more.keys() == {"recovered"} and all(map(math.isnan, red.more["recovered"]))  # no image is of a class
+    assert repr(load_sweep(file).results) == repr((reweight, red))
+    assert "NaN" not in file.read_text(encoding="utf-8")
 
 
 def test_files_that_are_no_sweep_are_refused_and_kept(tmp_path):

@@ -185,11 +185,24 @@ def test_clean_only_learns_from_the_clean_set_alone_and_does_as_much_work(task):
     assert one[0].examples_per_second * one[0].seconds == pytest.approx(len(task.given_labels))
 
 
+def test_without_its_clean_labels_standard_training_learns_from_the_noisy_set_alone(task):
+    """As if the task had no clean set, which with other labels would change nothing either."""
+    garbled = dataclasses.replace(task, given=torch.cat([task.given_labels, task.clean_labels.flip(0)]))
+    one, other = (list(train(t, "standard", epochs=2, learn_clean=False)) for t in (task, garbled))
+    assert [r.test_accuracy for r in one] == [r.test_accuracy for r in other]
+    assert one[0].examples_per_second * one[0].seconds == pytest.approx(len(task.given_labels))
+    assert one[-1].test_accuracy != list(train(task, "standard", epochs=2))[-1].test_accuracy
+
+
 def test_methods_share_initial_weights_and_options_are_checked(task):
     with pytest.raises(ValueError, match="engine.*not an option of method 'standard'"):
         train(task, "standard", engine="higher")
     with pytest.raises(ValueError, match="engine='jpv'.*jvp"):
         train(task, "reweight", engine="jpv")
+    with pytest.raises(ValueError, match="learn_clean=1 must be True or False"):
+        train(task, "reweight", learn_clean=1)
+    with pytest.raises(ValueError, match="learn_clean.*not an option of method 'clean_only'"):
+        train(task, "clean_only", learn_clean=False)
     without = make_task("mnist5k", ratio=0.8, clean_per_class=0, device="cpu")
     for method in ("reweight", "clean_only"):
         with pytest.raises(ValueError, match="clean_per_class"):

@@ -14,3 +14,6 @@ from nlkit.methods.standard import Standard
 class CleanOnly(Standard):
     learns_from = "clean"
     needs_clean = True
+
+    def __init__(self) -> None:
+        """It has no options: the clean set is all that it learns from."""

@@ -20,6 +20,9 @@ and the losses ℓ_i that the last line needs come out of the same pass. With ba
 batch, and the product is exact all the same: it is the derivative of all losses together, as functions of θ.
 The engine "layers" takes the same inner product layer by layer, for networks in which no example sees another; there
 it is faster. "auto" takes it where it can.
+
+In the paper the clean set guides the weights and is never trained on. `learn_clean` adds the loss of the step's clean
+batch to what is learned, with as much weight as all noisy examples together: L = Σ_i w_i ℓ_i(θ) + L_clean(θ).
 """
 
 from __future__ import annotations
@@ -31,7 +34,7 @@ from torch.func import functional_call
 from torch.nn import functional as F
 from torch.optim import Optimizer
 
-from nlkit.checks import check_choice, check_integer
+from nlkit.checks import check_choice, check_flag, check_integer
 from nlkit.look_ahead import look_ahead, torch_eps
 from nlkit.run import Batch, Run, StepResult, normalize_weights, spare_buffers
 
@@ -42,9 +45,10 @@ class Reweight:
     learns_from = "noisy"
     needs_clean = True
 
-    def __init__(self, engine: str = "auto", clean_batch_size: int = 128):
+    def __init__(self, engine: str = "auto", clean_batch_size: int = 128, learn_clean: bool = False):
         check_choice("engine", engine, ENGINES)
         self.engine = engine
+        self.learn_clean = check_flag("learn_clean", learn_clean)
         self.clean_batch_size = check_integer("clean_batch_size", clean_batch_size, 1)
 
     def step(self, run: Run, batch: Batch) -> StepResult:
@@ -52,6 +56,9 @@ class Reweight:
         help_, losses = ENGINES[self.engine](run.model, run.optimizer, (batch.images, batch.labels), clean)
         weights = normalize_weights(help_)
         loss = (weights * losses).sum()
+        if self.learn_clean:
+            clean_images, clean_labels = clean
+            loss = loss + F.cross_entropy(run.model(clean_images), clean_labels)
         run.descend(loss)
         return StepResult(loss, weights)
 

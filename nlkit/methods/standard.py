@@ -7,19 +7,25 @@
     L(θ) = 1/B Σ_i CE(f_θ(x_i), ỹ_i)
 
 over batches of the noisy set and the clean set together, every label believed: so the baseline is given the same labels
-as the methods that it is compared with.
+as the methods that it is compared with. `learn_clean=False` leaves the clean set out: the comparison in which nobody
+trains on it.
 """
 
 from __future__ import annotations
 
 from torch.nn import functional as F
 
+from nlkit.checks import check_flag
 from nlkit.run import Batch, Run, StepResult
 
 
 class Standard:
     learns_from = "noisy and clean"
     needs_clean = False
+
+    def __init__(self, learn_clean: bool = True):
+        if not check_flag("learn_clean", learn_clean):
+            self.learns_from = "noisy"
 
     def step(self, run: Run, batch: Batch) -> StepResult:
         loss = F.cross_entropy(run.model(batch.images), batch.labels)

@@ -1,0 +1,199 @@
+"""A report to read: one HTML page that needs nothing beside it."""
+
+from __future__ import annotations
+
+import base64
+import html
+from collections.abc import Iterable
+
+from nlkit import plots
+from nlkit.claims import CLAIMS
+from nlkit.plots.style import METHOD_STYLES, SPARE_STYLES, Style, with_fewer_colors
+from nlkit.reproductions.full_size import PUBLISHED, summary
+from nlkit.reproductions.report import Outcome, Report
+from nlkit.reproductions.study import CHAPTERS
+from nlkit.reproductions.tables import in_percent
+
+STYLES: dict[str, Style] = {
+    "standard training": METHOD_STYLES["standard"],
+    "reweighting": METHOD_STYLES["reweight"],
+    "clean set alone": METHOD_STYLES["clean_only"],
+    "reweighting, trained on the clean set too": SPARE_STYLES[0],
+}
+PARTS = {
+    "mnist": "The tutorial's experiment on all of MNIST: 80 % noise, 500 clean",
+    "mnist5k": "The same comparison on 5,000 digits",
+}
+CSS = """
+:root { color-scheme: light }
+body { font: 16px/1.5 system-ui, sans-serif; color: #1a1a1a; background: #fff; max-width: 76rem; margin: 2rem auto; padding: 0 1.2rem }
+h1 { line-height: 1.2; margin-bottom: .3rem } h2 { margin-top: 2.6rem; border-bottom: 1px solid #ccc; padding-bottom: .2rem }
+p, li { max-width: 52rem } .wide { overflow-x: auto } img { max-width: 100%; height: auto }
+table { border-collapse: collapse; width: 100%; font-size: .92rem; margin: 1rem 0 }
+th, td { text-align: left; vertical-align: top; padding: .5rem .7rem; border-bottom: 1px solid #ddd }
+th { white-space: nowrap; border-bottom: 2px solid #888 } td.number { white-space: nowrap; font-variant-numeric: tabular-nums }
+td small { color: #555; display: block } .holds { color: #00654a; font-weight: 600 } .fails { color: #a33c00; font-weight: 600 }
+.open { color: #6b5200; font-weight: 600 } .changed { background: #fff1e0; border-left: 6px solid #d55e00; padding: .6rem 1rem }
+svg { display: block } dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1.2rem } dt { color: #555 } dd { margin: 0 }
+"""  # noqa: E501
+
+
+def page(report: Report, stored: Report | None = None) -> str:
+    """The report as an HTML page; with `stored`, the verdicts that differ from it stand at the top."""
+    changed = report.changed_from(stored) if stored else []
+    parts = [
+        "<!doctype html>\n<html lang='en'><head><meta charset='utf-8'>",
+        "<meta name='viewport' content='width=device-width, initial-scale=1'>",
+        f"<title>nlkit: what holds</title><style>{CSS}</style></head><body>",
+        "<h1>What the course claims, and what holds</h1>",
+        _head(report),
+        _changed(changed, bool(stored)),
+    ]
+    for part, title in PARTS.items():
+        if part in report.curves:
+            parts.append(f"<h2>{_text(title)}</h2>{_curves(report, part)}")
+    by_id = {outcome.id: outcome for outcome in report.outcomes}
+    for chapter, ids in CHAPTERS.items():
+        outcomes = [by_id[id] for id in ids if id in by_id]
+        if outcomes:
+            parts.append(f"<h2>{_text(chapter)}</h2>{_claims(outcomes)}")
+    if report.skipped:
+        rows = [(_text(CLAIMS[id].sentence), _text(reason)) for id, reason in report.skipped.items()]
+        parts.append(f"<h2>Not measured</h2>{_table(('Claim', 'Why'), rows)}")
+    return "\n".join([*parts, "</body></html>\n"])
+
+
+def _head(report: Report) -> str:
+    made, seeds = report.made, report.made["seeds"]
+    holding = sum(o.holds for o in report.outcomes)
+    still_open = sum(not o.clear for o in report.outcomes) if seeds > 1 else 0
+    levels = ", ".join(f"{level:.0%}" for level in made["levels"])
+    facts = {
+        "date": made["date"],
+        "device": f"{made['device']}: {made['processor']}, {made['cores']} cores, threads: {made['threads']}, "
+        f"load {made['load']} at the end",
+        "versions": ", ".join(f"{name} {version}" for name, version in made["versions"].items()),
+        "seeds": f"{seeds}, from 0 on",
+        "noise levels": f"{levels}; where a claim speaks of ten levels, these were taken" if made["quick"] else levels,
+    }
+    listed = "".join(f"<dt>{_text(name)}</dt><dd>{_text(value)}</dd>" for name, value in facts.items())
+    count = len(report.outcomes)
+    return (
+        f"<p><strong>{holding} of {count} claims hold</strong>, {count - holding} do not; {still_open} are open: the "
+        "95 % interval of the mean over seeds (Student's t) reaches across the bound, so that other seeds might say "
+        "otherwise. In the small pictures a dot is a seed, the bar the interval, and the claim holds in the green "
+        f"part.</p><dl>{listed}</dl>"
+    )
+
+
+def _changed(changed: list[str], compared: bool) -> str:
+    if not compared:
+        return ""
+    if not changed:
+        return "<p>No verdict differs from the recorded one, where that was clear.</p>"
+    listed = "".join(f"<li>{_text(CLAIMS[id].sentence)} ({id})</li>" for id in changed)
+    return f"<div class='changed'><strong>Not as recorded:</strong><ul>{listed}</ul></div>"
+
+
+def _curves(report: Report, part: str) -> str:
+    curves = report.curves[part]
+    shown = {name: style for name, style in STYLES.items() if name in curves}
+    panels = {
+        panel: {name: curves[name][which] for name in shown if which == "test" or name in PUBLISHED}
+        for panel, which in (("on the test set", "test"), ("on the given labels of the noisy set", "given"))
+    }
+    published = {}
+    if part == "mnist":
+        for panel, which in zip(panels, ("test", "given")):
+            published[panel] = {name: PUBLISHED[name][which] for name in PUBLISHED}
+    figure = plots.beside_published({p: lines for p, lines in panels.items() if lines}, published, shown)
+    picture = base64.b64encode(with_fewer_colors(figure.png())).decode()
+    text = (
+        "<p>Lines: the mean over seeds, with its 95 % interval as a belt. Rings: what the tutorial prints, of one run "
+        "each; its accuracy on given labels is counted in the course of the epoch and with the clean set, ours at the "
+        "end and on the noisy set.</p>"
+        if published
+        else "<p>Lines: the mean over seeds, with its 95 % interval as a belt.</p>"
+    )
+    image = f"<img width='1000' alt='{_text(figure.alt)}' src='data:image/png;base64,{picture}'>"
+    return f"{text}{image}{_rows(curves, with_published=part == 'mnist')}"
+
+
+def _rows(curves: dict, with_published: bool) -> str:
+    head = ["", "Last test accuracy, %", "Best, %", "Seconds an epoch", "Last, against reweighting, seed by seed"]
+    rows = []
+    for row in summary(curves):
+        was = row["published"] if with_published else None
+        lead = row["lead"]
+        rows.append((
+            _text(f"{row['row']}"),
+            _text(in_percent(row["final"])) + (f"<small>published {100 * was['test'][25]:.1f}</small>" if was else ""),
+            _text(in_percent(row["best"])) + (f"<small>published {100 * was['best']:.0f}</small>" if was else ""),
+            f"{row['seconds'].mean:.2f}" + (f"<small>published {was['seconds']:.1f} (GPU)</small>" if was else ""),
+            _text(f"{in_percent(lead, signed=True)} points") if lead else "",
+        ))  # fmt: skip
+    return _table(head, rows, numbers=(1, 2, 3, 4))
+
+
+def _claims(outcomes: list[Outcome]) -> str:
+    head = ("Claim", "Published", "Holds if", "Measured", "", "Verdict")
+    rows = []
+    for o in outcomes:
+        c = o.claim
+        look = "open" if not o.clear else "holds" if o.holds else "fails"
+        verdict = f"<span class='{look}'>{'✓' if o.holds else '✗'} {_text(o.verdict)}</span>"
+        rows.append((
+            f"{_text(c.sentence)}<small>{_text(c.source)}</small>",
+            _text(c.published),
+            _text(c.bound) + ("<small>lower end of the interval</small>" if c.lower_end else ""),
+            f"{_text(o.show())}<small>{_text(c.measure)}</small>",
+            strip(o),
+            verdict + ("" if o.holds or not c.why else f"<small>{_text(c.why)}</small>"),
+        ))  # fmt: skip
+    return _table(head, rows, widths=(25, 9, 9, 17, 17, 23))
+
+
+def strip(outcome: Outcome, width: int = 180, height: int = 34) -> str:
+    """A small picture, as SVG: the seeds as dots, the interval as a bar, and where the claim holds in green."""
+    claim, interval = outcome.claim, outcome.interval
+    ends = [outcome.mean] if interval is None else [interval.low, interval.high]
+    bounds = [bound for bound in (claim.at_least, claim.at_most) if bound is not None]
+    low, high = min(*outcome.values, *ends, *bounds), max(*outcome.values, *ends, *bounds)
+    margin = 0.12 * (high - low) or abs(high) or 1
+    low, high = low - margin, high + margin
+
+    def x(value: float) -> float:
+        return round(width * (value - low) / (high - low), 1)
+
+    left = 0 if claim.at_least is None else x(claim.at_least)
+    right = width if claim.at_most is None else x(claim.at_most)
+    dots = "".join(f"<circle cx='{x(value)}' cy='23' r='3' fill='#444' opacity='.6'/>" for value in outcome.values)
+    bar = f"<line x1='{x(ends[0])}' x2='{x(ends[-1])}' y1='11' y2='11' stroke='#000' stroke-width='3'/>"
+    mean = f"<rect x='{x(outcome.mean) - 2}' y='5' width='4' height='12' fill='#000'/>"
+    edges = "".join(
+        f"<line x1='{x(b)}' x2='{x(b)}' y1='0' y2='{height}' stroke='#009E73' stroke-width='2'/>" for b in bounds
+    )
+    told = f"measured {outcome.show()}, holds if {claim.bound}; {len(outcome.values)} seeds"
+    return (
+        f"<svg width='{width}' height='{height}' role='img' aria-label='{_text(told)}'><title>{_text(told)}</title>"
+        f"<rect width='{width}' height='{height}' fill='#f4f4f4'/>"
+        f"<rect x='{left}' width='{max(right - left, 2)}' height='{height}' fill='#009E73' opacity='.18'/>"
+        f"{edges}{bar}{mean}{dots}</svg>"
+    )
+
+
+def _table(
+    head: Iterable[str], rows: Iterable[Iterable[str]], numbers: tuple[int, ...] = (), widths: tuple[int, ...] = ()
+) -> str:
+    """A table of cells that are HTML already. widths: of the columns, in percent."""
+    columns = "".join(f"<col style='width:{width}%'>" for width in widths)
+    top = "".join(f"<th scope='col'>{_text(cell)}</th>" for cell in head)
+    body = "".join(
+        "<tr>" + "".join(f"<td{' class=number' if i in numbers else ''}>{c}</td>" for i, c in enumerate(row)) + "</tr>"
+        for row in rows
+    )
+    return f"<div class='wide'><table>{columns}<thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>"
+
+
+def _text(value: object) -> str:
+    return html.escape(str(value))
