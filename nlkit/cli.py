@@ -113,7 +113,8 @@ def app(voila_options: tuple[str, ...]) -> int:
 @commands.command()
 @click.argument("name")
 @click.option("--file", type=click.Path(dir_okay=False, path_type=Path), help="Keep the results here instead.")
-def sweep(name: str, file: Path | None) -> None:
+@click.option("--jobs", default=1, show_default=True, help="Runs at a time, each in a process of its own.")
+def sweep(name: str, file: Path | None, jobs: int) -> None:
     """Run the grid of experiments NAME, from where it was broken off, and keep the results with the package."""
     from tqdm import tqdm
 
@@ -123,7 +124,7 @@ def sweep(name: str, file: Path | None) -> None:
     experiments = GRIDS[check_choice("sweep", name, GRIDS)]()
     done = len(load_sweep(file).results) if file.exists() else 0
     with tqdm(total=len(experiments), initial=done, unit="run", file=sys.stderr, disable=None) as bar:
-        for result in run_sweep(experiments, file):
+        for result in run_sweep(experiments, file, jobs=jobs):
             bar.set_postfix_str(f"{result.experiment.method}, {result.experiment.noise} {result.experiment.ratio:.0%}")
             bar.update()
     click.echo(f"{len(experiments)} runs: {file}")

@@ -10,15 +10,18 @@ import dataclasses
 import datetime
 import importlib.metadata
 import json
+import multiprocessing
 import os
 import platform
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from nlkit.checks import check_choice
+from nlkit.checks import check_choice, check_integer
 from nlkit.cnwl import LEVELS
 from nlkit.experiment import Experiment
+from nlkit.leaderboard import leaderboard
 from nlkit.records import Record
 
 
@@ -64,30 +67,54 @@ class Sweep:
         return found
 
 
-def run_sweep(experiments: Iterable[Experiment], file: str | Path, keep: Iterable[str] = ()) -> Iterator[Result]:
+def run_sweep(
+    experiments: Iterable[Experiment], file: str | Path, keep: Iterable[str] = (), jobs: int = 1
+) -> Iterator[Result]:
     """Run the experiments that `file` (JSON) does not hold yet, and yield each result once it is saved there.
 
     keep: what else to keep by epoch: shares of `Record`, or of its `extra`; a run that lacks one leaves it out.
+    jobs: how many runs at a time, each in a process and on a processor core of its own. 1 runs them here.
     Raises a ValueError, before any run, when the file is not a sweep's or its folder does not exist.
     """
+    check_integer("jobs", jobs, 1)
     file = Path(file)
     if not file.absolute().parent.is_dir():
         raise ValueError(f"file={str(file)!r} is in a folder that does not exist")
     done = list(load_sweep(file).results) if file.exists() else []
-    return _missing_runs(list(experiments), done, file, tuple(keep))
+    known = [result.experiment for result in done]
+    missing = [experiment for experiment in experiments if experiment not in known]
+    return _missing_runs(missing, done, file, tuple(keep), jobs)
 
 
 def _missing_runs(
-    experiments: list[Experiment], done: list[Result], file: Path, keep: tuple[str, ...]
+    missing: list[Experiment], done: list[Result], file: Path, keep: tuple[str, ...], jobs: int
 ) -> Iterator[Result]:
-    known = [result.experiment for result in done]
-    for experiment in experiments:
-        if experiment in known:
-            continue
-        result = summarize(experiment, experiment.run(), keep)
+    results = _in_processes(missing, keep, jobs) if jobs > 1 else (summarize(e, e.run(), keep) for e in missing)
+    for result in results:
         done.append(result)
         _save(file, done)
         yield result
+
+
+def _in_processes(missing: list[Experiment], keep: tuple[str, ...], jobs: int) -> Iterator[Result]:
+    """Results as they come; of two runs, the shorter may come first."""
+    # A forked process would share the threads' locks of this one's torch.
+    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), initializer=_with_one_thread)
+    try:
+        for future in as_completed([pool.submit(_run_alone, experiment, keep) for experiment in missing]):
+            yield future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _with_one_thread() -> None:
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def _run_alone(experiment: Experiment, keep: tuple[str, ...]) -> Result:
+    return summarize(experiment, experiment.run(), keep)
 
 
 def summarize(experiment: Experiment, run: Iterable[Record], keep: Iterable[str] = ()) -> Result:
@@ -183,4 +210,4 @@ def _blue_and_red() -> list[Experiment]:
     ]
 
 
-GRIDS = {"blue-and-red": _blue_and_red}
+GRIDS = {"blue-and-red": _blue_and_red, "leaderboard": leaderboard}

@@ -39,15 +39,16 @@ def test_the_posterior_is_bayes_rule():
             assert q[i].tolist() == pytest.approx([float(w / sum(weights)) for w in weights])
 
 
-def test_unsharpened_with_its_own_belief_it_descends_the_gradient_of_forward_correction():
+@pytest.mark.parametrize("until", [0.0, 1.0])  # by the E step, and by the stage that is called forward correction
+def test_unsharpened_with_its_own_belief_it_descends_the_gradient_of_forward_correction(until):
     """Fisher's identity: the gradient of log Σ_k p_k T[k, ỹ] is that of Σ_k q_k log p_k with q held fixed."""
     run, batch = a_run(clean=0), a_batch()
     batch = batch._replace(images=batch.originals)
     told = MATRIX * 0.7 + 0.1  # no zeros, whose logarithm is cut off
-    options = {"matrix": told.tolist(), "temperature": 1.0, "alpha": 0.0, "burn_in": 0.0}
     before = [p.detach().clone() for p in run.model.parameters()]
     p = run.model(batch.images).softmax(1)
     expected = torch.autograd.grad(-(p @ told)[range(12), batch.labels].log().mean(), list(run.model.parameters()))
+    options = {"matrix": told.tolist(), "temperature": 1.0, "alpha": 0.0, "burn_in": 0.0, "forward_until": until}
     ExpectationMaximization(**options).step(run, batch)
     for p, start, gradient in zip(run.model.parameters(), before, expected):
         torch.testing.assert_close(p.detach(), start - 0.1 * gradient)

@@ -16,13 +16,14 @@ T is told (`matrix`), or counted over the last epoch or so. Four things are not 
 - p̄ is the network with averaged weights, where the run has one. Tarvainen, Valpola: Mean teachers are better role
   models. NeurIPS 2017, arXiv:1703.01780.
 - It looks at the image as it is; the network learns the answer on the augmented image x̃.
-- A temperature τ < 1 makes the answer more decided than the belief was, and x̃ and q are blended with those of a partner,
-  λ ~ Beta(α, α). Both as in Berthelot et al.: MixMatch. NeurIPS 2019, arXiv:1905.02249.
+- A temperature τ < 1 makes the answer more decided than the belief was, and x̃ and q are blended with those of a
+  partner, λ ~ Beta(α, α). Both as in Berthelot et al.: MixMatch. NeurIPS 2019, arXiv:1905.02249.
 - T is counted as in confident learning. Northcutt, Jiang, Chuang: JAIR 2021, arXiv:1911.00068.
 
 A network that knows nothing explains nothing. So it first learns, for a part of the training called burn-in, from the
-clean set alone; or, without one, from the given labels as they are, of which it learns the right ones first. Without a
-clean set a class may get lost on the way: the belief is sharpened only from the part `sharpen_from` on.
+clean set alone; or, without one, from the given labels as they are, of which it learns the right ones first. From such
+a start the E step may lose a whole class. Up to the part `forward_until` the network then learns by forward correction
+(forward.py) with the counted T: the same posterior, but of its own belief as it changes, and unsharpened.
 """
 
 from __future__ import annotations
@@ -50,16 +51,16 @@ class ExpectationMaximization:
         temperature: float = 0.3,
         alpha: float = 0.2,
         burn_in: float = 0.04,
-        sharpen_from: float = 0.0,
+        forward_until: float = 0.0,
         clean_weight: float = 0.25,
         clean_batch_size: int = 32,
     ):
-        """alpha: of the blends; 0 blends nothing. clean_weight: c. burn_in, sharpen_from: parts of the training."""
+        """alpha: of the blends; 0 blends nothing. clean_weight: c. burn_in, forward_until: parts of the training."""
         self.matrix = None if matrix is None else check_matrix(torch.tensor(matrix, dtype=torch.float64))
         self.temperature = check_number("temperature", temperature, 0, 1, above=True)
         self.alpha = check_number("alpha", alpha, 0)
         self.burn_in = check_number("burn_in", burn_in, 0, 1)
-        self.sharpen_from = check_number("sharpen_from", sharpen_from, 0, 1)
+        self.forward_until = check_number("forward_until", forward_until, 0, 1)
         self.clean_weight = check_number("clean_weight", clean_weight, 0)
         self.clean_batch_size = check_integer("clean_batch_size", clean_batch_size, 1)
         self.state: dict[str, Tensor] = {}
@@ -68,16 +69,20 @@ class ExpectationMaximization:
         teacher = run.averaged if run.averaged is not None else run.model
         believed = evaluate(teacher, batch.originals).softmax(1)  # (B, K)
         transition = self._transition(run, believed, batch.labels)
-        if run.progress >= self.burn_in:
-            sharp = run.progress >= self.sharpen_from
-            q = posterior(believed, transition, batch.labels, self.temperature if sharp else 1.0)
-            loss = self._blended_loss(run, batch.images, q)
+        if run.progress < self.burn_in:
+            if len(run.clean_labels):
+                loss = _clean_loss(run, len(batch.labels))
+            else:
+                loss = F.cross_entropy(run.model(batch.images), batch.labels)
+        else:
+            if run.progress < self.forward_until:
+                p = run.model(batch.images).softmax(1).clamp(min=1e-8)
+                loss = F.nll_loss((p @ transition).log(), batch.labels)
+            else:
+                q = posterior(believed, transition, batch.labels, self.temperature)
+                loss = self._blended_loss(run, batch.images, q)
             if self.clean_weight and len(run.clean_labels):
                 loss = loss + self.clean_weight * _clean_loss(run, self.clean_batch_size)
-        elif len(run.clean_labels):
-            loss = _clean_loss(run, len(batch.labels))
-        else:
-            loss = F.cross_entropy(run.model(batch.images), batch.labels)
         run.descend(loss)
         return StepResult(loss)
 
