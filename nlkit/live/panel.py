@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import html
+import os
 import sys
 import weakref
 from collections.abc import Iterable
@@ -25,6 +26,17 @@ _STYLE = """<style>
 .nlkit-panel table { border-collapse: collapse; }
 .nlkit-panel th, .nlkit-panel td { padding: 0 1em 0 0; text-align: left; font-variant-numeric: tabular-nums; }
 </style>"""
+# In a notebook that was saved and opened again there is no live panel, and JupyterLab says "Error displaying widget".
+_AFTERWARDS = """<style class="nlkit-afterwards">
+.jp-OutputArea-child:has(.nlkit-afterwards) { display: none; }
+.jp-OutputArea-child:has(.nlkit-afterwards) + .jp-OutputArea-child > .jp-OutputArea-output.jupyter-widgets {
+  font-size: 0;
+}
+.jp-OutputArea-child:has(.nlkit-afterwards) + .jp-OutputArea-child > .jp-OutputArea-output.jupyter-widgets::after {
+  content: "%s"; font-size: var(--jp-ui-font-size1);
+}
+</style>"""
+_UNSEEN = "A panel with sliders: run this cell to use it. Its last picture:"
 _shown: dict[tuple[str, str], tuple[int, weakref.WeakSet[Panel]]] = {}  # kind and cell -> execution, its panels
 
 
@@ -50,7 +62,8 @@ class Panel(widgets.VBox):
     """A panel of a notebook. `close()` ends what it runs and takes it away; running its cell again does that too.
 
     Below the live panel stands its last picture as a plain image, hidden as long as the panel is there. So a notebook
-    that is opened without a kernel, on a website or in print still shows it.
+    that is opened without a kernel, on a website or in print still shows it. Where nobody is there to move a slider, as
+    when the course is run from top to bottom to be kept, NLKIT_PANELS=still in the environment leaves the panel out.
     """
 
     def __init__(self, kind: str, parts: Iterable[widgets.Widget], drivers: Iterable[Driver]):
@@ -86,8 +99,11 @@ class Panel(widgets.VBox):
     def _ipython_display_(self) -> None:
         from IPython.display import DisplayHandle, display
 
-        unseen = "A panel with sliders: run this cell to use it. Its last picture:"  # where widgets aren't shown
-        display({**super()._repr_mimebundle_(), "text/plain": unseen}, raw=True)
+        if os.environ.get("NLKIT_PANELS") == "still":
+            display({"text/plain": _UNSEEN}, raw=True)
+        else:
+            display({"text/html": _AFTERWARDS % _UNSEEN, "text/plain": ""}, raw=True)
+            display({**super()._repr_mimebundle_(), "text/plain": _UNSEEN}, raw=True)
         if self.frame:
             self.still = DisplayHandle()
             data, metadata = _still_of(self.frame)

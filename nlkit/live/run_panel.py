@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import ipywidgets as widgets
 
@@ -26,6 +26,9 @@ class RunPanel(Panel):
 
     While a run is on, moving a control runs anew with the new setting. What is overtaken so is forgotten; what ended or
     was stopped is kept as an earlier run.
+
+    histories: method -> records of a run that was made elsewhere, with the settings at which the controls start. They
+        are run 1, and what is seen first, so that a page that nobody has pressed Start on is not empty.
     """
 
     def __init__(
@@ -36,13 +39,15 @@ class RunPanel(Panel):
         *,
         above: Iterable[widgets.Widget] = (),
         below: Iterable[widgets.Widget] = (),
+        histories: Mapping[str, Sequence[Record]] | None = None,
         mode: str | None = None,
     ):
-        self.controls, self._at_first = controls, values_of(controls)
+        self.controls, self._at_first, self._histories = controls, values_of(controls), dict(histories or {})
         self.earlier: list[Seen] = []
         self.current: list[Seen] = []
         self.task: Task | None = None
-        self._keeps_current, self._number, self._next_picture = False, 0, 0.0
+        self._next_picture = 0.0
+        self._set_back()
         self._began: float | None = None  # when the run began to train; None while its data are made
         self.line = widgets.HTML()
         self.progress = widgets.FloatProgress(0, min=0, max=1, layout=widgets.Layout(flex="1 1 12em", min_width="8em"))
@@ -84,14 +89,22 @@ class RunPanel(Panel):
                 self.driver.request((self.methods(), values_of(self.controls)))
 
     def reset(self, _button: object = None) -> None:
-        """Forget all runs, and set the controls back to where they were at first."""
+        """Forget all runs of one's own, and set the controls back to where they were at first."""
         with self.driver.lock:
             self.driver.stop()
-            self.earlier, self.current, self.task, self._number = [], [], None, 0
+            self._set_back()
             for name, value in self._at_first.items():
                 self.controls[name].value = value
             self.driver.state = "idle"
             self.on_state()
+
+    def _set_back(self) -> None:
+        self.earlier, self.task = [], None
+        self.current = [
+            Seen(1, method, self._at_first | {"epochs": len(history)}, list(history))
+            for method, history in self._histories.items()
+        ]
+        self._keeps_current, self._number = bool(self.current), len(self.current[:1])
 
     def on_event(self, event: tuple[str, object]) -> None:
         kind, what = event
@@ -126,7 +139,7 @@ class RunPanel(Panel):
         elif state == "idle":
             self.progress.value = 0
         words = {
-            "idle": "idle: press Start",
+            "idle": "idle: run 1 was made before; press Start for your own" if self.current else "idle: press Start",
             "waiting": "waiting for the controls to rest",
             "running": "training: making the data",
             "stopped": f"stopped after epoch {self.epoch}"
@@ -169,6 +182,13 @@ def training_controls(*, epochs: int, learning_rate: float) -> dict[str, widgets
         "epochs": whole_slider("epochs", epochs, 1, 100),
         "learning_rate": scale_slider("learning rate", learning_rate, -5, -1),
     }
+
+
+def check_history(method: str, history: Sequence[Record]) -> Sequence[Record]:
+    """The records of a run that was made elsewhere; a ValueError if there are none."""
+    if not history:
+        raise ValueError(f"the history of {method!r} is empty; give the records that `train` yields, at least one")
+    return history
 
 
 def _run(dataset: Dataset, asked: tuple[list[str], dict[str, object]]) -> Iterator[tuple[str, object]]:

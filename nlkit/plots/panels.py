@@ -9,7 +9,7 @@ import matplotlib.lines
 import matplotlib.ticker
 import torch
 
-from nlkit.plots.examples import draw_labelled, label_room
+from nlkit.plots.examples import cell_size, draw_labelled, label_room
 from nlkit.plots.style import (
     KINDS_OF_LABEL,
     PANEL_DPI,
@@ -29,6 +29,13 @@ from nlkit.task import Task
 
 _EARLIER_LINES = ((0, (4, 2)), (0, (1, 1.4)), (0, (6, 2, 1, 2)), (0, (2, 3)))  # dashes that tell earlier runs apart
 
+_TO_COME = {
+    "test_accuracy": "how many test images it gets right:\na curve for each method grows here\nwhen training starts",
+    "given_accuracy": "how many labels\nit repeats as given,\nright and wrong ones",
+    "memorized": "how many wrong labels\nit has learned by heart:\nthe fewer, the better",
+}
+_KEY = "above: given label, ✗ if wrong (then true label); in the corner: weight"
+
 
 class Curve(NamedTuple):
     """A run to draw: its method, what it is called in the legend, and its records so far."""
@@ -44,7 +51,8 @@ def training_curves(
 ) -> Figure:
     """Runs as they grow: test accuracy above, below it the accuracy on given labels and the share that is memorized.
 
-    current: the runs at work, in the colours of their methods, with best and last point named. It may be empty.
+    current: the runs at work, in the colours of their methods, with best and last point named. Without any run, words
+        in the axes say what will be seen there.
     earlier: runs to compare with, faint, the latest last; their names are in the legend.
     epochs: how long the axis is at least. chance: the accuracy of guessing, in [0, 1], drawn for reference.
     """
@@ -67,6 +75,7 @@ def training_curves(
     for (quantity, ax), title in zip(axes.items(), titles):
         percent_axis(ax, "")
         ax.set(title=title, ylabel="", xlim=(1 - 0.02 * last, 1.02 * last), yticks=range(0, 101, 25))
+        ax.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(5, integer=True))
         for place_in_list, run in enumerate(earlier):
             line, style = _EARLIER_LINES[place_in_list % len(_EARLIER_LINES)], method_style(run.method)
             x, y = [r.epoch for r in run.history], [100 * getattr(r, quantity) for r in run.history]
@@ -78,6 +87,10 @@ def training_curves(
                     markevery=marker_every(x))  # fmt: skip
         ax.set_xlabel("" if quantity == "test_accuracy" else "epoch", labelpad=1)
     _name_ends(axes["test_accuracy"], current, chance, last)
+    if not any(run.history for run in [*current, *earlier]):
+        for (quantity, ax), middle in zip(axes.items(), (55, 50, 50)):
+            ax.text((1 + last) / 2, middle, _TO_COME[quantity], color=REFERENCE, ha="center", va="center",
+                    bbox={"facecolor": "white", "linewidth": 0})  # fmt: skip
     handles = [
         matplotlib.lines.Line2D([], [], color=method_style(run.method).color, alpha=0.7,
                                 linestyle=_EARLIER_LINES[i % len(_EARLIER_LINES)])
@@ -111,7 +124,10 @@ def _name_ends(ax, current: Sequence[Curve], chance: float | None, last: int) ->
 def _tell(current: Sequence[Curve], earlier: Sequence[Curve]) -> str:
     runs = [run for run in current if run.history]
     if not runs:
-        return "Empty axes for test accuracy, agreement with given labels and memorized wrong labels by epoch."
+        return (
+            "Empty axes for test accuracy, agreement with given labels and memorized wrong labels by epoch: a curve "
+            "for each method grows here when training starts."
+        )
     told = "; ".join(
         f"{run.name}: test accuracy {run.history[-1].test_accuracy:.1%} after epoch {run.history[-1].epoch}, "
         f"best {best_record(run.history).test_accuracy:.1%}, memorized {run.history[-1].memorized:.0%}"
@@ -133,7 +149,7 @@ def weights_now(history: Sequence[Record], task: Task, *, epoch: int | None = No
     weights = history[epoch - 1].example_weights if epoch else torch.ones(len(wrong))
     shares = [task.realized_ratio, *(record.extra["weight_on_wrong"] for record in history)]  # from epoch 0
     long = label_room(task) > 0.5  # names of classes take room, above images and beside each other
-    columns, tall = (6, 3.1) if long else (8, 2.1)
+    columns, tall = (6, 3.2) if long else (8, 2.05)
     height = tall + 2.4
     figure = Figure(figsize=(PANEL_WIDTH, height), dpi=PANEL_DPI)
     bottom, above = (tall + 0.55) / height, 1.5 / height
@@ -142,17 +158,16 @@ def weights_now(history: Sequence[Record], task: Task, *, epoch: int | None = No
     mixed = torch.randperm(len(weights), generator=seeded_generator(task.seed, "equal weights"))  # else class by class
     order = mixed[weights[mixed].argsort(descending=True, stable=True)]
     shown = torch.stack([order[:columns], order[-columns:].flip(0)])
-    ax = figure.add_axes((0.09, 0.0, 0.9, tall / height))
+    ax = figure.add_axes((0.09, 0.25 / height, 0.9, (tall - 0.25) / height), anchor="N")
+    figure.text(0.02, 0.06 / height, _KEY, fontsize=11)
     draw_labelled(ax, task, shown, fontsize=12)
-    height, width = task.images.shape[-2:]
-    bottom, top = ax.get_ylim()
+    (height, width), (step_y, step_x) = task.images.shape[-2:], cell_size(task)
+    box = {"facecolor": "white", "alpha": 0.85, "pad": 1, "linewidth": 0}
     for row, name in enumerate(("most", "least")):
-        middle = (row + 0.36) * (bottom - top + 0.04 * height) / 2
-        ax.text(-0.12 * width, middle, name, ha="right", va="center")
+        ax.text(-0.12 * width, row * step_y + 0.5 * height, name, ha="right", va="center")
         for column, place in enumerate(shown[row].tolist()):
-            step = ax.get_xlim()[1] / columns
-            ax.text(column * step + 0.95 * width, middle + 0.46 * height, f"{weights[place]:.1f}", ha="right",
-                    va="bottom", bbox={"facecolor": "white", "alpha": 0.85, "pad": 1, "linewidth": 0})  # fmt: skip
+            corner = column * step_x + 0.92 * width, row * step_y + 0.94 * height
+            ax.text(*corner, f"{weights[place]:.1f}", ha="right", va="bottom", bbox=box)
     most, least = wrong[shown].sum(1).tolist()
     figure.alt = (
         f"Weights in epoch {epoch}: {shares[0]:.0%} of the labels are wrong, and they carry {shares[epoch]:.0%} of the "
