@@ -24,7 +24,9 @@ _STYLE = """<style>
 .jp-OutputArea-child:has(.nlkit-panel) + .jp-OutputArea-child:has(img) { display: none; }
 .nlkit-panel .widget-label { min-width: 7.5em; }
 .nlkit-panel table { border-collapse: collapse; }
-.nlkit-panel th, .nlkit-panel td { padding: 0 1em 0 0; text-align: left; font-variant-numeric: tabular-nums; }
+.nlkit-panel th, .nlkit-panel td { padding: 0.2em 1em 0.2em 0; text-align: left; font-variant-numeric: tabular-nums; }
+.nlkit-panel td { white-space: nowrap; }
+.nlkit-panel .widget-html-content { line-height: 1.4; }
 </style>"""
 # In a notebook that was saved and opened again there is no live panel, and JupyterLab says "Error displaying widget".
 _AFTERWARDS = """<style class="nlkit-afterwards">

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import ipywidgets as widgets
 
-from nlkit.live.controls import on_change, rows, values_of
+from nlkit.live.controls import columns, on_change, values_of
 from nlkit.live.driver import Driver
 from nlkit.live.panel import Frame, Panel, tell
 
@@ -26,7 +26,7 @@ class PicturePanel(Panel):
     ):
         self.controls, self.line = controls, widgets.HTML()
         self.driver = Driver(draw, self.on_event, self.on_state, mode=mode, delay=0, patient=True)
-        super().__init__(kind, [rows(controls.values()), self.line], [self.driver])
+        super().__init__(kind, [columns(controls.values()), self.line], [self.driver])
         for event in draw(values_of(controls)):
             self.on_event(event)
         on_change(controls.values(), self.redraw)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -9,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import ipywidgets as widgets
 
 from nlkit.data import Dataset
-from nlkit.live.controls import on_change, rows, scale_slider, task_settings, values_of, whole_slider
+from nlkit.live.controls import columns, on_change, rows, scale_slider, task_settings, values_of, whole_slider
 from nlkit.live.driver import Driver
 from nlkit.live.panel import Panel, drawn, tell
 from nlkit.live.session import Seen, race
@@ -19,6 +20,7 @@ from nlkit.task import Task
 
 PICTURES_A_SECOND = 6
 _MOST_KEPT = 12  # earlier runs
+_LEARNING_RATES = (1e-5, 3e-5, 6e-5, 1e-4, 2e-4, 3e-4, 6e-4, 1e-3, 2e-3, 3e-3, 6e-3, 0.01, 0.03, 0.1)
 
 
 class RunPanel(Panel):
@@ -63,7 +65,7 @@ class RunPanel(Panel):
         says = widgets.Box([self.line], layout=widgets.Layout(flex="1 1 16em"))
         bar = rows([*self.buttons.values(), self.progress, says])
         bar.layout.align_items = "center"
-        super().__init__(kind, [*above, rows(controls.values()), bar], [self.driver])
+        super().__init__(kind, [*above, columns(controls.values()), bar], [self.driver])
         self.children = [*self.children, *below]
         on_change(controls.values(), self.changed)
         self.on_state()
@@ -138,8 +140,9 @@ class RunPanel(Panel):
                 self.progress.value = 1
         elif state == "idle":
             self.progress.value = 0
+        before = "run 1 is from before; " if self.current else ""
         words = {
-            "idle": "idle: run 1 was made before; press Start for your own" if self.current else "idle: press Start",
+            "idle": f"idle: {before}press Start",
             "waiting": "waiting for the controls to rest",
             "running": "training: making the data",
             "stopped": f"stopped after epoch {self.epoch}"
@@ -150,7 +153,8 @@ class RunPanel(Panel):
         }
         tell(self.line, words[state], urgent=state in ("stopped", "done", "failed"))
         if not self.driver.busy and self.frame:
-            self.draw()
+            with contextlib.suppress(Exception if state == "failed" else ()):  # it may be the drawing that failed
+                self.draw()
             self.keep_picture()
 
     @property
@@ -180,7 +184,7 @@ def training_controls(*, epochs: int, learning_rate: float) -> dict[str, widgets
     """Controls for what `train` takes, by the names of its arguments."""
     return {
         "epochs": whole_slider("epochs", epochs, 1, 100),
-        "learning_rate": scale_slider("learning rate", learning_rate, -5, -1),
+        "learning_rate": scale_slider("learning rate", learning_rate, _LEARNING_RATES),
     }
 
 

@@ -10,7 +10,7 @@ import torch
 
 from nlkit import plots
 from nlkit.data import Dataset, load
-from nlkit.live.controls import choice, on_change, rows, task_controls, task_settings, values_of, whole_slider
+from nlkit.live.controls import choice, on_change, task_controls, task_settings, values_of, whole_slider
 from nlkit.live.driver import Driver
 from nlkit.live.panel import drawn, tell
 from nlkit.live.run_panel import RunPanel, check_history, training_controls
@@ -44,7 +44,10 @@ def weights(
     controls = {"method": choice("method", weighing_methods(), method)}
     controls |= task_controls(dataset, noise=noise, ratio=ratio, clean_per_class=clean_per_class, seed=seed)
     controls |= training_controls(epochs=epochs, learning_rate=learning_rate)
-    return WeightsPanel(dataset, controls, history, mode)
+    task = make_task(dataset, **task_settings(values_of(controls)))
+    if history is not None:
+        _check_weights(check_history(method, history), task)
+    return WeightsPanel(dataset, task, controls, history, mode)
 
 
 @functools.cache
@@ -62,18 +65,17 @@ class WeightsPanel(RunPanel):
     def __init__(
         self,
         dataset: Dataset,
+        task_at_first: Task,
         controls: dict[str, widgets.Widget],
         history: Sequence[Record] | None,
         mode: str | None,
     ):
-        self._task_at_first = make_task(dataset, **task_settings(values_of(controls)))
-        if history is not None:
-            _check_weights(check_history(controls["method"].value, history), self._task_at_first)
+        self._task_at_first = task_at_first
         self.look_at = whole_slider("look at epoch", 1, 1, 1)
         self.look_at.disabled, self._follows = True, False
         self.painter = Driver(_paint, self.show, self.on_painted, mode=mode, delay=0, patient=True)
         histories = {} if history is None else {controls["method"].value: history}
-        super().__init__("weights", dataset, controls, below=[rows([self.look_at])], histories=histories, mode=mode)
+        super().__init__("weights", dataset, controls, below=[self.look_at], histories=histories, mode=mode)
         self.drivers = (self.driver, self.painter)
         on_change([self.look_at], self.look_back)
 

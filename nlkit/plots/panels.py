@@ -29,6 +29,7 @@ from nlkit.task import Task
 
 _EARLIER_LINES = ((0, (4, 2)), (0, (1, 1.4)), (0, (6, 2, 1, 2)), (0, (2, 3)))  # dashes that tell earlier runs apart
 
+_LEGEND_ROW = 0.235  # inches
 _TO_COME = {
     "test_accuracy": "how many test images it gets right:\na curve for each method grows here\nwhen training starts",
     "given_accuracy": "how many labels\nit repeats as given,\nright and wrong ones",
@@ -56,13 +57,14 @@ def training_curves(
     earlier: runs to compare with, faint, the latest last; their names are in the legend.
     epochs: how long the axis is at least. chance: the accuracy of guessing, in [0, 1], drawn for reference.
     """
-    legend_columns = 1 if any(len(run.name) > 24 for run in earlier) else 2
+    legend_columns = 1 if any(len(run.name) > 27 for run in earlier) else 2
     rows = -(-len(earlier) // legend_columns)  # of the legend
-    height = 4.6 + 0.27 * rows
+    below = _LEGEND_ROW * rows
+    height = 4.6 + below
     figure = Figure(figsize=(PANEL_WIDTH, height), dpi=PANEL_DPI)
 
     def place(left: float, bottom: float, width: float, tall: float):  # in inches, above the legend
-        box = left / PANEL_WIDTH, (bottom + 0.27 * rows) / height, width / PANEL_WIDTH, tall / height
+        box = left / PANEL_WIDTH, (bottom + below) / height, width / PANEL_WIDTH, tall / height
         return figure.add_axes(box)
 
     axes = {
@@ -195,7 +197,8 @@ def _draw_histogram(ax, weights: torch.Tensor, wrong: torch.Tensor, epoch: int) 
 def _draw_share(ax, shares: Sequence[float], epoch: int) -> None:
     style, x, percent = KINDS_OF_LABEL["wrong"], range(len(shares)), [100 * share for share in shares]
     ax.plot(x, percent, color=style.color, marker=style.marker, markevery=marker_every(x))
-    ax.plot(epoch, percent[epoch], "o", markersize=12, markerfacecolor="none", markeredgecolor=style.color)
+    ax.plot(epoch, percent[epoch], "o", markersize=12, markerfacecolor="none", markeredgecolor=style.color,
+            clip_on=False)  # fmt: skip
     ax.axhline(percent[0], color=REFERENCE, linestyle=":")
     percent_axis(ax, "")
     ax.set(title="weight on wrong ones, %", ylabel="", xlim=(-0.5, max(len(shares) - 0.5, 5)))
