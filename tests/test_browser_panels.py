@@ -6,6 +6,7 @@ import nbformat
 import pytest
 from browser import (
     error_outputs,
+    execute,
     open_notebook,
     press,
     press_key,
@@ -66,18 +67,7 @@ def test_two_notebooks_train_at_once_beside_other_cells_and_leave_no_thread(page
     run_all(page)
     long = scroll_to(page, ".nlkit-panel")
     says(long, "idle")
-    told = page.evaluate(
-        """async code => {
-            const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
-            const future = kernel.requestExecute({code});
-            let text = '';
-            future.onIOPub = message => { text += message.content.text || ''; };
-            await future.done;
-            return text;
-        }""",
-        THREADS,
-    )
-    assert told.strip() == "left: 0"
+    assert execute(page, THREADS).strip() == "left: 0"
     assert error_outputs(page) == error_outputs(second) == 0
 
 

@@ -13,7 +13,7 @@ from nlkit.randomness import MAX_SEED
 from nlkit.task import TASK_NOISE_TYPES
 
 _WORDS = {"description_width": "7.5em"}
-_WIDTH = {"width": "auto", "min_width": "18em"}
+_WIDTH = {"width": "auto", "min_width": "18em", "margin": "2px"}
 
 
 def noise_types(dataset: Dataset) -> list[str]:

@@ -27,7 +27,10 @@ from nlkit.randomness import seeded_generator
 from nlkit.records import Record, best_record
 from nlkit.task import Task
 
-_EARLIER_LINES = ((0, (4, 2)), (0, (1, 1.4)), (0, (6, 2, 1, 2)), (0, (2, 3)))  # dashes that tell earlier runs apart
+# dashes that tell earlier runs of a method apart
+_EARLIER_LINES = (
+    (0, (4, 2)), (0, (1, 1.4)), (0, (6, 2, 1, 2)), (0, (2, 3)), (0, (9, 2)), (0, (4, 1.5, 1, 1.5, 1, 1.5)),
+)  # fmt: skip
 
 _LEGEND_ROW = 0.235  # inches
 _TO_COME = {
@@ -72,14 +75,16 @@ def training_curves(
         "given_accuracy": place(0.45, 0.48, 2.3, 1.35),
         "memorized": place(3.5, 0.48, 2.3, 1.35),
     }
+    methods = [run.method for run in earlier]
+    dashes = [_EARLIER_LINES[methods[:i].count(m) % len(_EARLIER_LINES)] for i, m in enumerate(methods)]
     titles = ("test accuracy, %", "fits given labels, %", "wrong ones memorized, %")
     last = max([epochs, *(run.history[-1].epoch for run in [*current, *earlier] if run.history)])
     for (quantity, ax), title in zip(axes.items(), titles):
         percent_axis(ax, "")
         ax.set(title=title, ylabel="", xlim=(1 - 0.02 * last, 1.02 * last), yticks=range(0, 101, 25))
         ax.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(5, integer=True))
-        for place_in_list, run in enumerate(earlier):
-            line, style = _EARLIER_LINES[place_in_list % len(_EARLIER_LINES)], method_style(run.method)
+        for run, line in zip(earlier, dashes):
+            style = method_style(run.method)
             x, y = [r.epoch for r in run.history], [100 * getattr(r, quantity) for r in run.history]
             ax.plot(x, y, color=style.color, linestyle=line, linewidth=1.3, alpha=0.55)
         for run in current:
@@ -95,8 +100,8 @@ def training_curves(
                     bbox={"facecolor": "white", "linewidth": 0})  # fmt: skip
     handles = [
         matplotlib.lines.Line2D([], [], color=method_style(run.method).color, alpha=0.7,
-                                linestyle=_EARLIER_LINES[i % len(_EARLIER_LINES)])
-        for i, run in enumerate(earlier)
+                                linestyle=line)
+        for run, line in zip(earlier, dashes)
     ]  # fmt: skip
     if earlier:
         figure.legend(handles, [run.name for run in earlier], loc="lower left", bbox_to_anchor=(0.03, 0),
