@@ -53,7 +53,8 @@ def running_chromium():
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=find_chromium(),
-            args=["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+            # Where others are at work too, the watchdog ends the process that draws, and after a few times the browser.
+            args=["--no-sandbox", "--disable-gpu", "--disable-gpu-watchdog", "--disable-quic", "--no-first-run",
                   "--disable-background-networking", "--disable-component-update", "--disable-sync"],
         )  # fmt: skip
         yield browser
@@ -84,8 +85,8 @@ def chromium():
 def page(chromium):
     """A page of 1280×900 that fails the test when the browser's console reports an error."""
     context = chromium.new_context(viewport={"width": 1280, "height": 900})
+    context.set_default_timeout(PATIENCE)  # of every page in it
     page = context.new_page()
-    page.set_default_timeout(PATIENCE)
     errors = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
@@ -197,6 +198,26 @@ def wait_for_another_picture(page, panel, before: str) -> None:
         "([image, before]) => image.getAttribute('title') != before && image.naturalWidth > 0",
         arg=[picture(panel).element_handle(), before],
     )
+
+
+def tab_stops(page, panel) -> list[str]:
+    """The names of what the Tab key comes to within the panel, in order, as a screen reader would say them."""
+    found = []
+    panel.locator("input, select, .noUi-handle").first.focus()
+    while page.evaluate("panel => panel.contains(document.activeElement)", panel.element_handle()):
+        name = page.evaluate("""() => {
+            const e = document.activeElement;
+            return e.getAttribute('aria-label') || e.labels?.[0]?.innerText || e.innerText;
+        }""")
+        found.append(name.strip())
+        page.keyboard.press("Tab")
+    return found
+
+
+def nameless(panel) -> list[str]:
+    """What in the panel's accessibility tree can be worked or seen and has no name."""
+    roles = "slider|checkbox|combobox|spinbutton|textbox|button|img"
+    return [line for line in panel.aria_snapshot().splitlines() if re.match(rf"\s*- '?({roles})(?! \")", line)]
 
 
 def press(panel, name: str) -> None:

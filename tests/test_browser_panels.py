@@ -7,6 +7,7 @@ import pytest
 from browser import (
     error_outputs,
     execute,
+    nameless,
     open_notebook,
     press,
     press_key,
@@ -15,6 +16,7 @@ from browser import (
     scroll_to,
     served,
     slider,
+    tab_stops,
     wait_for_row,
 )
 
@@ -59,7 +61,12 @@ def test_two_notebooks_train_at_once_beside_other_cells_and_leave_no_thread(page
     assert answered
     second = page.context.new_page()
     short = open_panel(second, lab_url, "short")
-    press(short, "Start")
+    assert not nameless(short)
+    stops = tab_stops(second, short)
+    sliders = "noise ratio", "clean a class", "epochs", "learning rate"
+    assert {"standard", "elr", "noise type", "seed", "Start", "Reset", *sliders} <= set(stops)  # Stop is disabled
+    short.get_by_role("button", name="Start").focus()
+    second.keyboard.press("Space")
     says(short, "done")
     for method in ("1 standard", "1 clean only"):
         wait_for_row(second, short, method)

@@ -19,14 +19,33 @@ from nlkit.plots import Figure
 from nlkit.plots.style import with_fewer_colors
 
 _WIDTH, _LEAST_WIDTH = 988, 588  # of the pictures, in pixels; where there is less room, they move sideways
+# ipywidgets names no slider to a screen reader, and reads a place in a list for its value; nor has it an element that
+# lives on while its words change, which is what a screen reader listens to. Nothing is lost where scripts are off.
+_SCRIPT = """
+const panel = this.closest('.nlkit-panel');
+const set = (element, key, value) => element.getAttribute(key) == value || element.setAttribute(key, value);
+const name = () => {
+  for (const slider of panel.querySelectorAll('.widget-slider')) {
+    const [handle, label, readout] = ['.noUi-handle', '.widget-label', '.widget-readout'].map(
+      part => slider.querySelector(part));
+    if (!handle || !label || !readout) continue;
+    set(handle, 'aria-label', label.textContent);
+    set(handle, 'aria-valuetext', readout.textContent);
+  }
+  for (const line of panel.querySelectorAll('.nlkit-polite > .widget-html-content')) set(line, 'aria-live', 'polite');
+};
+const seen = {subtree: true, childList: true, characterData: true, attributeFilter: ['aria-valuetext']};
+new MutationObserver(name).observe(panel, seen);
+name();
+"""
 # Beside the live panel, its still would be the same picture twice: it is the output right behind the panel's.
-_STYLE = """<style>
-.jp-OutputArea-child:has(.nlkit-panel) + .jp-OutputArea-child:has(img) { display: none; }
-.nlkit-panel .widget-label { min-width: 7.5em; }
-.nlkit-panel table { border-collapse: collapse; }
-.nlkit-panel th, .nlkit-panel td { padding: 0.2em 1em 0.2em 0; text-align: left; font-variant-numeric: tabular-nums; }
-.nlkit-panel td { white-space: nowrap; }
-.nlkit-panel .widget-html-content { line-height: 1.4; }
+_STYLE = f"""<style onload="{_SCRIPT}">
+.jp-OutputArea-child:has(.nlkit-panel) + .jp-OutputArea-child:has(img) {{ display: none; }}
+.nlkit-panel .widget-label {{ min-width: 7.5em; }}
+.nlkit-panel table {{ border-collapse: collapse; }}
+.nlkit-panel th, .nlkit-panel td {{ padding: 0.2em 1em 0.2em 0; text-align: left; font-variant-numeric: tabular-nums; }}
+.nlkit-panel td {{ white-space: nowrap; }}
+.nlkit-panel .widget-html-content {{ line-height: 1.4; }}
 </style>"""
 # In a notebook that was saved and opened again there is no live panel, and JupyterLab says "Error displaying widget".
 _AFTERWARDS = """<style class="nlkit-afterwards">
@@ -112,11 +131,17 @@ class Panel(widgets.VBox):
             self.still.display(data, metadata=metadata, raw=True)
 
 
+def polite_line() -> widgets.HTML:
+    """A line of words which screen readers read out when the user pauses."""
+    return widgets.HTML().add_class("nlkit-polite")
+
+
 def tell(line: widgets.HTML, text: str, *, urgent: bool = False) -> None:
-    """Say something in a line that screen readers read out when it changes.
+    """Say something in a line.
 
     The front end puts a new element in place of the old one. Many screen readers read such a one out only if it is
-    urgent, so what a user waits for should be; progress, of which they would never stop reading, should not.
+    urgent, or if the line is polite. What a user waits for should be one of these; progress, of which they would never
+    stop reading, should not.
     """
     role = "alert" if urgent else "status"
     line.value = f'<div role="{role}">{html.escape(text)}</div>'
