@@ -14,9 +14,9 @@ lab: .venv/lab.installed
 test: .venv/test.installed
 	$(BIN)/python -m pytest
 
-# Run the course from top to bottom and keep what it printed; the pictures of the panels are kept, their controls are not.
+# Run the course from top to bottom and keep what it printed. Of the panels, the pictures are kept, not the controls.
 notebooks: .venv/test.installed
-	$(BIN)/python -m jupyter nbconvert --to notebook --execute --ExecutePreprocessor.store_widget_state=False --inplace notebooks/*.ipynb
+	NLKIT_PANELS=still $(BIN)/python -m jupyter nbconvert --to notebook --execute --ExecutePreprocessor.store_widget_state=False --inplace notebooks/*.ipynb
 
 # Speed, side by side with what people would use instead: about ten minutes. It writes what benchmarks/run.py says.
 bench: .venv/test.installed

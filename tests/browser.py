@@ -53,7 +53,8 @@ def running_chromium():
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=find_chromium(),
-            args=["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+            # Where others are at work too, the watchdog ends the process that draws, and after a few times the browser.
+            args=["--no-sandbox", "--disable-gpu", "--disable-gpu-watchdog", "--disable-quic", "--no-first-run",
                   "--disable-background-networking", "--disable-component-update", "--disable-sync"],
         )  # fmt: skip
         yield browser
@@ -84,8 +85,8 @@ def chromium():
 def page(chromium):
     """A page of 1280×900 that fails the test when the browser's console reports an error."""
     context = chromium.new_context(viewport={"width": 1280, "height": 900})
+    context.set_default_timeout(PATIENCE)  # of every page in it
     page = context.new_page()
-    page.set_default_timeout(PATIENCE)
     errors = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
@@ -127,6 +128,22 @@ def run_cells(page, *texts: str) -> None:
         ["from nlkit import", *texts],
     )
     assert not failed, failed
+
+
+def execute(page, code: str) -> str:
+    """Run code in the kernel, in no cell, and return what it prints."""
+    return page.evaluate(
+        """async code => {
+            const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+            const future = kernel.requestExecute({code});
+            let text = '';
+            future.onIOPub = message => { text += message.content.text || ''; };
+            const reply = await future.done;
+            if (reply.content.status != 'ok') throw Error(reply.content.evalue);
+            return text;
+        }""",
+        code,
+    )
 
 
 def scroll_to(page, selector: str):
@@ -183,6 +200,26 @@ def wait_for_another_picture(page, panel, before: str) -> None:
     )
 
 
+def tab_stops(page, panel) -> list[str]:
+    """The names of what the Tab key comes to within the panel, in order, as a screen reader would say them."""
+    found = []
+    panel.locator("input, select, .noUi-handle").first.focus()
+    while page.evaluate("panel => panel.contains(document.activeElement)", panel.element_handle()):
+        name = page.evaluate("""() => {
+            const e = document.activeElement;
+            return e.getAttribute('aria-label') || e.labels?.[0]?.innerText || e.innerText;
+        }""")
+        found.append(name.strip())
+        page.keyboard.press("Tab")
+    return found
+
+
+def nameless(panel) -> list[str]:
+    """What in the panel's accessibility tree can be worked or seen and has no name."""
+    roles = "slider|checkbox|combobox|spinbutton|textbox|button|img"
+    return [line for line in panel.aria_snapshot().splitlines() if re.match(rf"\s*- '?({roles})(?! \")", line)]
+
+
 def press(panel, name: str) -> None:
     panel.locator(f"button:has-text('{name}')").click()
 
@@ -202,6 +239,8 @@ def train_and_play(page, panel, ratio: str, methods: tuple[str, ...] = ()) -> No
     ratio: where the slider of the noise ratio stands at first. methods: to tick before, so many that the run lasts.
     """
     says(panel, "idle")
+    before = panel.locator("td", has_text="1 standard").count()  # a run that the panel was given
+    mine, again = f"{before + 1} standard", f"{before + 2} standard"
     slider(panel, "noise ratio").locator(".widget-readout", has_text=ratio).wait_for()
     empty = picture(panel).get_attribute("title")
     for name in methods:
@@ -210,33 +249,34 @@ def train_and_play(page, panel, ratio: str, methods: tuple[str, ...] = ()) -> No
     press(panel, "Start")
     says(panel, " of 100, ")
     wait_for_another_picture(page, panel, empty)
-    wait_for_row(page, panel, "1 standard", ratio)
+    wait_for_row(page, panel, mine, ratio)
     wait_for_another_picture(page, panel, picture(panel).get_attribute("title"))  # curves grow
 
     drag(page, panel, "noise ratio", 0.2)
-    wait_for_row(page, panel, "1 standard", readout(panel, "noise ratio"))
+    wait_for_row(page, panel, mine, readout(panel, "noise ratio"))
     drag(page, panel, "clean a class", 0.4)
-    wait_for_row(page, panel, "1 standard", readout(panel, "clean a class"))
+    wait_for_row(page, panel, mine, readout(panel, "clean a class"))
     press_key(page, panel, "clean a class", "ArrowRight", times=3)
-    wait_for_row(page, panel, "1 standard", readout(panel, "clean a class"))
+    wait_for_row(page, panel, mine, readout(panel, "clean a class"))
     for move in range(50):
         press_key(page, panel, "noise ratio", "ArrowRight" if move % 5 < 3 else "ArrowLeft")
     last = readout(panel, "noise ratio")
     assert last == "70%"
-    wait_for_row(page, panel, "1 standard", last)
+    wait_for_row(page, panel, mine, last)
     says(panel, "training: epoch")
 
     press(panel, "Stop")
     says(panel, "stopped after epoch")
-    assert panel.locator("td", has_text="1 standard").count() == 1  # what was overtaken is forgotten
+    assert panel.locator("td", has_text=mine).count() == 1  # what was overtaken is forgotten
     page.wait_for_timeout(500)
     says(panel, "stopped after epoch")  # and nothing comes after it
     press(panel, "Start")
-    wait_for_row(page, panel, "2 standard", last)
-    wait_for_row(page, panel, "1 standard", last)
+    wait_for_row(page, panel, again, last)
+    wait_for_row(page, panel, mine, last)
     press(panel, "Reset")
     says(panel, "idle")
-    panel.locator("td").first.wait_for(state="detached")
+    panel.locator("td", has_text=again).wait_for(state="detached")
+    assert panel.locator("td", has_text="1 standard").count() == before
     slider(panel, "noise ratio").locator(".widget-readout", has_text=ratio).wait_for()
 
 

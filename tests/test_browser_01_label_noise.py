@@ -3,8 +3,10 @@
 import nbformat
 import pytest
 from browser import (
+    PATIENCE,
     drag,
     error_outputs,
+    nameless,
     open_notebook,
     picture,
     press_key,
@@ -45,6 +47,9 @@ def test_the_panel_follows_mouse_and_keyboard_and_its_last_picture_stays(page, l
     page.get_by_role("img", name="red noise on mnist5k").wait_for()
     assert page.locator(".jp-OutputArea-child:has(.nlkit-panel) + .jp-OutputArea-child img:visible").count() == 0
     assert error_outputs(page) == 0
+    assert not nameless(panel)
+    assert panel.get_by_role("slider", name="noise ratio").get_attribute("aria-valuetext") == "5%"
+    assert panel.locator("[aria-live=polite]", has_text="200 of 4,000").count() == 1
 
     page.wait_for_function("""() => window.jupyterapp.shell.currentWidget.content.model.sharedModel.cells.some(cell =>
         (cell.outputs || []).some(o => o.data?.['text/plain']?.includes('picture of this panel: red noise')))""")
@@ -56,10 +61,14 @@ def test_the_panel_follows_mouse_and_keyboard_and_its_last_picture_stays(page, l
     assert "red noise" in saved.cells[place].outputs[-1].metadata["image/png"].alt
 
     context = chromium.new_context()  # without a look at its console, which tells of the panel that is gone
+    context.set_default_timeout(PATIENCE)
     again = context.new_page()
     open_notebook(again, lab_url, NAME)
     again.evaluate("place => window.jupyterapp.shell.currentWidget.content.scrollToItem(place)", place)
     outputs = again.locator(".jp-Cell", has_text="live.noise(").locator(".jp-OutputArea-output")
     outputs.locator("img").wait_for()
+    instead = again.wait_for_selector(".jp-OutputArea-output.jupyter-widgets")  # where JupyterLab tells of an error
+    line = instead.evaluate("e => [getComputedStyle(e).fontSize, getComputedStyle(e, '::after').content]")
+    assert line[0] == "0px" and "run this cell" in line[1]
     assert again.locator(".nlkit-panel").count() == 0 and outputs.locator("img:visible").count() == 1
     context.close()

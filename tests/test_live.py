@@ -8,8 +8,9 @@ import ipywidgets as widgets
 import pytest
 from panels import control, parts, words
 
-from nlkit import build_model, live, make_task, plots
+from nlkit import build_model, live, look_alikes, make_task, plots
 from nlkit.live import panel as panel_module
+from nlkit.live.controls import percent_slider, scale_slider, values_of
 
 
 @pytest.fixture
@@ -52,19 +53,48 @@ def test_an_error_is_shown_in_the_panel_and_the_last_picture_stays(panel, monkey
     assert picture.value == before
 
 
+def test_red_noise_draws_only_the_look_alikes_that_are_new(mnist5k, monkeypatch):
+    drawn, draw = [], look_alikes._draw
+    monkeypatch.setattr(look_alikes, "_draw", lambda labels, draws: drawn.append(len(labels)) or draw(labels, draws))
+    look_alikes._drawn_so_far.cache_clear()
+    panel = live.noise(mnist5k, noise="red", ratio=0.1, clean_per_class=50)
+    (picture,) = parts(panel, widgets.Image)
+    assert sum(drawn) == 350
+    few, ratio = picture.value, control(panel, "noise ratio")
+    ratio.value = 0.2
+    assert sum(drawn) == 700
+    many = picture.value
+    ratio.value = 0.1
+    assert picture.value == few != many
+    ratio.value = 0.2
+    assert picture.value == many and sum(drawn) == 700
+    control(panel, "seed").value = 1
+    assert sum(drawn) == 1400 and picture.value != many  # other images are replaced, by others
+    look_alikes._drawn_so_far.cache_clear()
+    assert parts(live.noise(mnist5k, noise="red", ratio=0.2, clean_per_class=50), widgets.Image)[0].value == many
+
+
+def test_a_move_of_the_browser_s_slider_is_the_number_that_is_read():
+    slider = percent_slider("noise ratio", 0.4, 0.0, 1.0)
+    slider.value = 12 * 0.05
+    assert slider.value != 0.6 and values_of({"ratio": slider}) == {"ratio": 0.6}
+    rate = scale_slider("learning rate", 7e-4, (1e-4, 1e-3))
+    assert [number for _, number in rate.options] == [1e-4, 7e-4, 1e-3] and rate.value == 7e-4
+
+
 def test_the_mentormix_panel_redraws_its_batch(mnist5k):
     task = make_task(mnist5k, ratio=0.6, clean_per_class=0, device="cpu")
     panel = live.mentormix(task, build_model("mlp", (1, 28, 28), 10))
     (picture,) = parts(panel, widgets.Image)
     assert "51 of 128 examples have weight 1" in words(panel)
     before = picture.value
-    control(panel, "alpha").value = 20.0
+    control(panel, "alpha").value = 16.0
     assert picture.value != before and "51 of 128 examples have weight 1" in words(panel)
     control(panel, "percentile p").value = 0.8
     assert "102 of 128 examples have weight 1" in words(panel)
     for name in ("percentile p", "alpha"):
         slider = control(panel, name)
-        ends = (slider.min, slider.max) if name == "percentile p" else (10**slider.min, 10**slider.max)
+        ends = (slider.min, slider.max) if name == "percentile p" else [slider.options[place][1] for place in (0, -1)]
         for value in ends:
             slider.value = value
             assert panel.driver.state == "done"
@@ -100,9 +130,10 @@ def test_every_noise_type_can_be_chosen(panel):
 
 
 def test_every_control_has_a_name_that_fits_and_every_picture_its_alternative_text(panel):
+    told = widgets.HTML, widgets.Label, widgets.Image, widgets.FloatProgress
     for found in (panel, live.training(), live.weights(), live.mentormix()):
         for widget in parts(found, widgets.Widget):
-            if isinstance(widget, (widgets.IntSlider, widgets.FloatSlider, widgets.Dropdown, widgets.Checkbox)):
+            if isinstance(widget, widgets.ValueWidget) and not isinstance(widget, told):
                 assert 3 <= len(widget.description) <= 15
         assert all(len(picture.tooltip) > 40 for picture in parts(found, widgets.Image))
         assert 'role="status"' in words(found)
@@ -155,3 +186,18 @@ def test_a_displayed_panel_keeps_its_last_picture_as_a_plain_image(mnist5k, monk
     control(panel, "noise ratio").value = 0.9
     later, _ = shown["later"]
     assert later["image/png"] != data["image/png"] and "90.0%" in later["text/plain"]
+
+
+def test_a_panel_can_be_left_out_where_nobody_can_use_it(mnist5k, monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda data, **_options: shown.append(data))
+    monkeypatch.setattr("IPython.display.DisplayHandle.display", lambda _self, data, **_options: shown.append(data))
+    panel = live.noise(mnist5k)
+    panel._ipython_display_()
+    view = "application/vnd.jupyter.widget-view+json"
+    assert [view in data for data in shown] == [False, True, False] and "nlkit-afterwards" in shown[0]["text/html"]
+    shown.clear()
+    monkeypatch.setenv("NLKIT_PANELS", "still")
+    panel._ipython_display_()
+    assert [list(data) for data in shown] == [["text/plain"], ["image/png", "text/plain"]]
+    assert "run this cell" in shown[0]["text/plain"]

@@ -1,5 +1,6 @@
 """The panels that train, without a browser: Start, Stop, Reset, moved controls, earlier runs, and what they say."""
 
+import itertools
 import threading
 
 import ipywidgets as widgets
@@ -7,6 +8,7 @@ import pytest
 from panels import PATIENCE, control, parts, press, pressable, wait_until, words
 
 from nlkit import METHODS, live, train
+from nlkit.live.panel import Frame
 from nlkit.live.session import Seen, named_curves, race, results_table
 from nlkit.live.weights_panel import weighing_methods
 from nlkit.records import Record, Step
@@ -125,6 +127,70 @@ def make(mnist5k):
     return next(race(mnist5k, TASK, TRAINING, ["standard"]))
 
 
+def test_a_drawing_that_fails_is_told_too(panel, monkeypatch):
+    with monkeypatch.context() as broken:
+        broken.setattr(panel, "figure", lambda: 1 / 0)
+        press(panel, "Start")
+    assert "failed: division by zero" in words(panel) and pressable(panel) == {"Start", "Reset"}
+    press(panel, "Start")
+    assert panel.driver.state == "done"
+
+
+@pytest.mark.parametrize("mode", ["thread", "blocking"])
+def test_a_run_that_fails_midway_keeps_what_was_seen_and_tells_why(mnist5k, monkeypatch, mode):
+    def diverges(*arguments):
+        events = race(*arguments)
+        yield next(events)
+        yield from itertools.islice((event for event in events if isinstance(event[1], Record)), 2)
+        raise ValueError("the loss is <nan>")
+
+    monkeypatch.setattr("nlkit.live.run_panel.race", diverges)
+    panel = live.training(mnist5k, epochs=3, mode=mode)
+    press(panel, "Start")
+    assert panel.driver.join(PATIENCE)
+    assert "failed: the loss is &lt;nan&gt;" in words(panel) and 'role="alert"' in panel.line.value
+    assert "after epoch 2" in panel.picture.tooltip and "(epoch 2)" in panel.table.value
+    assert pressable(panel) == {"Start", "Reset"}
+
+
+# Runs that were made before
+
+
+def test_runs_made_before_are_seen_first_and_compared_with_later(mnist5k):
+    history = list(train(next(race(mnist5k, TASK, TRAINING, ["standard"])), epochs=3))
+    panel = live.training(mnist5k, epochs=3, mode="blocking", histories={"standard": history})
+    told = f"1 standard: test accuracy {history[-1].test_accuracy:.1%} after epoch 3"
+    assert told in panel.picture.tooltip and "idle: run 1 is from before; press Start" in words(panel)
+    press(panel, "Start")
+    assert [run.name for run in [*panel.earlier, *panel.current]] == ["1 standard", "2 standard"]
+    own = panel.current[0].history
+    assert [r.test_accuracy for r in own] == [r.test_accuracy for r in history]  # the same settings, the same result
+    assert [curve.name for curve in named_curves([*panel.earlier, *panel.current])] == ["1 standard", "2 standard"]
+    press(panel, "Reset")
+    assert told in panel.picture.tooltip and not panel.earlier and "2 standard" not in panel.table.value
+    with pytest.raises(ValueError, match="the history of 'standard' is empty; give the records"):
+        live.training(mnist5k, histories={"standard": []})
+    with pytest.raises(ValueError, match="histories='standart' is not known; did you mean 'standard'"):
+        live.training(mnist5k, histories={"standart": history})
+    with pytest.raises(ValueError, match="history has no weights of examples; it must come from a method that weighs"):
+        live.weights(mnist5k, history=history)
+
+
+def test_weights_seen_before_can_be_looked_back_on_at_once(mnist5k):
+    history = list(train(next(race(mnist5k, TASK, TRAINING, ["mentornet"])), "mentornet", epochs=3))
+    panel = live.weights(mnist5k, method="mentornet", history=history, mode="blocking")
+    share = history[-1].extra["weight_on_wrong"]
+    assert f"Weights in epoch 3: 80% of the labels are wrong, and they carry {share:.0%}" in panel.picture.tooltip
+    epoch = control(panel, "look at epoch")
+    assert not epoch.disabled and epoch.max == 3
+    control(panel, "noise ratio").value = 0.2  # which is for the next run
+    epoch.value = 1
+    assert "Weights in epoch 1: 80% of the labels are wrong" in panel.picture.tooltip
+    found = "weights of 3,500 examples; .* on 3,900 noisy"
+    with pytest.raises(ValueError, match=found):
+        live.weights(mnist5k, method="mentornet", clean_per_class=10, history=history)
+
+
 # While it runs
 
 
@@ -164,6 +230,27 @@ def test_fifty_moves_leave_one_run_with_the_last_values_and_one_thread(long):
     assert long.task.realized_ratio == pytest.approx(0.35)
 
 
+def test_a_run_that_is_stopped_while_its_data_are_made_says_so_whatever_was_seen_before(mnist5k, monkeypatch):
+    panel = live.training(mnist5k, epochs=1, mode="thread")
+    press(panel, "Start")
+    assert panel.driver.join(PATIENCE) and panel.epoch == 1
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(*arguments):
+        begun.set()
+        go_on.wait(PATIENCE)
+        yield from race(*arguments)
+
+    monkeypatch.setattr("nlkit.live.run_panel.race", slow)
+    press(panel, "Start")
+    assert begun.wait(PATIENCE) and "training: making the data" in words(panel)
+    press(panel, "Stop")
+    assert "stopped before the first epoch" in words(panel) and pressable(panel) == {"Start", "Reset"}
+    go_on.set()
+    assert panel.driver.join(PATIENCE)
+    assert "stopped before the first epoch" in words(panel) and panel.epoch == 1 and not panel.earlier
+
+
 def test_reset_while_it_runs_ends_it(long):
     press(long, "Start")
     wait_until(lambda: long.epoch >= 1)
@@ -194,3 +281,38 @@ def test_the_weights_panel_shows_whom_the_method_listens_to_and_looks_back(mnist
     assert [run.method for run in panel.earlier] == ["mentornet"] and "Weights in epoch 3" in panel.picture.tooltip
     press(panel, "Reset")
     assert "Weights in epoch 0" in panel.picture.tooltip and epoch.disabled
+
+
+def test_a_picture_of_an_epoch_that_is_over_does_not_come_after_those_of_a_new_run(mnist5k, monkeypatch):
+    begun, go_on, shown = threading.Event(), threading.Event(), []
+
+    def slow(_what):
+        begun.set()
+        go_on.wait(PATIENCE)
+        yield Frame(b"stale", "stale")
+
+    monkeypatch.setattr("nlkit.live.weights_panel._paint", slow)
+    panel = live.weights(mnist5k, method="mentornet", epochs=2, mode="thread")
+    press(panel, "Start")
+    assert panel.driver.join(PATIENCE) and panel.driver.state == "done"
+    control(panel, "look at epoch").value = 1
+    assert begun.wait(PATIENCE)
+    panel.picture.observe(lambda change: shown.append(change["new"]), names="tooltip")
+    press(panel, "Start")
+    go_on.set()
+    assert panel.painter.join(PATIENCE) and panel.driver.join(PATIENCE)
+    assert shown and "stale" not in shown and "Weights in epoch 2" in panel.picture.tooltip
+    assert panel.painter.state == "stopped"
+
+
+def test_a_picture_of_an_epoch_that_cannot_be_drawn_is_told(mnist5k, monkeypatch):
+    def refuse(_what):
+        raise ValueError("no room")
+        yield
+
+    monkeypatch.setattr("nlkit.live.weights_panel._paint", refuse)
+    panel = live.weights(mnist5k, method="mentornet", epochs=2, mode="blocking")
+    press(panel, "Start")
+    before = panel.picture.value
+    control(panel, "look at epoch").value = 1
+    assert "failed: no room" in words(panel) and panel.picture.value == before

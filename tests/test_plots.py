@@ -1,5 +1,6 @@
 """Pictures: that they are figures without pyplot, show what the data says, and can be read."""
 
+import dataclasses
 import sys
 
 import matplotlib.figure
@@ -173,6 +174,27 @@ def test_predictions_are_marked_as_right_or_wrong(task):
 def test_methods_and_kinds_of_label_differ_in_more_than_colour():
     for styles in ([plots.method_style(m) for m in METHODS], list(plots.KINDS_OF_LABEL.values())):
         assert len({(s.color, s.line) for s in styles}) == len({s.marker for s in styles}) == len(styles)
+
+
+def test_earlier_runs_differ_in_colour_or_dashes_and_epochs_are_whole_numbers(history):
+    methods = ("mentornet", "mentormix", "standard")
+    earlier = [plots.Curve(method, f"{run} {method}", history) for run in (1, 2) for method in methods]
+    figure = plots.training_curves([], earlier, epochs=12)
+    (legend,) = figure.legends
+    looks = {(line.get_color(), line._unscaled_dash_pattern) for line in legend.get_lines()}
+    assert len(looks) == len(earlier)
+    assert all(float(tick).is_integer() for ax in figure.axes for tick in ax.get_xticks())
+
+
+def test_weights_stand_within_their_images_whatever_the_names_of_the_classes(mnist5k, history):
+    names = tuple(f"digit number {digit}" for digit in range(10))
+    for dataset in (mnist5k, dataclasses.replace(mnist5k, class_names=names)):
+        task = make_task(dataset, ratio=0.4, device="cpu")
+        sheet = plots.weights_now(history, task).axes[2]
+        corners = [text.get_position() for text in sheet.texts if text.get_ha() == "right" and "." in text.get_text()]
+        frames = [path.get_extents() for path in sheet.collections[0].get_paths()]
+        assert len(corners) == len(frames)
+        assert all(frame.contains(*corner) for frame, corner in zip(frames, corners))
 
 
 def test_text_in_every_colour_can_be_read_on_white():

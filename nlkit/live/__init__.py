@@ -1,4 +1,16 @@
-"""Live panels: one call each from a notebook. They show what the package computes, and hold no logic of their own."""
+"""Live panels: one call each from a notebook. They show what the package computes, and hold no logic of their own.
+
+The same panels work in different places, and choose by themselves how they are driven:
+
+- in JupyterLab, Notebook, VS Code and Voilà, one background thread a panel that is at work: the kernel stays free, and
+  Stop acts at once (`mode="thread"`);
+- on Google Colab, which does not show what another thread changes, turns on the kernel's event loop: cells that you run
+  meanwhile wait for at most one training step (`mode="asyncio"`);
+- in a script or a test, within the call: `panel.start()` returns when the run is over, and what was seen is in
+  `panel.current` (`mode="blocking"`).
+
+`mode=…` overrules the choice. `nlkit.live.driver` holds it.
+"""
 
 from nlkit.live.mentormix_panel import mentormix
 from nlkit.live.noise_panel import noise

@@ -21,6 +21,7 @@ from nlkit.randomness import seeded_generator
 from nlkit.task import Task, make_task
 from nlkit.training import train
 
+_ALPHAS = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 _EPOCHS = 3  # of training before the batch is looked at, for the panel that makes its own task
 
 
@@ -47,7 +48,7 @@ def mentormix(
     check_integer("batch_size", batch_size, 8)
     controls = {
         "percentile": percent_slider("percentile p", percentile, 0.05, 0.95),
-        "alpha": scale_slider("alpha", alpha, -1, 1.5),
+        "alpha": scale_slider("alpha", alpha, _ALPHAS),
     }
     if task is None:
         controls = {"ratio": percent_slider("noise ratio", ratio, 0.0, 0.9)} | controls

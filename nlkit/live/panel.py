@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import html
+import os
 import sys
 import weakref
 from collections.abc import Iterable
@@ -18,13 +19,45 @@ from nlkit.plots import Figure
 from nlkit.plots.style import with_fewer_colors
 
 _WIDTH, _LEAST_WIDTH = 988, 588  # of the pictures, in pixels; where there is less room, they move sideways
+# ipywidgets names no slider to a screen reader, and reads a place in a list for its value; nor has it an element that
+# lives on while its words change, which is what a screen reader listens to. Nothing is lost where scripts are off.
+_SCRIPT = """
+const panel = this.closest('.nlkit-panel');
+const set = (element, key, value) => element.getAttribute(key) == value || element.setAttribute(key, value);
+const name = () => {
+  for (const slider of panel.querySelectorAll('.widget-slider')) {
+    const [handle, label, readout] = ['.noUi-handle', '.widget-label', '.widget-readout'].map(
+      part => slider.querySelector(part));
+    if (!handle || !label || !readout) continue;
+    set(handle, 'aria-label', label.textContent);
+    set(handle, 'aria-valuetext', readout.textContent);
+  }
+  for (const line of panel.querySelectorAll('.nlkit-polite > .widget-html-content')) set(line, 'aria-live', 'polite');
+};
+const seen = {subtree: true, childList: true, characterData: true, attributeFilter: ['aria-valuetext']};
+new MutationObserver(name).observe(panel, seen);
+name();
+"""
 # Beside the live panel, its still would be the same picture twice: it is the output right behind the panel's.
-_STYLE = """<style>
-.jp-OutputArea-child:has(.nlkit-panel) + .jp-OutputArea-child:has(img) { display: none; }
-.nlkit-panel .widget-label { min-width: 7.5em; }
-.nlkit-panel table { border-collapse: collapse; }
-.nlkit-panel th, .nlkit-panel td { padding: 0 1em 0 0; text-align: left; font-variant-numeric: tabular-nums; }
+_STYLE = f"""<style onload="{_SCRIPT}">
+.jp-OutputArea-child:has(.nlkit-panel) + .jp-OutputArea-child:has(img) {{ display: none; }}
+.nlkit-panel .widget-label {{ min-width: 7.5em; }}
+.nlkit-panel table {{ border-collapse: collapse; }}
+.nlkit-panel th, .nlkit-panel td {{ padding: 0.2em 1em 0.2em 0; text-align: left; font-variant-numeric: tabular-nums; }}
+.nlkit-panel td {{ white-space: nowrap; }}
+.nlkit-panel .widget-html-content {{ line-height: 1.4; }}
 </style>"""
+# In a notebook that was saved and opened again there is no live panel, and JupyterLab says "Error displaying widget".
+_AFTERWARDS = """<style class="nlkit-afterwards">
+.jp-OutputArea-child:has(.nlkit-afterwards) { display: none; }
+.jp-OutputArea-child:has(.nlkit-afterwards) + .jp-OutputArea-child > .jp-OutputArea-output.jupyter-widgets {
+  font-size: 0;
+}
+.jp-OutputArea-child:has(.nlkit-afterwards) + .jp-OutputArea-child > .jp-OutputArea-output.jupyter-widgets::after {
+  content: "%s"; font-size: var(--jp-ui-font-size1);
+}
+</style>"""
+_UNSEEN = "A panel with sliders: run this cell to use it. Its last picture:"
 _shown: dict[tuple[str, str], tuple[int, weakref.WeakSet[Panel]]] = {}  # kind and cell -> execution, its panels
 
 
@@ -50,7 +83,8 @@ class Panel(widgets.VBox):
     """A panel of a notebook. `close()` ends what it runs and takes it away; running its cell again does that too.
 
     Below the live panel stands its last picture as a plain image, hidden as long as the panel is there. So a notebook
-    that is opened without a kernel, on a website or in print still shows it.
+    that is opened without a kernel, on a website or in print still shows it. Where nobody is there to move a slider, as
+    when the course is run from top to bottom to be kept, NLKIT_PANELS=still in the environment leaves the panel out.
     """
 
     def __init__(self, kind: str, parts: Iterable[widgets.Widget], drivers: Iterable[Driver]):
@@ -86,19 +120,28 @@ class Panel(widgets.VBox):
     def _ipython_display_(self) -> None:
         from IPython.display import DisplayHandle, display
 
-        unseen = "A panel with sliders: run this cell to use it. Its last picture:"  # where widgets aren't shown
-        display({**super()._repr_mimebundle_(), "text/plain": unseen}, raw=True)
+        if os.environ.get("NLKIT_PANELS") == "still":
+            display({"text/plain": _UNSEEN}, raw=True)
+        else:
+            display({"text/html": _AFTERWARDS % _UNSEEN, "text/plain": ""}, raw=True)
+            display({**super()._repr_mimebundle_(), "text/plain": _UNSEEN}, raw=True)
         if self.frame:
             self.still = DisplayHandle()
             data, metadata = _still_of(self.frame)
             self.still.display(data, metadata=metadata, raw=True)
 
 
+def polite_line() -> widgets.HTML:
+    """A line of words which screen readers read out when the user pauses."""
+    return widgets.HTML().add_class("nlkit-polite")
+
+
 def tell(line: widgets.HTML, text: str, *, urgent: bool = False) -> None:
-    """Say something in a line that screen readers read out when it changes.
+    """Say something in a line.
 
     The front end puts a new element in place of the old one. Many screen readers read such a one out only if it is
-    urgent, so what a user waits for should be; progress, of which they would never stop reading, should not.
+    urgent, or if the line is polite. What a user waits for should be one of these; progress, of which they would never
+    stop reading, should not.
     """
     role = "alert" if urgent else "status"
     line.value = f'<div role="{role}">{html.escape(text)}</div>'

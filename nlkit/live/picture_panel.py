@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 
 import ipywidgets as widgets
 
-from nlkit.live.controls import on_change, rows, values_of
+from nlkit.live.controls import columns, on_change, values_of
 from nlkit.live.driver import Driver
-from nlkit.live.panel import Frame, Panel, tell
+from nlkit.live.panel import Frame, Panel, polite_line, tell
 
 
 class PicturePanel(Panel):
@@ -24,9 +24,9 @@ class PicturePanel(Panel):
         draw: Callable[[dict[str, object]], Iterator[tuple[Frame, str]]],
         mode: str | None,
     ):
-        self.controls, self.line = controls, widgets.HTML()
+        self.controls, self.line = controls, polite_line()
         self.driver = Driver(draw, self.on_event, self.on_state, mode=mode, delay=0, patient=True)
-        super().__init__(kind, [rows(controls.values()), self.line], [self.driver])
+        super().__init__(kind, [columns(controls.values()), self.line], [self.driver])
         for event in draw(values_of(controls)):
             self.on_event(event)
         on_change(controls.values(), self.redraw)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import ipywidgets as widgets
 
 from nlkit.data import Dataset
-from nlkit.live.controls import on_change, rows, scale_slider, task_settings, values_of, whole_slider
+from nlkit.live.controls import columns, on_change, rows, scale_slider, task_settings, values_of, whole_slider
 from nlkit.live.driver import Driver
 from nlkit.live.panel import Panel, drawn, tell
 from nlkit.live.session import Seen, race
@@ -19,6 +20,7 @@ from nlkit.task import Task
 
 PICTURES_A_SECOND = 6
 _MOST_KEPT = 12  # earlier runs
+_LEARNING_RATES = (1e-5, 3e-5, 6e-5, 1e-4, 2e-4, 3e-4, 6e-4, 1e-3, 2e-3, 3e-3, 6e-3, 0.01, 0.03, 0.1)
 
 
 class RunPanel(Panel):
@@ -26,6 +28,9 @@ class RunPanel(Panel):
 
     While a run is on, moving a control runs anew with the new setting. What is overtaken so is forgotten; what ended or
     was stopped is kept as an earlier run.
+
+    histories: method -> records of a run that was made elsewhere, with the settings at which the controls start. They
+        are run 1, and what is seen first, so that a page that nobody has pressed Start on is not empty.
     """
 
     def __init__(
@@ -36,13 +41,15 @@ class RunPanel(Panel):
         *,
         above: Iterable[widgets.Widget] = (),
         below: Iterable[widgets.Widget] = (),
+        histories: Mapping[str, Sequence[Record]] | None = None,
         mode: str | None = None,
     ):
-        self.controls, self._at_first = controls, values_of(controls)
+        self.controls, self._at_first, self._histories = controls, values_of(controls), dict(histories or {})
         self.earlier: list[Seen] = []
         self.current: list[Seen] = []
         self.task: Task | None = None
-        self._keeps_current, self._number, self._next_picture = False, 0, 0.0
+        self._next_picture = 0.0
+        self._set_back()
         self._began: float | None = None  # when the run began to train; None while its data are made
         self.line = widgets.HTML()
         self.progress = widgets.FloatProgress(0, min=0, max=1, layout=widgets.Layout(flex="1 1 12em", min_width="8em"))
@@ -58,7 +65,7 @@ class RunPanel(Panel):
         says = widgets.Box([self.line], layout=widgets.Layout(flex="1 1 16em"))
         bar = rows([*self.buttons.values(), self.progress, says])
         bar.layout.align_items = "center"
-        super().__init__(kind, [*above, rows(controls.values()), bar], [self.driver])
+        super().__init__(kind, [*above, columns(controls.values()), bar], [self.driver])
         self.children = [*self.children, *below]
         on_change(controls.values(), self.changed)
         self.on_state()
@@ -84,14 +91,22 @@ class RunPanel(Panel):
                 self.driver.request((self.methods(), values_of(self.controls)))
 
     def reset(self, _button: object = None) -> None:
-        """Forget all runs, and set the controls back to where they were at first."""
+        """Forget all runs of one's own, and set the controls back to where they were at first."""
         with self.driver.lock:
             self.driver.stop()
-            self.earlier, self.current, self.task, self._number = [], [], None, 0
+            self._set_back()
             for name, value in self._at_first.items():
                 self.controls[name].value = value
             self.driver.state = "idle"
             self.on_state()
+
+    def _set_back(self) -> None:
+        self.earlier, self.task = [], None
+        self.current = [
+            Seen(1, method, self._at_first | {"epochs": len(history)}, list(history))
+            for method, history in self._histories.items()
+        ]
+        self._keeps_current, self._number = bool(self.current), len(self.current[:1])
 
     def on_event(self, event: tuple[str, object]) -> None:
         kind, what = event
@@ -125,8 +140,9 @@ class RunPanel(Panel):
                 self.progress.value = 1
         elif state == "idle":
             self.progress.value = 0
+        before = "run 1 is from before; " if self.current else ""
         words = {
-            "idle": "idle: press Start",
+            "idle": f"idle: {before}press Start",
             "waiting": "waiting for the controls to rest",
             "running": "training: making the data",
             "stopped": f"stopped after epoch {self.epoch}"
@@ -137,7 +153,8 @@ class RunPanel(Panel):
         }
         tell(self.line, words[state], urgent=state in ("stopped", "done", "failed"))
         if not self.driver.busy and self.frame:
-            self.draw()
+            with contextlib.suppress(Exception if state == "failed" else ()):  # it may be the drawing that failed
+                self.draw()
             self.keep_picture()
 
     @property
@@ -167,8 +184,15 @@ def training_controls(*, epochs: int, learning_rate: float) -> dict[str, widgets
     """Controls for what `train` takes, by the names of its arguments."""
     return {
         "epochs": whole_slider("epochs", epochs, 1, 100),
-        "learning_rate": scale_slider("learning rate", learning_rate, -5, -1),
+        "learning_rate": scale_slider("learning rate", learning_rate, _LEARNING_RATES),
     }
+
+
+def check_history(method: str, history: Sequence[Record]) -> Sequence[Record]:
+    """The records of a run that was made elsewhere; a ValueError if there are none."""
+    if not history:
+        raise ValueError(f"the history of {method!r} is empty; give the records that `train` yields, at least one")
+    return history
 
 
 def _run(dataset: Dataset, asked: tuple[list[str], dict[str, object]]) -> Iterator[tuple[str, object]]:

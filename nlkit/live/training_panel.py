@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import ipywidgets as widgets
 
@@ -10,9 +10,10 @@ from nlkit import plots
 from nlkit.checks import check_choice
 from nlkit.data import Dataset, load
 from nlkit.live.controls import on_change, task_controls
-from nlkit.live.run_panel import RunPanel, training_controls
+from nlkit.live.run_panel import RunPanel, check_history, training_controls
 from nlkit.live.session import named_curves, results_table
 from nlkit.methods import METHODS
+from nlkit.records import Record
 
 _MOST_DRAWN = 6  # earlier runs: more lines can't be told apart
 
@@ -27,28 +28,40 @@ def training(
     epochs: int = 25,
     learning_rate: float = 6e-4,
     seed: int = 0,
+    histories: Mapping[str, Sequence[Record]] | None = None,
     mode: str | None = None,
 ) -> widgets.Widget:
     """A panel that trains one method or several, epoch by epoch in turn, and draws their curves as they grow.
 
     data: a name of `nlkit.data.DATASETS`, or a data set of your own. methods: names of `nlkit.METHODS` that are ticked
-    at first. The others: where the controls start, as `make_task` and `train` take them. mode: how training is driven,
-    see `nlkit.live.driver`; left out, it is chosen by where the notebook runs.
+    at first. The others: where the controls start, as `make_task` and `train` take them. histories: method -> records
+    of a run that you have made with just these settings, for any number of epochs; the panel shows them until Start is
+    pressed, and then as earlier runs. mode: how training is driven, see `nlkit.live`; left out, it is chosen by where
+    the notebook runs.
 
-    Raises a ValueError for what the data set or the registry does not have.
+    Raises a ValueError for what the data set or the registry does not have, and for a history without records.
     """
     for method in methods:
         check_choice("methods", method, METHODS)
+    for method, history in (histories or {}).items():
+        check_history(check_choice("histories", method, METHODS), history)
     dataset = load(data) if isinstance(data, str) else data
     controls = task_controls(dataset, noise=noise, ratio=ratio, clean_per_class=clean_per_class, seed=seed)
     controls |= training_controls(epochs=epochs, learning_rate=learning_rate)
-    return TrainingPanel(dataset, methods, controls, mode)
+    return TrainingPanel(dataset, methods, controls, histories, mode)
 
 
 class TrainingPanel(RunPanel):
     """See `training`."""
 
-    def __init__(self, dataset: Dataset, methods: Sequence[str], controls: dict[str, widgets.Widget], mode: str | None):
+    def __init__(
+        self,
+        dataset: Dataset,
+        methods: Sequence[str],
+        controls: dict[str, widgets.Widget],
+        histories: Mapping[str, Sequence[Record]] | None,
+        mode: str | None,
+    ):
         self._chance = 1 / dataset.num_classes
         self.ticks = {
             name: widgets.Checkbox(name in methods, description=name.replace("_", " "), indent=False,
@@ -60,7 +73,8 @@ class TrainingPanel(RunPanel):
         picks = widgets.HBox(
             [widgets.Label("methods"), *self.ticks.values()], layout=widgets.Layout(flex_flow="row wrap")
         )
-        super().__init__("training", dataset, controls, above=[picks], below=[self.table], mode=mode)
+        parts = {"above": [picks], "below": [self.table]}
+        super().__init__("training", dataset, controls, **parts, histories=histories, mode=mode)
         on_change(self.ticks.values(), self.changed)
 
     def methods(self) -> list[str]:

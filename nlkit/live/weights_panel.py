@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 
 import ipywidgets as widgets
 import torch
 
 from nlkit import plots
 from nlkit.data import Dataset, load
-from nlkit.live.controls import choice, on_change, rows, task_controls, task_settings, values_of, whole_slider
+from nlkit.live.controls import choice, on_change, task_controls, task_settings, values_of, whole_slider
 from nlkit.live.driver import Driver
 from nlkit.live.panel import drawn, tell
-from nlkit.live.run_panel import RunPanel, training_controls
+from nlkit.live.run_panel import RunPanel, check_history, training_controls
 from nlkit.methods import METHODS
-from nlkit.task import make_task
+from nlkit.records import Record
+from nlkit.task import Task, make_task
 from nlkit.training import train
 
 
@@ -28,17 +30,24 @@ def weights(
     epochs: int = 25,
     learning_rate: float = 6e-4,
     seed: int = 0,
+    history: Sequence[Record] | None = None,
     mode: str | None = None,
 ) -> widgets.Widget:
     """A panel that trains a method that weighs its examples, and shows whom it gives weight, while it trains and after.
 
-    method: one of those that weigh examples (see `weighing_methods`). The other arguments are those of `live.training`.
+    method: one of those that weigh examples (see `weighing_methods`). history: records of a run that you have made with
+    just these settings; the panel shows them until Start is pressed. The other arguments are those of `live.training`.
+
+    Raises a ValueError for what is not offered, and for a history that is not of such a run.
     """
     dataset = load(data) if isinstance(data, str) else data
     controls = {"method": choice("method", weighing_methods(), method)}
     controls |= task_controls(dataset, noise=noise, ratio=ratio, clean_per_class=clean_per_class, seed=seed)
     controls |= training_controls(epochs=epochs, learning_rate=learning_rate)
-    return WeightsPanel(dataset, controls, mode)
+    task = make_task(dataset, **task_settings(values_of(controls)))
+    if history is not None:
+        _check_weights(check_history(method, history), task)
+    return WeightsPanel(dataset, task, controls, history, mode)
 
 
 @functools.cache
@@ -53,12 +62,20 @@ def weighing_methods() -> tuple[str, ...]:
 class WeightsPanel(RunPanel):
     """See `weights`."""
 
-    def __init__(self, dataset: Dataset, controls: dict[str, widgets.Widget], mode: str | None):
-        self._dataset = dataset
+    def __init__(
+        self,
+        dataset: Dataset,
+        task_at_first: Task,
+        controls: dict[str, widgets.Widget],
+        history: Sequence[Record] | None,
+        mode: str | None,
+    ):
+        self._task_at_first = task_at_first
         self.look_at = whole_slider("look at epoch", 1, 1, 1)
         self.look_at.disabled, self._follows = True, False
         self.painter = Driver(_paint, self.show, self.on_painted, mode=mode, delay=0, patient=True)
-        super().__init__("weights", dataset, controls, below=[rows([self.look_at])], mode=mode)
+        histories = {} if history is None else {controls["method"].value: history}
+        super().__init__("weights", dataset, controls, below=[self.look_at], histories=histories, mode=mode)
         self.drivers = (self.driver, self.painter)
         on_change([self.look_at], self.look_back)
 
@@ -67,9 +84,7 @@ class WeightsPanel(RunPanel):
 
     def figure(self) -> plots.Figure:
         history = self.current[0].history if self.current else []
-        if self.task is None:
-            return plots.weights_now([], make_task(self._dataset, **task_settings(values_of(self.controls))))
-        return plots.weights_now(history, self.task)
+        return plots.weights_now(history, self.task or self._task_at_first)
 
     def draw(self) -> None:
         super().draw()
@@ -95,7 +110,18 @@ class WeightsPanel(RunPanel):
         with self.driver.lock:
             if self._follows or self.driver.busy or not self.current or not self.current[0].history:
                 return
-            self.painter.start((list(self.current[0].history), self.task, self.look_at.value))
+            task = self.task or self._task_at_first
+            self.painter.start((list(self.current[0].history), task, self.look_at.value))
+
+
+def _check_weights(history: Sequence[Record], task: Task) -> None:
+    weights = history[-1].example_weights
+    if weights is None or len(weights) != len(task.wrong):
+        found = "no weights of examples" if weights is None else f"weights of {len(weights):,} examples"
+        raise ValueError(
+            f"history has {found}; it must come from a method that weighs examples, trained with the settings that "
+            f"this panel starts with, on {len(task.wrong):,} noisy examples"
+        )
 
 
 def _paint(what):

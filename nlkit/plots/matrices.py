@@ -67,6 +67,7 @@ def _empty_overview(task: Task) -> QuickFigure:
         _draw_matrix(ax, empty, task.class_names, title, numbers=False, every=every)
     ax.set_ylabel("")
     figure.add_axes((0.76, 0.09, 0.23, 0.37)).axis("off")
+    figure.text(0.99, 0.02, "✗ given (true)", color=text_color(KINDS_OF_LABEL["wrong"].color), fontsize=11, ha="right")
     return figure
 
 

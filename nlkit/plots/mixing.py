@@ -35,7 +35,7 @@ def mentormix_steps(
     above.set_title("1. weight: small losses count")
     below = figure.add_axes((0.01, 0.0, 0.98, 0.615))
     blends_told = _draw_blends(below, task, picks, partner, lam, v, columns=5)
-    figure.text(0.1, 0.63, "2. a partner, 3. a blend; 4. weight it again if asked", fontsize=13)
+    figure.text(0.1, 0.63, "2. a partner, 3. a blend; 4. weigh it again if asked", fontsize=13)
     figure.alt = f"{losses_told} {blends_told}"
     return figure
 

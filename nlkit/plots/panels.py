@@ -9,7 +9,7 @@ import matplotlib.lines
 import matplotlib.ticker
 import torch
 
-from nlkit.plots.examples import draw_labelled, label_room
+from nlkit.plots.examples import cell_size, draw_labelled, label_room
 from nlkit.plots.style import (
     KINDS_OF_LABEL,
     PANEL_DPI,
@@ -27,7 +27,18 @@ from nlkit.randomness import seeded_generator
 from nlkit.records import Record, best_record
 from nlkit.task import Task
 
-_EARLIER_LINES = ((0, (4, 2)), (0, (1, 1.4)), (0, (6, 2, 1, 2)), (0, (2, 3)))  # dashes that tell earlier runs apart
+# dashes that tell earlier runs of a method apart
+_EARLIER_LINES = (
+    (0, (4, 2)), (0, (1, 1.4)), (0, (6, 2, 1, 2)), (0, (2, 3)), (0, (9, 2)), (0, (4, 1.5, 1, 1.5, 1, 1.5)),
+)  # fmt: skip
+
+_LEGEND_ROW = 0.235  # inches
+_TO_COME = {
+    "test_accuracy": "how many test images it gets right:\na curve for each method grows here\nwhen training starts",
+    "given_accuracy": "how many labels\nit repeats as given,\nright and wrong ones",
+    "memorized": "how many wrong labels\nit has learned by heart:\nthe fewer, the better",
+}
+_KEY = "above: given label, ✗ if wrong (then true label); in the corner: weight"
 
 
 class Curve(NamedTuple):
@@ -44,17 +55,19 @@ def training_curves(
 ) -> Figure:
     """Runs as they grow: test accuracy above, below it the accuracy on given labels and the share that is memorized.
 
-    current: the runs at work, in the colours of their methods, with best and last point named. It may be empty.
+    current: the runs at work, in the colours of their methods, with best and last point named. Without any run, words
+        in the axes say what will be seen there.
     earlier: runs to compare with, faint, the latest last; their names are in the legend.
     epochs: how long the axis is at least. chance: the accuracy of guessing, in [0, 1], drawn for reference.
     """
-    legend_columns = 1 if any(len(run.name) > 24 for run in earlier) else 2
+    legend_columns = 1 if any(len(run.name) > 27 for run in earlier) else 2
     rows = -(-len(earlier) // legend_columns)  # of the legend
-    height = 4.6 + 0.27 * rows
+    below = _LEGEND_ROW * rows
+    height = 4.6 + below
     figure = Figure(figsize=(PANEL_WIDTH, height), dpi=PANEL_DPI)
 
     def place(left: float, bottom: float, width: float, tall: float):  # in inches, above the legend
-        box = left / PANEL_WIDTH, (bottom + 0.27 * rows) / height, width / PANEL_WIDTH, tall / height
+        box = left / PANEL_WIDTH, (bottom + below) / height, width / PANEL_WIDTH, tall / height
         return figure.add_axes(box)
 
     axes = {
@@ -62,13 +75,16 @@ def training_curves(
         "given_accuracy": place(0.45, 0.48, 2.3, 1.35),
         "memorized": place(3.5, 0.48, 2.3, 1.35),
     }
+    methods = [run.method for run in earlier]
+    dashes = [_EARLIER_LINES[methods[:i].count(m) % len(_EARLIER_LINES)] for i, m in enumerate(methods)]
     titles = ("test accuracy, %", "fits given labels, %", "wrong ones memorized, %")
     last = max([epochs, *(run.history[-1].epoch for run in [*current, *earlier] if run.history)])
     for (quantity, ax), title in zip(axes.items(), titles):
         percent_axis(ax, "")
         ax.set(title=title, ylabel="", xlim=(1 - 0.02 * last, 1.02 * last), yticks=range(0, 101, 25))
-        for place_in_list, run in enumerate(earlier):
-            line, style = _EARLIER_LINES[place_in_list % len(_EARLIER_LINES)], method_style(run.method)
+        ax.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(5, integer=True))
+        for run, line in zip(earlier, dashes):
+            style = method_style(run.method)
             x, y = [r.epoch for r in run.history], [100 * getattr(r, quantity) for r in run.history]
             ax.plot(x, y, color=style.color, linestyle=line, linewidth=1.3, alpha=0.55)
         for run in current:
@@ -78,10 +94,14 @@ def training_curves(
                     markevery=marker_every(x))  # fmt: skip
         ax.set_xlabel("" if quantity == "test_accuracy" else "epoch", labelpad=1)
     _name_ends(axes["test_accuracy"], current, chance, last)
+    if not any(run.history for run in [*current, *earlier]):
+        for (quantity, ax), middle in zip(axes.items(), (55, 50, 50)):
+            ax.text((1 + last) / 2, middle, _TO_COME[quantity], color=REFERENCE, ha="center", va="center",
+                    bbox={"facecolor": "white", "linewidth": 0})  # fmt: skip
     handles = [
         matplotlib.lines.Line2D([], [], color=method_style(run.method).color, alpha=0.7,
-                                linestyle=_EARLIER_LINES[i % len(_EARLIER_LINES)])
-        for i, run in enumerate(earlier)
+                                linestyle=line)
+        for run, line in zip(earlier, dashes)
     ]  # fmt: skip
     if earlier:
         figure.legend(handles, [run.name for run in earlier], loc="lower left", bbox_to_anchor=(0.03, 0),
@@ -111,7 +131,10 @@ def _name_ends(ax, current: Sequence[Curve], chance: float | None, last: int) ->
 def _tell(current: Sequence[Curve], earlier: Sequence[Curve]) -> str:
     runs = [run for run in current if run.history]
     if not runs:
-        return "Empty axes for test accuracy, agreement with given labels and memorized wrong labels by epoch."
+        return (
+            "Empty axes for test accuracy, agreement with given labels and memorized wrong labels by epoch: a curve "
+            "for each method grows here when training starts."
+        )
     told = "; ".join(
         f"{run.name}: test accuracy {run.history[-1].test_accuracy:.1%} after epoch {run.history[-1].epoch}, "
         f"best {best_record(run.history).test_accuracy:.1%}, memorized {run.history[-1].memorized:.0%}"
@@ -133,7 +156,7 @@ def weights_now(history: Sequence[Record], task: Task, *, epoch: int | None = No
     weights = history[epoch - 1].example_weights if epoch else torch.ones(len(wrong))
     shares = [task.realized_ratio, *(record.extra["weight_on_wrong"] for record in history)]  # from epoch 0
     long = label_room(task) > 0.5  # names of classes take room, above images and beside each other
-    columns, tall = (6, 3.1) if long else (8, 2.1)
+    columns, tall = (6, 3.2) if long else (8, 2.05)
     height = tall + 2.4
     figure = Figure(figsize=(PANEL_WIDTH, height), dpi=PANEL_DPI)
     bottom, above = (tall + 0.55) / height, 1.5 / height
@@ -142,17 +165,16 @@ def weights_now(history: Sequence[Record], task: Task, *, epoch: int | None = No
     mixed = torch.randperm(len(weights), generator=seeded_generator(task.seed, "equal weights"))  # else class by class
     order = mixed[weights[mixed].argsort(descending=True, stable=True)]
     shown = torch.stack([order[:columns], order[-columns:].flip(0)])
-    ax = figure.add_axes((0.09, 0.0, 0.9, tall / height))
+    ax = figure.add_axes((0.09, 0.25 / height, 0.9, (tall - 0.25) / height), anchor="N")
+    figure.text(0.02, 0.06 / height, _KEY, fontsize=11)
     draw_labelled(ax, task, shown, fontsize=12)
-    height, width = task.images.shape[-2:]
-    bottom, top = ax.get_ylim()
+    (height, width), (step_y, step_x) = task.images.shape[-2:], cell_size(task)
+    box = {"facecolor": "white", "alpha": 0.85, "pad": 1, "linewidth": 0}
     for row, name in enumerate(("most", "least")):
-        middle = (row + 0.36) * (bottom - top + 0.04 * height) / 2
-        ax.text(-0.12 * width, middle, name, ha="right", va="center")
+        ax.text(-0.12 * width, row * step_y + 0.5 * height, name, ha="right", va="center")
         for column, place in enumerate(shown[row].tolist()):
-            step = ax.get_xlim()[1] / columns
-            ax.text(column * step + 0.95 * width, middle + 0.46 * height, f"{weights[place]:.1f}", ha="right",
-                    va="bottom", bbox={"facecolor": "white", "alpha": 0.85, "pad": 1, "linewidth": 0})  # fmt: skip
+            corner = column * step_x + 0.92 * width, row * step_y + 0.94 * height
+            ax.text(*corner, f"{weights[place]:.1f}", ha="right", va="bottom", bbox=box)
     most, least = wrong[shown].sum(1).tolist()
     figure.alt = (
         f"Weights in epoch {epoch}: {shares[0]:.0%} of the labels are wrong, and they carry {shares[epoch]:.0%} of the "
@@ -180,7 +202,8 @@ def _draw_histogram(ax, weights: torch.Tensor, wrong: torch.Tensor, epoch: int) 
 def _draw_share(ax, shares: Sequence[float], epoch: int) -> None:
     style, x, percent = KINDS_OF_LABEL["wrong"], range(len(shares)), [100 * share for share in shares]
     ax.plot(x, percent, color=style.color, marker=style.marker, markevery=marker_every(x))
-    ax.plot(epoch, percent[epoch], "o", markersize=12, markerfacecolor="none", markeredgecolor=style.color)
+    ax.plot(epoch, percent[epoch], "o", markersize=12, markerfacecolor="none", markeredgecolor=style.color,
+            clip_on=False)  # fmt: skip
     ax.axhline(percent[0], color=REFERENCE, linestyle=":")
     percent_axis(ax, "")
     ax.set(title="weight on wrong ones, %", ylabel="", xlim=(-0.5, max(len(shares) - 0.5, 5)))
