@@ -16,7 +16,7 @@ test: .venv/test.installed
 
 # Run the course from top to bottom and keep what it printed; the pictures of the panels are kept, their controls are not.
 notebooks: .venv/test.installed
-	$(BIN)/python -m jupyter nbconvert --to notebook --execute --ExecutePreprocessor.store_widget_state=False --inplace notebooks/*.ipynb
+	$(BIN)/python -m jupyter nbconvert --to notebook --execute --ExecutePreprocessor.store_widget_state=False --inplace notebooks/*.ipynb notebooks/exercises/*.ipynb
 
 # The students' exercises and the instructor's course, as two zips in dist/.
 exercises: .venv/instructor.installed
