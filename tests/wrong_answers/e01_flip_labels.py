@@ -28,7 +28,7 @@ def flip_labels(labels, ratio, num_classes, rng):
     return given
 
 
-# %% flip: the true labels overwritten -> count, places
+# %% flip: the true labels overwritten -> count, targets, places
 def flip_labels(labels, ratio, num_classes, rng):
     chosen = rng.choice(len(labels), round(ratio * len(labels)), replace=False)
     labels[chosen] = (labels[chosen] + rng.integers(1, num_classes, len(chosen))) % num_classes
