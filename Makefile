@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 # See nlkit/__init__.py: it must stand before torch is loaded, and tests may import torch first.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: lab test notebooks bench reproduce clean
+.PHONY: lab test notebooks exercises bench reproduce clean
 
 lab: .venv/lab.installed
 	$(BIN)/nlkit lab
@@ -16,7 +16,11 @@ test: .venv/test.installed
 
 # Run the course from top to bottom and keep what it printed. Of the panels, the pictures are kept, not the controls.
 notebooks: .venv/test.installed
-	NLKIT_PANELS=still $(BIN)/python -m jupyter nbconvert --to notebook --execute --ExecutePreprocessor.store_widget_state=False --inplace notebooks/*.ipynb
+	NLKIT_PANELS=still $(BIN)/python -m jupyter nbconvert --to notebook --execute --ExecutePreprocessor.store_widget_state=False --inplace notebooks/*.ipynb notebooks/exercises/*.ipynb
+
+# The students' exercises and the instructor's course, as two zips in dist/.
+exercises: .venv/instructor.installed
+	$(BIN)/python notebooks/exercises/build.py
 
 # Speed, side by side with what people would use instead: about ten minutes. It writes what benchmarks/run.py says.
 bench: .venv/test.installed

@@ -1,0 +1,266 @@
+"""The whole cycle with nbgrader, from generate to export, for good, empty, wrong and hostile work."""
+
+import csv
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections import defaultdict
+from pathlib import Path
+
+import nbformat
+import pytest
+from exercises import EXERCISES, FOLDER, MARKER, answers, cells, read, wrong_answers
+
+ROOT = FOLDER.parent.parent
+COMMANDS = re.findall(r"^nbgrader .+?(?=  )", (FOLDER / "for_instructors.md").read_text(encoding="utf-8"), re.MULTILINE)
+GRADE = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from build import course_api, succeed
+api = course_api(Path.cwd())
+for assignment in sorted(api.get_source_assignments()):
+    for student in sorted(api.get_submitted_students(assignment)):
+        succeed(api.autograde(assignment, student))
+        succeed(api.generate_feedback(assignment, student))
+"""
+
+
+@pytest.fixture(scope="module")
+def build():
+    sys.path.insert(0, str(FOLDER))
+    import build
+
+    yield build
+    sys.path.remove(str(FOLDER))
+
+
+@pytest.fixture(scope="module")
+def course(build, tmp_path_factory):
+    """A course with the students' versions of all exercises."""
+    folder = build.lay_out_course(tmp_path_factory.mktemp("course") / "course")
+    build.students_versions(folder)
+    return folder
+
+
+def released(course: Path, name: str) -> Path:
+    return course / "release" / name / f"{name}.ipynb"
+
+
+def submit(course: Path, student: str, name: str, given: dict[str, str]) -> None:
+    """Hand in the students' version with answers by grade id; the others stay as they were released."""
+    notebook = read(released(course, name))
+    for cell in notebook.cells:
+        cell.source = given.get(cell.metadata.get("nbgrader", {}).get("grade_id"), cell.source)
+    place = course / "submitted" / student / name
+    place.mkdir(parents=True)
+    nbformat.write(notebook, place / f"{name}.ipynb")
+
+
+def grades(course: Path) -> dict[str, dict[str, float]]:
+    """Student -> assignment -> score, of what `nbgrader export` writes."""
+    run(course, "nbgrader export")
+    scores = defaultdict(dict)
+    with (course / "grades.csv").open(newline="", encoding="utf-8") as stream:
+        for row in csv.DictReader(stream):
+            assert float(row["max_score"]) == 10
+            scores[row["student_id"]][row["assignment"]] = float(row["score"])
+    return scores
+
+
+def run(course: Path, command: str) -> str:
+    result = subprocess.run(
+        [sys.executable, "-m", *command.split()], cwd=course, capture_output=True, text=True, timeout=600, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout + result.stderr
+
+
+def feedback(course: Path, student: str, name: str) -> str:
+    return (course / "feedback" / student / name / f"{name}.html").read_text(encoding="utf-8")
+
+
+# Good, empty and wrong work on every exercise
+
+SLIPS = [EXERCISES[0], EXERCISES[4]]  # graded by nbgrader too, to see that it agrees with the tests of the checks
+
+
+@pytest.fixture(scope="module")
+def graded(course):
+    """The course after good and empty work on every exercise was graded, each in a process and a copy of its own."""
+    copies = {kind: shutil.copytree(course, course.parent / kind) for kind in ("solved", "empty")}
+    for exercise in EXERCISES:
+        submit(copies["solved"], "ada", exercise.stem, answers(exercise))
+        submit(copies["empty"], "bob", exercise.stem, {})
+    for exercise in SLIPS:
+        _, answer, _, written = wrong_answers(exercise)[0]
+        submit(copies["solved"], "eve", exercise.stem, answers(exercise) | {answer: written})
+    command = [sys.executable, "-c", GRADE, str(FOLDER)]
+    graders = [subprocess.Popen(command, cwd=c, stderr=subprocess.PIPE, text=True) for c in copies.values()]
+    for grader in graders:
+        _, log = grader.communicate(timeout=1200)
+        assert grader.returncode == 0, log
+    return copies
+
+
+def test_the_reference_solutions_get_full_marks(graded):
+    assert grades(graded["solved"])["ada"] == {exercise.stem: 10 for exercise in EXERCISES}
+
+
+def test_an_empty_submission_gets_nothing_and_is_told_so_kindly(graded):
+    assert grades(graded["empty"])["bob"] == {exercise.stem: 0 for exercise in EXERCISES}
+    for exercise in EXERCISES:
+        page = feedback(graded["empty"], "bob", exercise.stem)
+        assert page.count("Nothing is written here yet: this is where your answer goes.") >= 2
+        assert "NameError" not in page
+
+
+def test_a_slip_costs_the_points_of_its_check(graded):
+    for exercise in SLIPS:
+        slip, _, lost, _ = wrong_answers(exercise)[0]
+        points = sum(c.metadata["nbgrader"]["points"] for i, c in cells(exercise, "grade").items() if i in lost)
+        assert points and grades(graded["solved"])["eve"][exercise.stem] == 10 - points, slip
+        assert "Not yet: " in feedback(graded["solved"], "eve", exercise.stem)
+
+
+@pytest.mark.parametrize("exercise", EXERCISES, ids=lambda path: path.stem)
+def test_no_solution_and_no_hidden_test_is_in_the_students_version(course, exercise):
+    notebook = read(released(course, exercise.stem))
+    text = "\n".join(cell.source for cell in notebook.cells)
+    assert not re.search("SOLUTION|HIDDEN", text)
+    assert not any(cell.get("outputs") for cell in notebook.cells)
+    for source in cells(exercise, "solution").values():
+        for line in source.source.partition("### BEGIN SOLUTION\n")[2].partition("### END")[0].splitlines():
+            assert len(line.strip()) < 12 or line.strip() not in text, line
+    for source in cells(exercise, "grade").values():
+        hidden = source.source.partition("### BEGIN HIDDEN TESTS\n")[2].partition("### END")[0]
+        assert hidden and hidden not in text
+    assert text.count("raise NotImplementedError(") == len(answers(exercise))
+
+
+# Work that would stop a grader
+
+PROBE = {
+    "setup": ("from nlkit.exercises import expect", {"locked": True}),
+    "double-answer": (
+        "def double(x):\n    ### BEGIN SOLUTION\n    return 2 * x\n    ### END SOLUTION",
+        {"solution": True},
+    ),
+    "double": (
+        'expect("twice 2", double(2), 4, "add it to itself")\n'
+        '### BEGIN HIDDEN TESTS\nexpect("twice -3", double(-3), -6, "negative numbers")\n### END HIDDEN TESTS',
+        {"locked": True, "grade": True, "points": 4},
+    ),
+    "half-answer": ("def half(x):\n    ### BEGIN SOLUTION\n    return x / 2\n    ### END SOLUTION", {"solution": True}),
+    "half": (
+        'expect("half of 2", half(2), 1, "divide")\n'
+        '### BEGIN HIDDEN TESTS\nexpect("half of 3", half(3), 1.5, "no whole numbers")\n### END HIDDEN TESTS',
+        {"locked": True, "grade": True, "points": 6},
+    ),
+}  # fmt: skip
+GOOD = {grade_id: MARKER.sub("", PROBE[grade_id][0]) for grade_id in ("double-answer", "half-answer")}
+HOSTILE = {  # student: (what stands before the first answer, what is left of the points at least and at most)
+    "aa_loops_for_ever": ("def double(x):\n    while True:\n        pass", 6, 6),
+    "ab_loops_and_cannot_be_interrupted": (
+        "def double(x):\n    while True:\n        try:\n            while True:\n                pass\n"
+        "        except BaseException:\n            pass",
+        0,
+        0,
+    ),
+    "ac_exits": ("import os\n\n\ndef double(x):\n    os._exit(0)", 0, 0),
+    "ad_exits_politely": ("exit()", 0, 0),
+    "ae_raises_system_exit": ("import sys\n\n\ndef double(x):\n    sys.exit()", 6, 6),
+    "af_prints_megabytes": (
+        GOOD["double-answer"] + "\n\n\nprint('x' * 30_000_000)\nfor line in range(100_000):\n    print(line)",
+        10,
+        10,
+    ),
+    "ag_deletes_files": (
+        GOOD["double-answer"] + "\n\n\nimport os, shutil\nfor name in os.listdir():\n    os.remove(name)\n"
+        "shutil.rmtree(os.getcwd())",
+        10,
+        10,
+    ),
+    "ah_raises_on_import": ("import a_module_that_nobody_has", 6, 6),
+    "ai_warns": (GOOD["double-answer"] + "\n\n\nimport warnings\nwarnings.warn('it gets late')", 10, 10),
+}
+
+
+@pytest.fixture(scope="module")
+def probed(build, tmp_path_factory):
+    """A small course after the instructors' commands were run on good and hostile work, the good work graded last."""
+    folder = tmp_path_factory.mktemp("probe") / "course"
+    probe = nbformat.v4.new_notebook(metadata=read(EXERCISES[0]).metadata)
+    for grade_id, (source, marks) in PROBE.items():
+        marks = {"grade": False, "solution": False, "locked": False, "task": False} | marks
+        marks |= {"schema_version": 3, "grade_id": grade_id}
+        probe.cells.append(nbformat.v4.new_code_cell(source, id=grade_id, metadata={"nbgrader": marks}))
+    name = EXERCISES[0].stem  # so that the commands can be run to the letter
+    notebook = tmp_path_factory.mktemp("written") / f"{name}.ipynb"
+    nbformat.write(probe, notebook)
+    build.lay_out_course(folder, [notebook])
+    with (folder / "nbgrader_config.py").open("a", encoding="utf-8") as settings:
+        settings.write("c.ExecuteWhateverComes.timeout = 10\n")
+    generate, *others = COMMANDS
+    run(folder, generate)
+    for student, (written, _, _) in HOSTILE.items():
+        submit(folder, student, name, GOOD | {"double-answer": written})
+    submit(folder, "zoe", name, GOOD)
+    for command in others:
+        run(folder, command)
+    return folder
+
+
+def test_the_instructors_commands_are_the_whole_cycle():
+    assert [command.split()[1] for command in COMMANDS] == [
+        "generate_assignment",
+        "autograde",
+        "generate_feedback",
+        "export",
+    ]
+
+
+def test_hostile_work_is_graded_and_the_others_too(probed):
+    scores = {student: by_name[EXERCISES[0].stem] for student, by_name in grades(probed).items()}
+    assert scores.keys() == {*HOSTILE, "zoe"}
+    assert scores["zoe"] == 10
+    for student, (_, least, most) in HOSTILE.items():
+        assert least <= scores[student] <= most, (student, scores)
+
+
+def test_hostile_work_gets_feedback_that_says_what_happened(probed):
+    name = EXERCISES[0].stem
+    pages = {student: feedback(probed, student, name) for student in (*HOSTILE, "zoe")}
+    assert max(len(page) for page in pages.values()) < len(pages["zoe"]) + 200_000
+    assert "No reply from kernel" in pages["aa_loops_for_ever"]
+    assert "could not be stopped" in pages["ab_loops_and_cannot_be_interrupted"]
+    assert "exit() and the like" in pages["ac_exits"] and "exit() and the like" in pages["ad_exits_politely"]
+    assert "more than 20,000 characters" in pages["af_prints_megabytes"]
+    assert "a_module_that_nobody_has" in pages["ah_raises_on_import"]
+
+
+# The zips
+
+
+def test_the_zips_hold_what_their_readers_need(build, course, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(build, "students_versions", lambda folder: sorted(course.glob("release/*/*.ipynb")))
+    build.main(tmp_path / "dist")
+    assert str(tmp_path / "dist" / "nlkit-exercises.zip") in capsys.readouterr().out
+    with zipfile.ZipFile(tmp_path / "dist" / "nlkit-exercises.zip") as students:
+        names = {f"nlkit-exercises/{exercise.name}" for exercise in EXERCISES}
+        assert set(students.namelist()) == names | {"nlkit-exercises/README.md"}
+        for exercise in EXERCISES:
+            packed = students.read(f"nlkit-exercises/{exercise.name}")
+            assert packed == released(course, exercise.stem).read_bytes()
+    with zipfile.ZipFile(tmp_path / "dist" / "nlkit-course.zip") as instructors:
+        names = {f"nlkit-course/source/{exercise.stem}/{exercise.name}" for exercise in EXERCISES}
+        assert set(instructors.namelist()) == names | {"nlkit-course/README.md", "nlkit-course/nbgrader_config.py"}
+        assert instructors.read("nlkit-course/nbgrader_config.py") == (FOLDER / "nbgrader_config.py").read_bytes()
+
+
+def test_students_need_no_nbgrader(course):
+    for exercise in EXERCISES:
+        assert "import nbgrader" not in released(course, exercise.stem).read_text(encoding="utf-8")
+    assert "nbgrader" not in (ROOT / "nlkit" / "exercises.py").read_text(encoding="utf-8")
