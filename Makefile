@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 # See nlkit/__init__.py: it must stand before torch is loaded, and tests may import torch first.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: lab test notebooks bench clean
+.PHONY: lab test notebooks book bench clean
 
 lab: .venv/lab.installed
 	$(BIN)/nlkit lab
@@ -17,6 +17,10 @@ test: .venv/test.installed
 # Run the course from top to bottom and keep what it printed; the pictures of the panels are kept, their controls are not.
 notebooks: .venv/test.installed
 	$(BIN)/python -m jupyter nbconvert --to notebook --execute --ExecutePreprocessor.store_widget_state=False --inplace notebooks/*.ipynb
+
+# The course, the guide and the glossary as a website in build/book, to read without Python and without network.
+book: .venv/book.installed
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet book build/book
 
 # Speed, side by side with what people would use instead: about ten minutes. It writes what benchmarks/run.py says.
 bench: .venv/test.installed

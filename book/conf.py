@@ -1,6 +1,6 @@
 """The book: the executed notebooks, the guide and the glossary as a static site that asks nobody outside.
 
-`make book` builds it. Nothing is run: the notebooks stand here as they were kept, and the pictures in place of the panels.
+`make book` builds it. Nothing is run: the notebooks stand here as they were kept, with pictures in place of the panels.
 """
 
 import shutil
@@ -16,8 +16,8 @@ language = "en_GB"
 html_title = "Learning with noisy labels"
 html_theme = "furo"
 html_static_path = ["_static"]
-html_css_files = ["book.css"]
-html_copy_source = html_show_sourcelink = False
+html_css_files, html_js_files = ["book.css"], ["book.js"]
+html_copy_source = html_show_sourcelink = html_use_index = False
 html_theme_options = {
     # The theme's own grey of the code's line of words and of captions is too pale for WCAG 2 AA.
     "light_css_variables": {"color-foreground-muted": "#5a5c63", "color-brand-primary": "#00598c",

@@ -1,4 +1,4 @@
-"""What the chapters need beyond what stands in the notebooks: alternative text of pictures, and links to the glossary."""
+"""What the chapters need beyond what stands in the notebooks: alternative text of pictures, links to the glossary."""
 
 import base64
 import hashlib
@@ -10,12 +10,21 @@ from pathlib import Path, PurePosixPath
 from docutils import nodes
 from sphinx import addnodes
 from sphinx.application import Sphinx
+from sphinx.writers.html5 import HTML5Translator
 
-_NOT_IN = (nodes.title, nodes.reference, nodes.literal, nodes.literal_block, nodes.math, nodes.raw, addnodes.pending_xref)
+_NO_PROSE = (
+    nodes.title,
+    nodes.reference,
+    nodes.literal,
+    nodes.literal_block,
+    nodes.math,
+    nodes.raw,
+    addnodes.pending_xref,
+)
 
 
 def alternative_texts(notebook: Path) -> dict[str, str]:
-    """The alternative text of each picture that a notebook kept, by the SHA-256 of the picture, which names its file."""
+    """The alternative text of each picture that a notebook kept, by its SHA-256, which names the picture's file."""
     cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
     texts = {}
     for output in (output for cell in cells for output in cell.get("outputs", ())):
@@ -35,7 +44,7 @@ def link_first_uses(doctree: nodes.document, terms: list[str], docname: str) -> 
     """Turn the first use of each term in the running text, up to a plural s, into a link to the glossary."""
     left = {term.casefold(): term for term in terms}
     for text in list(doctree.findall(nodes.Text)):
-        if any(isinstance(parent, _NOT_IN) for parent in _parents(text)):
+        if any(isinstance(parent, _NO_PROSE) for parent in _parents(text)):
             continue
         parts, rest = [], text.astext()
         while left and (found := _any_of(left).search(rest)):
@@ -71,6 +80,16 @@ def complete_chapter(app: Sphinx, doctree: nodes.document) -> None:
     link_first_uses(doctree, glossary_terms(Path(app.srcdir) / "glossary.md"), docname)
 
 
+class Translator(HTML5Translator):
+    """Sphinx's own, but that a heading of the navigation says of which level it is, as screen readers need."""
+
+    def starttag(self, node, tagname, suffix="\n", empty=False, **attributes):
+        if attributes.get("ROLE") == "heading":
+            attributes["ARIA-LEVEL"] = "2"
+        return super().starttag(node, tagname, suffix, empty, **attributes)
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("doctree-read", complete_chapter)
+    app.set_translator("html", Translator)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -14,7 +14,7 @@ _ANGLES = {r"\langle": "⟨", r"\rangle": "⟩"}
 
 
 def mathml(latex: str, display: str) -> str:
-    """LaTeX as a <math> element. display: "inline" or "block". Raises a ValueError for what the converter leaves as it is."""
+    """LaTeX as a <math> element. display: "inline" or "block". ValueError for what the converter leaves as it is."""
     latex = re.sub(r"(\\[bB]igg?[lr]?\s*)(\\[lr]angle)", lambda found: found[1] + _ANGLES[found[2]], latex)
     made = convert(latex, display=display)
     if "\\" in made:
