@@ -12,10 +12,10 @@ sys.path.insert(0, str(HERE))
 
 project = "nlkit"
 author = copyright = "The nlkit authors"
-language = "en_GB"
 html_title = "Learning with noisy labels"
 html_theme = "furo"
 html_static_path = ["_static"]
+html_favicon = "_static/icon.svg"
 html_css_files, html_js_files = ["book.css"], ["book.js"]
 html_copy_source = html_show_sourcelink = html_use_index = False
 html_theme_options = {
