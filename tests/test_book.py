@@ -140,11 +140,11 @@ def read(site, address):
         page.on("pageerror", lambda error: errors.append(str(error)))
         while left:
             name = left.pop()
-            answer = page.goto(address + name)
             if name.endswith(".html"):
-                seen[name] = {"status": answer.status, **page.evaluate(SEEN), "violations": violations(page)}
-            else:
-                seen[name] = {"status": answer.status, "links": [], "ids": []}
+                status = page.goto(address + name).status
+                seen[name] = {"status": status, **page.evaluate(SEEN), "violations": violations(page)}
+            else:  # a picture, at full size
+                seen[name] = {"status": page.request.get(address + name).status, "links": [], "ids": []}
             inside = {urldefrag(url).url.removeprefix(address) for url in seen[name]["links"] if address in url}
             left += [other or "index.html" for other in inside if other not in seen and other not in left]
     assert not errors, errors
