@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 # See nlkit/__init__.py: it must stand before torch is loaded, and tests may import torch first.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: lab test notebooks exercises bench reproduce clean
+.PHONY: lab test notebooks exercises book bench reproduce clean
 
 lab: .venv/lab.installed
 	$(BIN)/nlkit lab
@@ -21,6 +21,10 @@ notebooks: .venv/test.installed
 # The students' exercises and the instructor's course, as two zips in dist/.
 exercises: .venv/instructor.installed
 	$(BIN)/python notebooks/exercises/build.py
+
+# The course, the guide and the glossary as a website in build/book, to read without Python and without network.
+book: .venv/book.installed
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet book build/book
 
 # Speed, side by side with what people would use instead: about ten minutes. It writes what benchmarks/run.py says.
 bench: .venv/test.installed

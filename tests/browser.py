@@ -280,6 +280,16 @@ def train_and_play(page, panel, ratio: str, methods: tuple[str, ...] = ()) -> No
     slider(panel, "noise ratio").locator(".widget-readout", has_text=ratio).wait_for()
 
 
+def violations(page) -> list[str]:
+    """What axe-core finds in the page against WCAG 2.1, levels A and AA: rule, and where."""
+    import axe_playwright_python
+
+    page.add_script_tag(path=Path(axe_playwright_python.__file__).parent / "axe.min.js")
+    found = page.evaluate("() => axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa']})")
+    assert len(found["passes"]) > 5  # it did look
+    return [f"{rule['id']}: {node['html']}" for rule in found["violations"] for node in rule["nodes"]]
+
+
 def error_outputs(page) -> int:
     """How many cells show an error, in view or not."""
     return page.evaluate(

@@ -17,6 +17,7 @@ from browser import (
     served,
     slider,
     tab_stops,
+    violations,
     wait_for_row,
 )
 
@@ -104,5 +105,6 @@ def test_the_app_shows_the_panels_without_code_and_asks_nobody_outside(page, tmp
         says(training, "stopped")
         assert page.locator("text=live.training").count() == 0 and slider(noise, "noise ratio").count() == 1
         assert page.locator("img:visible").count() == page.locator(".nlkit-panel").count()  # none twice
+        assert not violations(page)
         page.goto("about:blank")  # before the server ends, which the page would complain of
     assert not outside

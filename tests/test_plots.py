@@ -1,12 +1,14 @@
 """Pictures: that they are figures without pyplot, show what the data says, and can be read."""
 
 import dataclasses
+import io
 import sys
 
 import matplotlib.figure
 import pytest
 import torch
 from matplotlib.colors import to_rgb
+from PIL import Image
 
 from nlkit import METHODS, make_task, plots, train
 from nlkit.plots.examples import picks_by_class
@@ -28,7 +30,7 @@ def figures(task, history):
     return {
         "labelled_images": plots.labelled_images(task),
         "transition_matrices": plots.transition_matrices(
-            {"a": task.matrix, "b": task.realized_matrix}, task.class_names
+            {"a": task.matrix, "shades": torch.linspace(0, 1, 100).view(10, 10)}, task.class_names
         ),
         "noise_overview": plots.noise_overview(task),
         "memorization_curves": plots.memorization_curves(history, title="a run"),
@@ -197,12 +199,49 @@ def test_weights_stand_within_their_images_whatever_the_names_of_the_classes(mni
         assert all(frame.contains(*corner) for frame, corner in zip(frames, corners))
 
 
+def luminance(color) -> float:
+    linear = [((c + 0.055) / 1.055) ** 2.4 if c > 0.04045 else c / 12.92 for c in to_rgb(color)]
+    return sum(w * c for w, c in zip((0.2126, 0.7152, 0.0722), linear))
+
+
+def contrast(one, other) -> float:
+    """As WCAG 2 defines it: from 1, the same, to 21, black on white."""
+    dark, light = sorted((luminance(one), luminance(other)))
+    return (light + 0.05) / (dark + 0.05)
+
+
 def test_text_in_every_colour_can_be_read_on_white():
     for name in [*METHODS, "a method that the pictures have not heard of"]:
-        color = to_rgb(plots.text_color(plots.method_style(name).color))
-        linear = [((c + 0.055) / 1.055) ** 2.4 if c > 0.04045 else c / 12.92 for c in color]
-        luminance = sum(w * c for w, c in zip((0.2126, 0.7152, 0.0722), linear))
-        assert 1.05 / (luminance + 0.05) >= 4.45
+        assert contrast(plots.text_color(plots.method_style(name).color), "white") >= 4.45
+
+
+def test_every_text_can_be_read_on_what_is_behind_it(figures):
+    for name, figure in figures.items():
+        pixels = Image.open(io.BytesIO(figure.png())).convert("RGB")
+        for text in figure.findobj(matplotlib.text.Text):
+            box = text.get_window_extent()
+            place = box.x0, pixels.height - box.y1, box.x1, pixels.height - box.y0
+            inside = min(place[:2]) >= 0 and place[2] <= pixels.width and place[3] <= pixels.height
+            if not text.get_visible() or not text.get_text().strip() or not inside:  # ticks beyond axes are not drawn
+                continue
+            _, ground = max(pixels.crop(place).getcolors(1 << 20))  # most of a text's box is what is behind it
+            assert contrast(text.get_color(), [c / 255 for c in ground]) >= 4.5, (name, text.get_text())
+
+
+def test_lines_and_bars_stand_out_and_none_is_told_by_its_colour_alone(figures):
+    drawn = 0
+    for name, figure in figures.items():
+        for ax in figure.findobj(matplotlib.axes.Axes):
+            full = [line for line in ax.lines if (line.get_alpha() or 1) == 1]  # earlier runs are faint on purpose
+            steps = [patch for patch in ax.patches if isinstance(patch, matplotlib.patches.StepPatch)]
+            colors = [line.get_color() for line in full] + [step.get_edgecolor() for step in steps]
+            colors += [bar.get_facecolor() for bar in ax.patches if isinstance(bar, matplotlib.patches.Rectangle)]
+            assert all(contrast(color[:3] if len(color) == 4 else color, "white") >= 3 for color in colors), name
+            told = {(to_rgb(line.get_color()), line.get_linestyle(), line.get_marker()) for line in full}
+            told |= {(to_rgb(step.get_edgecolor()), step.get_linestyle(), "") for step in steps}
+            assert len({(line, marker) for _color, line, marker in told}) == len(told), name
+            drawn += len(told)
+    assert drawn > 20
 
 
 def test_a_reader_s_own_matplotlib_settings_change_nothing_and_are_kept(task):

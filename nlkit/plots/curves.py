@@ -161,8 +161,9 @@ def weights_part(history: Sequence[Record], task: Task, *, epochs: Sequence[int]
             share = 100 * torch.histogram(weights[mask], edges).hist / mask.sum()
             ax.stairs(share.tolist(), edges.tolist(), color=style.color, linestyle=style.line, linewidth=2.2)
             zero = 100 * (weights[mask] == 0).double().mean().item()
-            ax.text(0.97, 0.92 if kind == "right" else 0.76, f"{kind}: {zero:.0f} % at 0", color=style.color,
-                    transform=ax.transAxes, ha="right", va="top", fontsize=12)  # fmt: skip
+            place = {"transform": ax.transAxes, "ha": "right", "va": "top", "fontsize": 12}
+            height, color = 0.92 if kind == "right" else 0.76, text_color(style.color)
+            ax.text(0.97, height, f"{kind}: {zero:.0f} % at 0", color=color, **place)
         ax.set_title(f"epoch {epoch}")
         ax.set_xlabel("weight (1 = equal share)")
         ax.set_xticks(range(6), ["0", "1", "2", "3", "4", "5+"])

@@ -10,7 +10,7 @@ import matplotlib.patches
 import torch
 from torch import Tensor
 
-from nlkit.plots.style import KINDS_OF_LABEL, Figure, picture
+from nlkit.plots.style import KINDS_OF_LABEL, Figure, picture, text_color
 from nlkit.task import Task
 
 
@@ -54,7 +54,7 @@ def predictions_over_time(task: Task, picks: Sequence[int], predicted: Mapping[s
             said = int(classes[pick])
             kind = "right" if said == task.true[pick] else "wrong" if said == task.given[pick] else None
             text = task.class_names[said] + {"right": " ✓", "wrong": " ✗", None: ""}[kind]
-            color = KINDS_OF_LABEL[kind].color if kind else "#333333"
+            color = text_color(KINDS_OF_LABEL[kind].color if kind else "#333333")
             ax.text(column * step_x + 0.5 * width, y, text, ha="center", va="center", color=color)
     ax.set_ylim(height * (1.05 + 0.3 * len(predicted)), top_of_labels(task))
     ax.set_xlim(-1.5 * width, len(picks) * step_x)
@@ -135,7 +135,7 @@ def draw_labelled(ax, task: Task, picks: Tensor, fontsize: float = 13) -> None:
         label = f"✗ {name}{between}({true_name})" if wrong else name
         ax.text(left + width / 2, top - 0.04 * height, label, ha="center", va="bottom",
                 fontsize=fontsize if label_room(task) < 0.5 else 11, linespacing=1,
-                color=KINDS_OF_LABEL["wrong" if wrong else "right"].color)  # fmt: skip
+                color=text_color(KINDS_OF_LABEL["wrong" if wrong else "right"].color))  # fmt: skip
     ax.add_collection(matplotlib.collections.PatchCollection(
         frames, facecolor="none", edgecolor=[KINDS_OF_LABEL["wrong"].color if wrong else "#BBBBBB" for wrong in wrongs],
         linewidth=[3 if wrong else 1 for wrong in wrongs],

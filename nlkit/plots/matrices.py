@@ -9,7 +9,16 @@ import torch
 from torch import Tensor
 
 from nlkit.plots.examples import draw_labelled, picks_by_class
-from nlkit.plots.style import KINDS_OF_LABEL, PANEL_DPI, PANEL_WIDTH, Figure, QuickFigure, picture, text_color
+from nlkit.plots.style import (
+    KINDS_OF_LABEL,
+    PANEL_DPI,
+    PANEL_WIDTH,
+    Figure,
+    QuickFigure,
+    contrast_on_white,
+    picture,
+    text_color,
+)
 from nlkit.task import Task
 
 
@@ -86,10 +95,12 @@ def _draw_matrix(ax, matrix: Tensor, names: Sequence[str], title: str, numbers: 
     ax.set_title(f"{title}, %")
     ax.spines[:].set_visible(False)
     if numbers:
+        blues = ax.images[0].get_cmap()
         for i, j in itertools.product(range(len(names)), repeat=2):
             value = percent[i, j].item()
             if value >= 0.5:
-                ax.text(j, i, f"{value:.0f}", ha="center", va="center", color="white" if value > 55 else "black")
+                dark = contrast_on_white(blues(value / 100)[:3]) >= 4.5
+                ax.text(j, i, f"{value:.0f}", ha="center", va="center", color="white" if dark else "black")
 
 
 def _largest_wrong(matrix: Tensor) -> float:

@@ -1,6 +1,7 @@
 """The look of every picture: colours, sizes, the figure itself, and what several pictures draw alike.
 
-Colours are Okabe and Ito's, which colour-blind readers can tell apart; each has a marker or a line style of its own.
+Colours are Okabe and Ito's, which colour-blind readers can tell apart, with sky blue and orange darkened until a line
+stands out from white (a contrast of 3, as WCAG 2 asks); each has a marker or a line style of its own.
 """
 
 from __future__ import annotations
@@ -34,12 +35,12 @@ METHOD_STYLES = {
     "standard": Style("#000000", "o", "-"),
     "clean_only": Style("#009E73", "s", "-."),
     "reweight": Style("#CC79A7", "D", "-"),
-    "mixup": Style("#56B4E9", "v", ":"),
-    "mentornet": Style("#E69F00", "^", "--"),
+    "mixup": Style("#4A9BC8", "v", ":"),
+    "mentornet": Style("#C48700", "^", "--"),
     "mentormix": Style("#0072B2", "P", "-"),
     "forward": Style("#D55E00", "p", "-."),
-    "gce": Style("#E69F00", "h", ":"),
-    "elr": Style("#56B4E9", "*", "-"),
+    "gce": Style("#C48700", "h", ":"),
+    "elr": Style("#4A9BC8", "*", "-"),
 }
 KINDS_OF_NOISE = {
     "blue": Style("#0072B2", "o", "-"),
@@ -47,8 +48,8 @@ KINDS_OF_NOISE = {
 }
 SPARE_STYLES = [
     Style("#D55E00", "X", "-."),
-    Style("#56B4E9", "h", "--"),
-    Style("#E69F00", "*", ":"),
+    Style("#4A9BC8", "h", "--"),
+    Style("#C48700", "*", ":"),
     Style("#000000", "d", ":"),
 ]
 _END_LABEL = "end of a line"
@@ -80,12 +81,13 @@ def method_style(method: str) -> Style:
 def text_color(color: str) -> str:
     """The colour, darkened until text in it can be read on white (a contrast of 4.5, as WCAG 2 asks)."""
     rgb = matplotlib.colors.to_rgb(color)
-    while _contrast_on_white(rgb) < 4.5:
+    while contrast_on_white(rgb) < 4.5:
         rgb = tuple(0.95 * channel for channel in rgb)
     return matplotlib.colors.to_hex(rgb)
 
 
-def _contrast_on_white(rgb: tuple[float, float, float]) -> float:
+def contrast_on_white(rgb: tuple[float, float, float]) -> float:
+    """As WCAG 2 defines it: from 1 for white to 21 for black."""
     linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in rgb]
     return 1.05 / (0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] + 0.05)
 

@@ -1,0 +1,262 @@
+"""The book: built once without a warning, then read in Chromium, on a screen as wide as a phone's."""
+
+import functools
+import http.server
+import importlib.util
+import json
+import re
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from urllib.parse import urldefrag
+
+import nbformat
+import pytest
+import yaml
+from browser import running_chromium, violations
+from bs4 import BeautifulSoup
+from IPython.core.inputtransformer2 import TransformerManager
+from test_notebooks import NOTEBOOKS, load
+
+from book.course_pages import glossary_terms
+from book.links import install, links, open_elsewhere, repository
+from book.sphinx_mathml import mathml
+
+ROOT = Path(__file__).parent.parent
+PHONE = {"width": 390, "height": 844}
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The folder of the built book. A warning fails the build."""
+    folder = tmp_path_factory.mktemp("book")
+    command = [sys.executable, "-m", "sphinx", "--fail-on-warning", "--keep-going", "--quiet", "book", folder / "site"]
+    built = subprocess.run([*command, "-d", folder / "cache"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert built.returncode == 0, built.stderr
+    return folder / "site"
+
+
+@pytest.fixture(scope="module")
+def pages(site):
+    """Name of a page -> what stands in it."""
+    return {
+        path.relative_to(site).as_posix(): BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+        for path in site.rglob("*.html")
+    }
+
+
+# The pages as files
+
+
+def test_every_notebook_is_a_chapter_and_every_chapter_a_notebook(pages):
+    chapters = {Path(name).stem for name in pages if name.startswith("course/")}
+    assert chapters == {path.stem for path in NOTEBOOKS}
+    contents = pages["index.html"].select("article .toctree-wrapper a")
+    listed = [link["href"] for link in contents if link["href"].startswith("course/")]
+    assert listed == [f"course/{path.stem}.html" for path in NOTEBOOKS]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_a_chapter_shows_every_picture_with_its_words_and_no_dead_panel(path, pages):
+    chapter = pages[f"course/{path.stem}.html"]
+    outputs = [o for cell in load(path)["cells"] for o in cell.get("outputs", [])]
+    kept = [o["metadata"]["image/png"]["alt"] for o in outputs if "image/png" in o.get("data", {})]
+    assert [" ".join(img["alt"].split()) for img in chapter.select(".cell_output img")] == [
+        " ".join(alt.split()) for alt in kept
+    ]
+    assert "widget-view" not in str(chapter)
+    assert "find_spec" not in chapter.get_text()  # the cell that installs the kit elsewhere
+
+
+def test_nothing_is_asked_of_another_server(pages):
+    for name, page in pages.items():
+        sources = [t.get("src") for t in page.find_all(src=True)]
+        sources += [t["href"] for t in page.find_all("link", href=True)]
+        assert not [s for s in sources if s.startswith(("http", "//"))], name
+
+
+def test_the_glossary_is_sorted_and_each_entry_is_short(pages):
+    terms = [term.get_text().rstrip("¶") for term in pages["glossary.html"].select("dl.glossary > dt")]
+    assert sorted(glossary_terms(ROOT / "book" / "glossary.md")) == sorted(terms)
+    assert terms == sorted(terms, key=str.casefold) and len(set(terms)) == len(terms) >= 50
+    for entry in pages["glossary.html"].select("dl.glossary > dd"):
+        assert 60 < len(" ".join(entry.get_text().split())) < 420
+
+
+def test_the_first_use_of_a_term_leads_to_the_glossary(pages):
+    for chapter, term in (("01_label_noise", "transition-matrix"), ("02_memorization", "early-learning")):
+        found = pages[f"course/{chapter}.html"].select(f"a[href='../glossary.html#term-{term}']")
+        assert len(found) == 1
+
+
+def test_formulas_are_mathml_and_an_unknown_command_is_an_error():
+    made = BeautifulSoup(mathml(r"u_i = \big\langle a, \frac{b}{2} \big\rangle", "block"), "html.parser")
+    assert made.math["display"] == "block"
+    assert [t.get_text() for t in made.find("msub").children] == ["u", "i"]
+    assert [t.get_text() for t in made.find("mfrac").children] == ["b", "2"]
+    assert "⟨" in made.get_text() and "⟩" in made.get_text()
+    with pytest.raises(ValueError, match=r"\\nonsense"):
+        mathml(r"a \nonsense b", "inline")
+
+
+# The book in a browser
+
+
+@pytest.fixture(scope="module")
+def address(site):
+    """The address of the book on a server of this machine."""
+    quiet = type("Quiet", (http.server.SimpleHTTPRequestHandler,), {"log_message": lambda *_: None})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(quiet, directory=site)) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+SEEN = """() => ({
+    links: [...document.querySelectorAll('a[href]')].map(a => a.href),
+    ids: [...document.querySelectorAll('[id]')].map(e => e.id),
+    width: document.documentElement.scrollWidth,
+    text: [...document.querySelectorAll('article p, article li, article dd')]
+        .filter(e => e.textContent.trim()).map(e => parseFloat(getComputedStyle(e).fontSize)),
+    code: [...document.querySelectorAll('article pre, article table')]
+        .map(e => parseFloat(getComputedStyle(e).fontSize)),
+    cut: [...document.querySelectorAll('article table, article pre, article img, article math')].filter(e => {
+        if (e.getBoundingClientRect().right <= innerWidth) return false;
+        for (let box = e; box; box = box.parentElement)
+            if (['auto', 'scroll'].includes(getComputedStyle(box).overflowX)) return false;
+        return true;
+    }).map(e => e.outerHTML.slice(0, 100)),
+})"""
+
+
+@pytest.fixture(scope="module")
+def read(site, address):
+    """Every page, reached from the first by its links, as seen on a phone: name -> what was seen."""
+    seen, left, errors = {}, ["index.html"], []
+    with running_chromium() as chromium:
+        page = chromium.new_page(viewport=PHONE)
+        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        while left:
+            name = left.pop()
+            if name.endswith(".html"):
+                status = page.goto(address + name).status
+                seen[name] = {"status": status, **page.evaluate(SEEN), "violations": violations(page)}
+            else:  # a picture, at full size
+                seen[name] = {"status": page.request.get(address + name).status, "links": [], "ids": []}
+            inside = {urldefrag(url).url.removeprefix(address) for url in seen[name]["links"] if address in url}
+            left += [other or "index.html" for other in inside if other not in seen and other not in left]
+    assert not errors, errors
+    return seen
+
+
+@pytest.mark.browser
+def test_every_link_within_the_book_leads_to_a_page_and_a_place_on_it(site, address, read):
+    assert {p.relative_to(site).as_posix() for p in site.rglob("*.html")} - {"search.html"} <= read.keys()
+    followed = 0
+    for name, page in read.items():
+        assert page["status"] == 200, name
+        for url in page["links"]:
+            if url.startswith(address):
+                target, place = urldefrag(url.removeprefix(address))
+                assert not place or place in read[target or "index.html"]["ids"], (name, url)
+                followed += 1
+    assert followed > 100
+
+
+@pytest.mark.browser
+def test_it_reads_well_on_a_phone(read):
+    for name, page in read.items():
+        if name.endswith(".html"):
+            assert page["width"] <= PHONE["width"], name
+            assert not page["cut"], name
+            assert min(page["text"], default=16) >= 14 and min(page["code"], default=12) >= 11, name
+
+
+@pytest.mark.browser
+def test_nobody_is_kept_out(read):
+    for name, page in read.items():
+        assert not page.get("violations"), name
+
+
+@pytest.mark.browser
+def test_at_night_and_on_a_wide_screen_nobody_is_kept_out_either(chromium, address):
+    page = chromium.new_page(viewport={"width": 1280, "height": 900}, color_scheme="dark")
+    for name in ("index.html", f"course/{NOTEBOOKS[1].stem}.html", "glossary.html"):
+        page.goto(address + name)
+        assert not violations(page), name
+    page.close()
+
+
+@pytest.mark.browser
+def test_a_search_finds_a_term_and_leads_to_it(page, address):
+    page.goto(address + "index.html")
+    page.get_by_placeholder("Search").fill("memorization")
+    page.keyboard.press("Enter")
+    page.locator("#search-results .search-summary").first.wait_for()
+    page.locator("#search-results li a", has_text="2 · Memorization").first.click()
+    page.wait_for_url("**/course/02_memorization.html*")
+
+
+# Where the notebooks are opened elsewhere
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_a_notebook_opens_elsewhere_as_book_links_would_have_it(path):
+    notebook = nbformat.read(path, as_version=4)
+    again = nbformat.read(path, as_version=4)
+    open_elsewhere(again, path.name)
+    assert again == notebook, f"python book/links.py notebooks/{path.name}"
+    assert links(path.name) in notebook.cells[0].source and not notebook.cells[1].outputs
+
+
+def test_links_are_put_in_once_and_the_numbers_of_cells_go_on():
+    cells = [nbformat.v4.new_markdown_cell("# A title\n\nText."), nbformat.v4.new_code_cell("1 + 1", execution_count=1)]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    open_elsewhere(notebook, "a.ipynb")
+    once = json.dumps(notebook)
+    open_elsewhere(notebook, "a.ipynb")
+    assert json.dumps(notebook) == once
+    assert notebook.cells[0].source == f"# A title\n\n{links('a.ipynb')}\n\nText."
+    assert [cell.get("execution_count") for cell in notebook.cells] == [None, 1, 2]
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_the_first_cell_installs_the_kit_only_where_it_is_missing(there, monkeypatch):
+    asked = []
+    shell = type("Shell", (), {"run_line_magic": lambda _self, *what: asked.append(what)})()
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: object() if there else None)
+    exec(TransformerManager().transform_cell(install()), {"get_ipython": lambda: shell})
+    assert asked == ([] if there else [("pip", f'install --quiet "nlkit @ git+{repository()}"')])
+
+
+def test_binder_gets_the_same_versions_and_the_kit():
+    root = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
+    binder = yaml.safe_load((ROOT / "binder" / "environment.yml").read_text(encoding="utf-8"))
+    (pins,), (others,) = ([e["pip"] for e in env["dependencies"] if isinstance(e, dict)] for env in (root, binder))
+    index, *others = others
+    assert index.startswith("--extra-index-url ") and index.endswith("/cpu")
+    assert {re.sub(r"\+cpu$", "", pin) for pin in others} == set(pins) - {"-e .", "nbval==0.11.0"}
+    after = ROOT / "binder" / "postBuild"
+    assert after.stat().st_mode & 0o100 and "pip install --no-deps -e ." in after.read_text(encoding="utf-8")
+
+
+def test_the_readme_opens_the_course_on_binder_and_names_every_place():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    place = repository().removeprefix("https://github.com/")
+    assert f"https://mybinder.org/v2/gh/{place}/main?urlpath=lab/tree/notebooks" in readme
+    for name in ("JupyterLab", "Voilà", "VS Code", "Colab", "Binder", "JupyterHub"):
+        assert re.search(rf"^\| .*{name}.* \| .+ \|$", readme, flags=re.MULTILINE), name
+
+
+# The guide
+
+
+def test_the_table_of_the_guide_is_what_was_measured():
+    from benchmarks.classroom import GUIDE, LAB, RACES, RESULTS, table
+    from benchmarks.report import MARKS
+
+    measured = json.loads(RESULTS.read_text(encoding="utf-8"))
+    assert GUIDE.read_text(encoding="utf-8").partition(MARKS[0])[2].partition(MARKS[1])[0].strip() == table(measured)
+    assert {LAB, RACES, "01_label_noise"} <= measured["costs"].keys()
