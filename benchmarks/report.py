@@ -98,7 +98,7 @@ def readme_table(where: dict[str, object], rows: list[Row]) -> str:
         higher = by_name["reweighting", f"{name}, 128 clean", "higher"]
         mentormix = by_name["mentormix", name, "mentormix"]
         text.append(
-            f"| a step, `{name}` | {by_name['mentormix', name, 'standard'].median:.2g} ms, standard | reweighting: "
+            f"| a step, `{name}` | {_two_digits(by_name['mentormix', name, 'standard'].median)} ms, standard | reweighting: "
             f"{exact.ratio:.1f}; by `higher`: {higher.ratio:.1f}; MentorMix: {mentormix.ratio:.1f} |"
         )
     peak = max(row.median for row in rows if row.part == "footprint" and row.case == "peak memory")
@@ -108,6 +108,11 @@ def readme_table(where: dict[str, object], rows: list[Row]) -> str:
         f"measured {where['measured']['reweighting']} at the end (a load above 0 is other work).",
     ]
     return "\n".join(text)
+
+
+def _two_digits(value: float) -> str:
+    """As %.2g has it, without its exponents."""
+    return f"{float(f'{value:.2g}'):g}"
 
 
 def fill_readme(path: Path, content: str, marks: tuple[str, str] = MARKS) -> None:

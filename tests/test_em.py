@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional as F
 
 from nlkit import make_task, train
-from nlkit.methods.em import ExpectationMaximization, posterior
+from nlkit.methods.em import ExpectationMaximization, posterior, with_shared_diagonal
 from nlkit.models import build_model
 from nlkit.noise import pair_matrix
 from nlkit.optimizers import build_optimizer
@@ -99,6 +99,18 @@ def test_the_matrix_is_counted_over_the_last_steps():
         counted = method._transition(run, believed, labels)
     expected = torch.tensor([[(v + 1e-3 / 9) / (sum(row) + 3e-3 / 9) for v in row] for row in joint])
     torch.testing.assert_close(counted, expected.double(), rtol=1e-5, atol=1e-7)
+
+
+def test_at_first_all_classes_share_one_diagonal():
+    counted = torch.tensor([[0.8, 0.1, 0.1], [0.5, 0.2, 0.3], [0.3, 0.2, 0.5]], dtype=torch.float64)
+    shared = with_shared_diagonal(counted)
+    assert shared.tolist() == [pytest.approx([0.5, 0.25, 0.25]), pytest.approx([0.3125, 0.5, 0.1875]),
+                               pytest.approx([0.3, 0.2, 0.5])]  # fmt: skip
+    matrices = []
+    for progress in (0.1, 0.3):
+        run, method = a_run(clean=0, progress=progress), ExpectationMaximization(forward_until=0.2)
+        matrices.append(method._transition(run, counted, torch.tensor([0, 1, 2])))
+    assert len(set(matrices[0].diagonal().tolist())) == 1 and len(set(matrices[1].diagonal().tolist())) > 1
 
 
 def test_it_counts_the_matrix_of_pair_noise_and_beats_forward_correction(mnist5k):

@@ -23,7 +23,8 @@ T is told (`matrix`), or counted over the last epoch or so. Four things are not 
 A network that knows nothing explains nothing. So it first learns, for a part of the training called burn-in, from the
 clean set alone; or, without one, from the given labels as they are, of which it learns the right ones first. From such
 a start the E step may lose a whole class. Up to the part `forward_until` the network then learns by forward correction
-(forward.py) with the counted T: the same posterior, but of its own belief as it changes, and unsharpened.
+(forward.py) with the counted T: the same posterior, but of its own belief as it changes, and unsharpened. And as long,
+all classes share the mean of T's diagonal: a class that the network hardly knows yet would else not claim its own label.
 """
 
 from __future__ import annotations
@@ -102,7 +103,8 @@ class ExpectationMaximization:
         smooth = (
             self.state["joint"] + 1e-3 / run.num_classes**2
         )  # a class that was never taken explains all labels alike
-        return smooth / smooth.sum(1, keepdim=True)
+        counted = smooth / smooth.sum(1, keepdim=True)
+        return with_shared_diagonal(counted) if run.progress < self.forward_until else counted
 
     def _blended_loss(self, run: Run, images: Tensor, q: Tensor) -> Tensor:
         if self.alpha:
@@ -117,6 +119,13 @@ def posterior(believed: Tensor, transition: Tensor, labels: Tensor, temperature:
     """q (B, K) of the true classes: from p̄ (B, K), T (K, K) and the given labels (B,), sharpened below 1."""
     log_q = (believed.clamp(min=1e-8) * transition[:, labels].T.clamp(min=1e-8)).log()
     return (log_q / temperature).softmax(1)
+
+
+def with_shared_diagonal(matrix: Tensor) -> Tensor:
+    """T (K, K) with the mean of its diagonal for every class, and the rest of each row in its own proportions."""
+    shared = matrix.diagonal().mean()
+    others = matrix - matrix.diagonal().diag()
+    return others / others.sum(1, keepdim=True) * (1 - shared) + shared * torch.eye(len(matrix)).to(matrix)
 
 
 def _clean_loss(run: Run, size: int) -> Tensor:
