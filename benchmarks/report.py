@@ -97,9 +97,10 @@ def readme_table(where: dict[str, object], rows: list[Row]) -> str:
         exact = by_name["reweighting", f"{name}, 128 clean", "auto"]
         higher = by_name["reweighting", f"{name}, 128 clean", "higher"]
         mentormix = by_name["mentormix", name, "mentormix"]
+        standard = _two_digits(by_name["mentormix", name, "standard"].median)
         text.append(
-            f"| a step, `{name}` | {_two_digits(by_name['mentormix', name, 'standard'].median)} ms, standard | reweighting: "
-            f"{exact.ratio:.1f}; by `higher`: {higher.ratio:.1f}; MentorMix: {mentormix.ratio:.1f} |"
+            f"| a step, `{name}` | {standard} ms, standard | reweighting: {exact.ratio:.1f}; by `higher`: "
+            f"{higher.ratio:.1f}; MentorMix: {mentormix.ratio:.1f} |"
         )
     peak = max(row.median for row in rows if row.part == "footprint" and row.case == "peak memory")
     text += [

@@ -24,7 +24,7 @@ A network that knows nothing explains nothing. So it first learns, for a part of
 clean set alone; or, without one, from the given labels as they are, of which it learns the right ones first. From such
 a start the E step may lose a whole class. Up to the part `forward_until` the network then learns by forward correction
 (forward.py) with the counted T: the same posterior, but of its own belief as it changes, and unsharpened. And as long,
-all classes share the mean of T's diagonal: a class that the network hardly knows yet would else not claim its own label.
+all classes share the mean of T's diagonal: a class that the network hardly knows would else not claim its own label.
 """
 
 from __future__ import annotations
