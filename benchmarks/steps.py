@@ -22,6 +22,7 @@ BATCH = 128
 SHAPES = {"mlp": (1, 28, 28), "cnn": (1, 28, 28), "resnet32": (3, 32, 32)}
 OPTIMIZERS = {"mlp": "adam", "cnn": "adam", "resnet32": "momentum"}  # those of the networks' recipes
 CLEAN_BATCHES = {"mlp": (16, 32, 64, 128, 256, 512), "cnn": (16, 32, 128, 512), "resnet32": (16, 128, 512)}
+CALLS = "step with nothing to compute"
 ROUNDS = {"mlp": (40, 5), "cnn": (12, 1), "resnet32": (5, 1)}  # and steps in a row
 
 
@@ -120,16 +121,26 @@ def measure(names=tuple(SHAPES), shorten: int = 1) -> list[Row]:
     return rows
 
 
+def _one_unit_a_layer() -> nn.Module:
+    return nn.Sequential(
+        nn.Flatten(), nn.Linear(1, 1), nn.ReLU(), nn.Linear(1, 1), nn.ReLU(), nn.Linear(1, 10)
+    )  # the layers of the MLP
+
+
 def _against_products(name: str, rounds: int, each: int) -> list[Row]:
     bench = Bench(name, examples=1024)
     products = bench.products()
     options = {"standard": {}, "reweight": {}, "mentormix": {"percentile": 0.5}}
     steps = {method: bench.step(method, **options[method]) for method in products}
     sides = {("bare products", m): act for m, act in products.items()} | {("step", m): act for m, act in steps.items()}
+    if name == "mlp":
+        # The same calls on one pixel and one unit a layer: what is left is Python, autograd and torch's own call costs.
+        calls = Bench(name, (1, 1, 1), examples=1024, model=_one_unit_a_layer())
+        sides |= {(CALLS, method): calls.step(method, **options[method]) for method in products}
     taken = interleaved(sides, rounds, each=each)
     rows = []
     for method in products:
-        pair = {kind: taken[kind, method] for kind in ("bare products", "step")}
+        pair = {kind: times for (kind, of), times in taken.items() if of == method}
         rows += rows_of("floor", f"{name}, {method}", pair, "bare products")
     alone = {method: taken["bare products", method] for method in products}
     return rows + rows_of("floor", f"{name}, bare products alone", alone, "standard")
