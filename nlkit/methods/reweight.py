@@ -34,6 +34,7 @@ from torch.func import functional_call
 from torch.nn import functional as F
 from torch.optim import Optimizer
 
+from nlkit.batch_norm import OwnTangents
 from nlkit.checks import check_choice, check_flag, check_integer
 from nlkit.look_ahead import look_ahead, torch_eps
 from nlkit.run import Batch, Run, StepResult, normalize_weights, spare_buffers
@@ -84,7 +85,7 @@ def help_by_jvp(model: nn.Module, optimizer: Optimizer, noisy: Examples, clean: 
     """u (B,) by one forward-mode product, and the losses (B,) with their graph, out of the same forward pass."""
     images, labels = noisy
     direction = clean_direction(model, optimizer, clean)
-    with forward_ad.dual_level():
+    with forward_ad.dual_level(), OwnTangents():
         dual = {name: forward_ad.make_dual(p, direction[p]) for name, p in model.named_parameters()}
         outputs = functional_call(model, dual, (images,))
         losses, help_ = forward_ad.unpack_dual(F.cross_entropy(outputs, labels, reduction="none"))
