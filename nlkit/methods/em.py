@@ -71,21 +71,27 @@ class ExpectationMaximization:
         believed = evaluate(teacher, batch.originals).softmax(1)  # (B, K)
         transition = self._transition(run, believed, batch.labels)
         if run.progress < self.burn_in:
-            if len(run.clean_labels):
-                loss = _clean_loss(run, len(batch.labels))
-            else:
-                loss = F.cross_entropy(run.model(batch.images), batch.labels)
+            images, labels = run.clean_batch(len(batch.labels)) if len(run.clean_labels) else batch[1:3]
+            loss = F.cross_entropy(run.model(images), labels)
+        elif run.progress < self.forward_until:
+            log_p, clean_loss = self._pass(run, batch.images)
+            explained = (log_p.exp().clamp(min=1e-8) @ transition).log()
+            loss = F.nll_loss(explained, batch.labels) + self.clean_weight * clean_loss
         else:
-            if run.progress < self.forward_until:
-                p = run.model(batch.images).softmax(1).clamp(min=1e-8)
-                loss = F.nll_loss((p @ transition).log(), batch.labels)
-            else:
-                q = posterior(believed, transition, batch.labels, self.temperature)
-                loss = self._blended_loss(run, batch.images, q)
-            if self.clean_weight and len(run.clean_labels):
-                loss = loss + self.clean_weight * _clean_loss(run, self.clean_batch_size)
+            q = posterior(believed, transition, batch.labels, self.temperature)
+            images, q = self._blend(run, batch.images, q)
+            log_p, clean_loss = self._pass(run, images)
+            loss = -(q * log_p).sum(1).mean() + self.clean_weight * clean_loss
         run.descend(loss)
         return StepResult(loss)
+
+    def _pass(self, run: Run, images: Tensor) -> tuple[Tensor, Tensor]:
+        """log p (B, K), and the loss on a clean batch (0 without one): one pass, since a norm is to see one batch."""
+        clean_images, labels = run.clean_batch(self.clean_batch_size if self.clean_weight else 0)
+        log_p, clean_log_p = (
+            run.model(torch.cat([images, clean_images])).log_softmax(1).split([len(images), len(labels)])
+        )
+        return log_p, F.nll_loss(clean_log_p, labels) if len(labels) else log_p.new_zeros(())
 
     def _transition(self, run: Run, believed: Tensor, labels: Tensor) -> Tensor:
         """T (K, K): as told, or as the predicted classes and given labels of the last steps have it."""
@@ -100,19 +106,18 @@ class ExpectationMaximization:
         decay = min(1 - len(labels) / run.num_examples, (1 + int(steps)) / (10 + int(steps)))
         self.state["joint"] = joint.lerp(self.state.get("joint", joint), decay)
         steps += 1
-        smooth = (
-            self.state["joint"] + 1e-3 / run.num_classes**2
-        )  # a class that was never taken explains all labels alike
+        smooth = self.state["joint"] + 1e-3 / run.num_classes**2  # a class never taken explains all labels alike
         counted = smooth / smooth.sum(1, keepdim=True)
         return with_shared_diagonal(counted) if run.progress < self.forward_until else counted
 
-    def _blended_loss(self, run: Run, images: Tensor, q: Tensor) -> Tensor:
-        if self.alpha:
-            partner = torch.randperm(len(q), generator=run.generator).to(q.device)
-            lam = draw_beta(self.alpha, len(q), run.generator).to(q)
-            lam = torch.maximum(lam, 1 - lam)
-            images, q = mix(images, partner, lam), q[partner].lerp(q, lam[:, None])
-        return -(q * run.model(images).log_softmax(1)).sum(1).mean()
+    def _blend(self, run: Run, images: Tensor, q: Tensor) -> tuple[Tensor, Tensor]:
+        """Images and posteriors, each blended with those of a partner; its own keep the larger share."""
+        if not self.alpha:
+            return images, q
+        partner = torch.randperm(len(q), generator=run.generator).to(q.device)
+        lam = draw_beta(self.alpha, len(q), run.generator).to(q)
+        lam = torch.maximum(lam, 1 - lam)
+        return mix(images, partner, lam), q[partner].lerp(q, lam[:, None])
 
 
 def posterior(believed: Tensor, transition: Tensor, labels: Tensor, temperature: float = 1.0) -> Tensor:
@@ -126,8 +131,3 @@ def with_shared_diagonal(matrix: Tensor) -> Tensor:
     shared = matrix.diagonal().mean()
     others = matrix - matrix.diagonal().diag()
     return others / others.sum(1, keepdim=True) * (1 - shared) + shared * torch.eye(len(matrix)).to(matrix)
-
-
-def _clean_loss(run: Run, size: int) -> Tensor:
-    images, labels = run.clean_batch(size)
-    return F.cross_entropy(run.model(images), labels)
