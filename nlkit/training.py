@@ -151,7 +151,7 @@ class _Trainer:
         }[self.algorithm.learns_from]
         # A method that learns from the clean set alone goes through it as often as it takes to see as many examples.
         visits = max(len(labels), len(task.given_labels))
-        losses, weights = [], torch.zeros(len(task.given_labels), device=task.device)
+        losses, weights = [], torch.zeros(len(labels), device=task.device)
         started, waited = time.perf_counter(), 0.0
         batches = self._batches(len(labels), visits)
         for done, index in enumerate(batches):
@@ -172,7 +172,7 @@ class _Trainer:
             waited += time.perf_counter() - left
         loss = torch.stack(losses).mean().item()  # waits for the device, so that the time below is all of it
         seconds = time.perf_counter() - started - waited
-        weighs = result.weights is not None
+        weighs, weights = result.weights is not None, weights[: len(task.wrong)]  # those of the noisy set
         yield Record(
             epoch=number,
             loss=loss,

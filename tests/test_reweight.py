@@ -224,28 +224,27 @@ def test_a_corrupted_clean_set_leads_the_weights_astray(mnist5k):
     assert share[0] > 0.65 > 0.55 > share[1]
 
 
-@pytest.mark.parametrize("engine", ["layers", "jvp"])
-def test_on_request_a_step_descends_the_clean_loss_too(engine):
-    """One step of SGD without momentum is the gradient itself: that of Σ w ℓ + L_clean."""
-    moves = {}
-    noisy, clean = examples(16, 1, torch.float64), examples(12, 2, torch.float64)
-    for learn_clean in (False, True):
-        model = build_model("mlp", SHAPE, CLASSES, seed=3).double()
-        before = [p.detach().clone() for p in model.parameters()]
-        run = Run(
-            model, torch.optim.SGD(model.parameters(), lr=1.0), *clean, seeded_generator(0, "method"), CLASSES, 28
-        )
-        result = Reweight(engine, clean_batch_size=12, learn_clean=learn_clean).step(
-            run, Batch(torch.arange(16), *noisy)
-        )
-        moves[learn_clean] = [b - p.detach() for b, p in zip(before, model.parameters())], result
-    model = build_model("mlp", SHAPE, CLASSES, seed=3).double()
-    clean_loss = F.cross_entropy(model(clean[0]), clean[1])
-    expected = torch.autograd.grad(clean_loss, list(model.parameters()))
-    (without, plain), (with_clean, both) = moves[False], moves[True]
-    torch.testing.assert_close([a - b for a, b in zip(with_clean, without)], list(expected))
-    torch.testing.assert_close(both.loss.detach() - plain.loss.detach(), clean_loss.detach())
-    assert torch.equal(plain.weights, both.weights)
+def test_on_request_the_clean_examples_are_weighed_and_learned_from_too(mnist5k):
+    """The same as a task whose noisy set has the clean examples at its end, with the same clean set beside it."""
+    from dataclasses import replace
+
+    task = make_task(mnist5k, ratio=0.8, clean_per_class=20, device="cpu")
+    pool = replace(
+        task,
+        images=torch.cat([task.images, task.clean_images]),
+        given=torch.cat([task.given, task.clean_labels]),
+        true=torch.cat([task.true, task.clean_labels]),
+        index=torch.cat([task.index, task.index[-200:]]),
+        wrong=torch.cat([task.wrong, torch.zeros(200, dtype=torch.bool)]),
+    )
+    both = list(train(task, "reweight", epochs=2, learn_clean=True))
+    expected = list(train(pool, "reweight", epochs=2))
+    assert [r.loss for r in both] == [r.loss for r in expected]
+    assert [r.test_accuracy for r in both] == [r.test_accuracy for r in expected]
+    assert torch.equal(both[-1].example_weights, expected[-1].example_weights[: len(task.wrong)])
+    without = list(train(task, "reweight", epochs=2))
+    assert both[-1].loss != without[-1].loss
+    assert both[-1].extra["weight_on_right"] + both[-1].extra["weight_on_wrong"] == pytest.approx(1)
 
 
 def test_the_fast_engine_and_higher_train_alike(mnist5k):

@@ -21,8 +21,8 @@ batch, and the product is exact all the same: it is the derivative of all losses
 The engine "layers" takes the same inner product layer by layer, for networks in which no example sees another; there
 it is faster. "auto" takes it where it can.
 
-In the paper the clean set guides the weights and is never trained on. `learn_clean` adds the loss of the step's clean
-batch to what is learned, with as much weight as all noisy examples together: L = Σ_i w_i ℓ_i(θ) + L_clean(θ).
+In the paper the clean set guides the weights and is never trained on. With `learn_clean` its examples are among those
+that are weighed and learned from, as in the baseline, which trains on the two sets together.
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ class Reweight:
     def __init__(self, engine: str = "auto", clean_batch_size: int = 128, learn_clean: bool = False):
         check_choice("engine", engine, ENGINES)
         self.engine = engine
-        self.learn_clean = check_flag("learn_clean", learn_clean)
+        if check_flag("learn_clean", learn_clean):
+            self.learns_from = "noisy and clean"
         self.clean_batch_size = check_integer("clean_batch_size", clean_batch_size, 1)
 
     def step(self, run: Run, batch: Batch) -> StepResult:
@@ -57,9 +58,6 @@ class Reweight:
         help_, losses = ENGINES[self.engine](run.model, run.optimizer, (batch.images, batch.labels), clean)
         weights = normalize_weights(help_)
         loss = (weights * losses).sum()
-        if self.learn_clean:
-            clean_images, clean_labels = clean
-            loss = loss + F.cross_entropy(run.model(clean_images), clean_labels)
         run.descend(loss)
         return StepResult(loss, weights)
 

@@ -47,7 +47,7 @@ def beside_published(
         percent_axis(ax, "accuracy" if ax is axes[0] else "")
         if ax is not axes[0]:
             ax.set_ylabel("")
-        ax.set_xlabel("epoch (rings: published)")
+        ax.set_xlabel("epoch (rings: published)" if published else "epoch")
         ax.set_title(panel)
     figure.suptitle(title, x=0.01, ha="left")
     figure.alt = "Accuracy by epoch, from first to last. " + "; ".join(told) + "."

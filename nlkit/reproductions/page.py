@@ -22,7 +22,7 @@ STYLES: dict[str, Style] = {
 }
 PARTS = {
     "mnist": "The tutorial's experiment on all of MNIST: 80 % noise, 500 clean",
-    "mnist5k": "The same comparison on 5,000 digits",
+    "mnist5k": "The comparison on 5,000 digits: 80 % noise, 500 clean",
 }
 CSS = """
 :root { color-scheme: light }
