@@ -12,7 +12,7 @@ lab: .venv/lab.installed
 	$(BIN)/nlkit lab
 
 test: .venv/test.installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile
 
 # Run the course from top to bottom and keep what it printed. Of the panels, the pictures are kept, not the controls.
 notebooks: .venv/test.installed
