@@ -39,8 +39,8 @@ class Trial:
     def run(self, **settings: object) -> Result:
         return self.train(Experiment(seed=self.seed, device=self.device, **settings))
 
-    def task(self, **settings: object) -> Task:
-        return make_task("mnist5k", seed=self.seed, device=self.device, **settings)
+    def task(self, data: str = "mnist5k", **settings: object) -> Task:
+        return make_task(data, seed=self.seed, device=self.device, **settings)
 
 
 # 01: label noise. The digits themselves are enough.

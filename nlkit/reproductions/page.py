@@ -129,7 +129,7 @@ def _rows(curves: dict, with_published: bool) -> str:
             _text(f"{row['row']}"),
             _text(in_percent(row["final"])) + (f"<small>published {100 * was['test'][25]:.1f}</small>" if was else ""),
             _text(in_percent(row["best"])) + (f"<small>published {100 * was['best']:.0f}</small>" if was else ""),
-            f"{row['seconds'].mean:.2f}" + (f"<small>published {was['seconds']:.1f} (GPU)</small>" if was else ""),
+            f"{row['seconds']:.2f}" + (f"<small>published {was['seconds']:.1f} (GPU)</small>" if was else ""),
             _text(f"{in_percent(lead, signed=True)} points") if lead else "",
         ))  # fmt: skip
     return _table(head, rows, numbers=(1, 2, 3, 4))
