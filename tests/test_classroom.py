@@ -95,7 +95,7 @@ SLIPS = [EXERCISES[0], EXERCISES[4]]  # graded by nbgrader too, to see that it a
 
 @pytest.fixture(scope="module")
 def graded(course):
-    """The course after good and empty work on every exercise was graded, each in a process and a copy of its own."""
+    """Courses in which good and empty work on every exercise was graded, each in its own process; and the grades."""
     copies = {kind: shutil.copytree(course, course.parent / kind) for kind in ("solved", "empty")}
     for exercise in EXERCISES:
         submit(copies["solved"], "ada", exercise.stem, answers(exercise))
@@ -108,27 +108,29 @@ def graded(course):
     for grader in graders:
         _, log = grader.communicate(timeout=1200)
         assert grader.returncode == 0, log
-    return copies
+    return {kind: (folder, grades(folder)) for kind, folder in copies.items()}
 
 
 def test_the_reference_solutions_get_full_marks(graded):
-    assert grades(graded["solved"])["ada"] == {exercise.stem: 10 for exercise in EXERCISES}
+    assert graded["solved"][1]["ada"] == {exercise.stem: 10 for exercise in EXERCISES}
 
 
 def test_an_empty_submission_gets_nothing_and_is_told_so_kindly(graded):
-    assert grades(graded["empty"])["bob"] == {exercise.stem: 0 for exercise in EXERCISES}
+    folder, scores = graded["empty"]
+    assert scores["bob"] == {exercise.stem: 0 for exercise in EXERCISES}
     for exercise in EXERCISES:
-        page = feedback(graded["empty"], "bob", exercise.stem)
+        page = feedback(folder, "bob", exercise.stem)
         assert page.count("Nothing is written here yet: this is where your answer goes.") >= 2
         assert "NameError" not in page
 
 
 def test_a_slip_costs_the_points_of_its_check(graded):
+    folder, scores = graded["solved"]
     for exercise in SLIPS:
         slip, _, lost, _ = wrong_answers(exercise)[0]
         points = sum(c.metadata["nbgrader"]["points"] for i, c in cells(exercise, "grade").items() if i in lost)
-        assert points and grades(graded["solved"])["eve"][exercise.stem] == 10 - points, slip
-        assert "Not yet: " in feedback(graded["solved"], "eve", exercise.stem)
+        assert points and scores["eve"][exercise.stem] == 10 - points, slip
+        assert "Not yet: " in feedback(folder, "eve", exercise.stem)
 
 
 @pytest.mark.parametrize("exercise", EXERCISES, ids=lambda path: path.stem)

@@ -6,6 +6,8 @@ from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbconvert.preprocessors import ClearMetadataPreprocessor
 from nbformat.v4 import new_output
 from nbgrader.preprocessors import AssignLatePenalties, CheckCellMetadata, Execute, LimitOutput, SaveAutoGrades
+from nbgrader.utils import is_grade, is_locked
+from traitlets import default
 
 MOST_OUTPUT = 20_000  # characters that a cell may print; what comes after them is left out
 
@@ -15,7 +17,12 @@ class ExecuteWhateverComes(Execute):
 
     It works in an empty folder of its own, which is then thrown away. Where its kernel dies or can't be interrupted,
     that cell and those after it get an error in place of a result, and so no points; what ran before keeps its points.
+    The exercise's own cells may take ten times as long as others: on a busy machine, `import torch` alone is slow.
     """
+
+    @default("timeout_func")
+    def _seconds(self):
+        return lambda cell: self.timeout * (10 if is_locked(cell) and not is_grade(cell) else 1)
 
     def preprocess(self, nb, resources=None, km=None):
         self.ended, self.printed = "", 0
