@@ -11,13 +11,14 @@ import pytest
 from nlkit import Experiment, cli, make_task, train
 from nlkit.checks import DataError
 from nlkit.claims import CLAIMS
+from nlkit.intervals import in_percent
 from nlkit.reproductions import Outcome, Report, Study, stored_report
 from nlkit.reproductions.full_size import MEASURES as FULL_SIZE
 from nlkit.reproductions.full_size import ROWS, SETTING, summary
 from nlkit.reproductions.page import page, strip
 from nlkit.reproductions.report import STORED, load_report
 from nlkit.reproductions.study import ALL_MEASURES
-from nlkit.reproductions.tables import in_percent, terminal
+from nlkit.reproductions.tables import terminal
 
 
 def reproduce(capsys, *arguments) -> tuple[int, str, str]:

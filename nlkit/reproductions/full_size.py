@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nlkit.intervals import Interval, mean_interval
+from nlkit.intervals import over_seeds
 from nlkit.reproductions.measures import Measure, Trial
 from nlkit.sweep import Result
 
@@ -89,16 +89,12 @@ def summary(curves: Mapping[str, Mapping[str, object]]) -> list[dict[str, object
             "row": name,
             "epochs": len(curve["test"][0]),
             "published": PUBLISHED.get(name),
-            "final": _interval(last(name)),
-            "best": _interval([max(run) for run in curve["test"]]),
-            "seconds": _interval(curve["seconds"]),
+            "final": over_seeds(last(name)),
+            "best": over_seeds([max(run) for run in curve["test"]]),
+            "seconds": over_seeds(curve["seconds"]),
             "lead": None
             if name == AGAINST or AGAINST not in curves
-            else _interval([ours - theirs for ours, theirs in zip(last(name), last(AGAINST))]),
+            else over_seeds([ours - theirs for ours, theirs in zip(last(name), last(AGAINST))]),
         }
         for name, curve in curves.items()
     ]
-
-
-def _interval(values: list[float]) -> Interval:
-    return mean_interval(values) if len(values) > 1 else Interval(values[0], float("nan"))
