@@ -43,12 +43,13 @@ def standings(sweep: Sweep, noise: str = NOISES[0][0], ratio: float = NOISES[0][
     known = {_key(result): result for result in sweep.results}
     found = []
     for row in ROWS:
-        at = NOISES[0] if row.part == "marks" else (noise, ratio)  # the marks have no noise, and are run once
+        unmoved = row.part == "marks" or row.method == "clean_only"  # they see no noise, and are run at one level
+        at = NOISES[0] if unmoved else (noise, ratio)
         experiments = (row.experiment(*at, seed) for seed in sorted({r.experiment.seed for r in sweep.results}))
         runs = {e.seed: known[repr(e)] for e in experiments if repr(e) in known}
         if runs:
             found.append(Standing(row, runs))
-    if all(standing.row.part == "marks" for standing in found):
+    if not any(r.experiment.noise == noise and r.experiment.ratio == ratio for r in sweep.results):
         raise ValueError(f"no run of this sweep has noise={noise!r}, ratio={ratio!r}")
     return {s.row.name: s for s in sorted(found, key=lambda s: s.final.mean, reverse=True)}
 

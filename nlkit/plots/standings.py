@@ -15,8 +15,8 @@ from nlkit.task import Task
 
 _TICKS = (0.1, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
 _TOLD = {
-    "nothing": (KINDS_OF_LABEL["wrong"], "told nothing"),
-    "50 clean a class": (KINDS_OF_LABEL["right"], "told 50 clean labels a class"),
+    "nothing": (Style("#D55E00", "^", "-"), "told nothing"),
+    "50 clean a class": (Style("#0072B2", "o", "-"), "told 50 clean labels a class"),
 }
 _MORE = (Style("#009E73", "s", "-"), "told something of the noise")
 
@@ -45,11 +45,12 @@ def leaderboard(board: Mapping[str, Standing], *, title: str = "") -> Figure:
         ax.annotate(f"told: {standing.row.knows}", (0, y), (-8, -8), ha="right", va="center", **beside, **knows)
         ax.annotate(in_percent(final), (1, y), (8, 0), ha="left", va="center", **beside)
     ends = [v for s in (*rows, *marks) for v in (s.final.mean, s.best.mean)]
-    for height, mark in enumerate(marks):
+    for side, mark in enumerate(sorted(marks, key=lambda s: s.final.mean)):
         at = _of_errors(mark.final.mean)
-        ax.axvline(at, color=REFERENCE, linestyle=(":", "--")[height % 2], zorder=0, linewidth=1.8)
-        place = {"xycoords": ("data", "axes fraction"), "ha": "right", "va": "bottom", "annotation_clip": False}
-        ax.annotate(f"{mark.row.name} {100 * mark.final.mean:.1f} ", (at, 1 + 0.33 * height / len(rows)), **place)
+        ax.axvline(at, color=REFERENCE, linestyle=("--", ":")[side % 2], zorder=0, linewidth=1.8)
+        place = {"xycoords": ("data", "axes fraction"), "va": "bottom", "annotation_clip": False}
+        name = f"{mark.row.name.replace(', ', chr(10))} {100 * mark.final.mean:.1f}"
+        ax.annotate(name, (at, 1), ha=("right", "left")[side % 2], **place)
     for style, words in dict.fromkeys(_told(s) for s in rows):
         ax.plot([], [], marker=style.marker, color=style.color, linestyle="none", markersize=9, label=words)
     ax.plot([], [], "o", color="#333333", markersize=8, label="at the end (bar: 95 % interval)")
@@ -63,9 +64,10 @@ def leaderboard(board: Mapping[str, Standing], *, title: str = "") -> Figure:
     ax.set_xlim(_of_errors(min(ends)) - 0.07, _of_errors(max(ends)) + 0.07)
     ax.grid(axis="x", color="#DDDDDD", linewidth=0.6)
     ax.set_axisbelow(True)
-    figure.suptitle(f"{title or 'test accuracy'}: {counted(board)}", x=0.01, ha="left")
+    seeds = counted({s.row.name: s for s in (*rows, *marks)})
+    figure.suptitle(f"{title or 'test accuracy'}: {seeds}", x=0.01, ha="left")
     told = "; ".join(f"{s.row.name} (told: {s.row.knows}) {in_percent(s.final)}" for s in (*marks, *rows))
-    figure.alt = f"Test accuracy at the end, mean and 95 % interval over {counted(board)}, in percent: {told}."
+    figure.alt = f"Test accuracy at the end, mean and 95 % interval over {seeds}, in percent: {told}."
     return figure
 
 
@@ -122,7 +124,7 @@ def explained_labels(task: Task, picks: Sequence[int], said: Mapping[str, Tensor
             for k, kind in enumerate(kinds):
                 if kind:
                     ax.text(k, percent[k] + 2, f"{percent[k]:.0f}", ha="center", va="bottom", fontsize=11)
-            ax.set(ylim=(0, 118), yticks=[0, 50, 100])
+            ax.set(ylim=(0, 118), yticks=[0, 50, 100] if ax is axes[1] else [])
             ax.set_xticks(range(len(percent)), task.class_names)
             if place == 0:
                 ax.set_title(who, fontsize=12)
