@@ -63,6 +63,8 @@ def move_by_matrix(images: Tensor, matrices: Tensor) -> Tensor:
 
     matrices (B, 2, 3), the last column in pixels. Between pixels: bilinear. Outside: as at the nearest edge.
     """
+    if not len(images):  # a clean set may be empty, and torch has no grid for nothing
+        return images
     height, width = images.shape[-2:]
     half = torch.tensor([width / 2, height / 2], device=images.device, dtype=images.dtype)
     # torch counts from -1 to 1 across an image.

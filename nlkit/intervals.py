@@ -43,3 +43,14 @@ def mean_interval(values: Sequence[float], level: float = 0.95) -> Interval:
     count, mean = len(values), math.fsum(values) / len(values)
     spread = math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (count - 1))
     return Interval(mean, float(t.ppf((1 + level) / 2, count - 1)) * spread / math.sqrt(count))
+
+
+def over_seeds(values: Sequence[float]) -> Interval:
+    """As `mean_interval`, but of a single value too: its half width is NaN."""
+    return mean_interval(values) if len(values) > 1 else Interval(values[0], math.nan)
+
+
+def in_percent(interval: Interval, *, signed: bool = False) -> str:
+    """A mean share with its interval in percent, or alone where it has none (a half width of NaN)."""
+    mean = f"{100 * interval.mean:+.1f}" if signed else f"{100 * interval.mean:.1f}"
+    return mean if math.isnan(interval.half) else f"{mean} ± {100 * interval.half:.1f}"

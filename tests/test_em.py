@@ -122,6 +122,12 @@ def test_it_counts_the_matrix_of_pair_noise_and_beats_forward_correction(mnist5k
     assert finals["em"] > max(finals["forward"], finals["standard"]) > 0.5
 
 
+def test_without_a_clean_set_it_trains_on_augmented_images(mnist5k):
+    task = make_task(mnist5k, ratio=0.4, clean_per_class=0, device="cpu")
+    *_, last = train(task, "em", epochs=3, augment="affine", burn_in=0.4, forward_until=0.7)
+    assert last.test_accuracy > 0.3
+
+
 def test_a_matrix_of_another_size_is_refused_and_a_class_never_taken_explains_all_labels_alike():
     with pytest.raises(ValueError, match=r"matrix has shape \(3, 3\); the data has 4 classes"):
         run = a_run()

@@ -12,6 +12,7 @@ CHECK = "nbval-check-output"
 CHECKED_CELLS = {
     "01_label_noise": 1, "02_memorization": 2, "03_meta_reweighting": 1, "04_mentormix": 1,
     "05_beyond_synthetic_noise": 1,
+    "07_how_far": 1,
 }  # fmt: skip
 
 

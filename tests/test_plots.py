@@ -11,7 +11,10 @@ from matplotlib.colors import to_rgb
 from PIL import Image
 
 from nlkit import METHODS, make_task, plots, train
+from nlkit.leaderboard import NOISES, ROWS
 from nlkit.plots.examples import picks_by_class
+from nlkit.standings import standings
+from nlkit.sweep import Result, Sweep
 
 
 @pytest.fixture(scope="module")
@@ -22,6 +25,17 @@ def task(mnist5k):
 @pytest.fixture(scope="module")
 def history(task):
     return list(train(task, "reweight", epochs=3))
+
+
+def a_board(finals: dict[str, tuple[float, ...]]):
+    """Standings of rows by name, with these last test accuracies; each was a point better before."""
+    rows = {row.name: row for row in ROWS}
+    runs = [
+        Result(rows[name].experiment(*NOISES[0], seed), (accuracy + 0.01, accuracy), (), 1.0)
+        for name, accuracies in finals.items()
+        for seed, accuracy in enumerate(accuracies)
+    ]
+    return standings(Sweep({}, tuple(runs)))
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +68,9 @@ def figures(task, history):
             {"test": {"standard": {1: 0.7, 2: 0.3}}},
             {"standard": plots.method_style("standard")},
         ),
+        "leaderboard": plots.leaderboard(a_board({row.name: (0.9, 0.95) for row in ROWS}), title="the board"),
+        "worth": plots.worth({"with a part": [0.01, 0.02], "with another": [-0.01]}, title="what it is worth"),
+        "explained_labels": plots.explained_labels(task, [0, 1], {"the network": torch.full((2, 10), 0.1)}),
         "predicted_classes": plots.predicted_classes({"one": [0.9, 0.1], "two": [0.5, 0.5]}, ["a", "b"]),
         "weighted_images": plots.weighted_images(task, torch.arange(64), torch.rand(64)),
         "mentormix_steps": plots.mentormix_steps(
@@ -257,6 +274,10 @@ def test_pictures_refuse_what_they_cannot_show(task):
         plots.weights_part(history, task)
     with pytest.raises(ValueError, match="history is empty"):
         plots.memorization_curves([])
+    with pytest.raises(ValueError, match="board has no methods"):
+        plots.leaderboard(a_board({"true labels": (0.98,)}))
+    with pytest.raises(ValueError, match="lost is empty"):
+        plots.worth({})
 
 
 def test_a_single_epoch_can_be_drawn(task):
@@ -279,3 +300,38 @@ def test_predicted_classes_are_bars_as_high_as_the_shares():
     first, second = plots.predicted_classes({"one": [0.9, 0.1], "two": [0.25, 0.75]}, ["a", "b"]).axes
     assert [bar.get_height() for bar in first.patches] == pytest.approx([90, 10])
     assert [bar.get_height() for bar in second.patches] == pytest.approx([25, 75])
+
+
+def test_the_leaderboard_has_a_row_a_method_and_a_line_a_mark():
+    board = a_board({"EM": (0.98, 0.96), "reweighting": (0.85,), "true labels": (0.982,), "EM without blends": (0.97,)})
+    (ax,) = plots.leaderboard(board).axes
+    texts = [t.get_text() for t in ax.texts]
+    assert texts == [
+        "EM", "told: 50 clean a class", "97.0 ± 12.7", "reweighting", "told: 50 clean a class", "85.0",
+        "true labels 98.2",
+    ]  # fmt: skip
+    bar, dot, ring = ax.lines[:3]
+    # On an axis of errors: 3 % wrong at the end, 2 % at the best epoch, and an interval from 15.7 to 0 (cut) % wrong.
+    assert 10 ** -dot.get_xdata()[0] == pytest.approx(0.03) and 10 ** -ring.get_xdata()[0] == pytest.approx(0.02)
+    half = 12.7062 * 0.01  # Student's t for one degree of freedom, times half the distance of two values
+    assert 10 ** -bar.get_xdata()[0] == pytest.approx(0.03 + half, abs=1e-4) and 10 ** -bar.get_xdata()[1] <= 1e-4
+    assert dot.get_marker() == "o" and dot.get_markerfacecolor() != "none" and ring.get_markerfacecolor() == "none"
+    (told_nothing,) = plots.leaderboard(a_board({"EM without a clean set": (0.97,)})).axes
+    assert told_nothing.lines[1].get_marker() != "o"
+
+
+def test_what_a_part_is_worth_is_drawn_seed_by_seed():
+    (ax,) = plots.worth({"less": [0.001, 0.003], "more": [0.02]}).axes
+    assert [t.get_text() for t in ax.texts] == ["more", "+2.0", "less", "+0.2 ± 1.3"]
+    assert [line.get_xdata() for line in ax.lines[2:3]] == [pytest.approx([0.1, 0.3])]
+
+
+def test_an_explanation_marks_the_true_class_and_the_given_one(task):
+    pick = int(task.wrong.nonzero()[0])
+    said = torch.arange(10).double()[None] / 45
+    _, ax = plots.explained_labels(task, [pick], {"somebody": said}).axes
+    assert [bar.get_height() for bar in ax.patches] == pytest.approx((100 * said[0]).tolist())
+    hatched = [k for k, bar in enumerate(ax.patches) if bar.get_hatch()]
+    assert hatched == [int(task.given[pick])]
+    assert len({bar.get_facecolor() for bar in ax.patches}) == 3
+    assert len(ax.texts) == 2  # the values of those two

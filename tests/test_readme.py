@@ -7,15 +7,16 @@ from pathlib import Path
 
 import click
 
-from benchmarks import claims
+from benchmarks import claims, leaderboard
 from nlkit.augment import AUGMENTATIONS
 from nlkit.cli import _parse_option, _train_command, commands
 from nlkit.devices import PRECISIONS
 from nlkit.experiment import Experiment
 from nlkit.methods import build_method
 from nlkit.optimizers import OPTIMIZERS, SCHEDULES
-from nlkit.reproductions import stored_report
+from nlkit.reproductions import how_far, stored_report
 from nlkit.reproductions.tables import readme
+from nlkit.sweep import load_sweep
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -95,6 +96,11 @@ def test_the_table_of_the_panels_is_what_was_measured(monkeypatch):
 def test_the_tables_of_what_holds_are_those_of_the_recorded_run():
     first, last = claims.MARKS
     assert README.partition(first)[2].partition(last)[0] == f"\n{readme(stored_report())}\n"
+
+
+def test_the_leaderboard_is_that_of_the_stored_grid():
+    first, last = leaderboard.MARKS
+    assert README.partition(first)[2].partition(last)[0] == f"\n{how_far.readme(load_sweep('leaderboard'))}\n"
 
 
 def test_make_targets_exist():

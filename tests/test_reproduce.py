@@ -11,13 +11,13 @@ import pytest
 from nlkit import Experiment, cli, make_task, train
 from nlkit.checks import DataError
 from nlkit.claims import CLAIMS
+from nlkit.intervals import in_percent
 from nlkit.reproductions import Outcome, Report, Study, stored_report
-from nlkit.reproductions.full_size import MEASURES as FULL_SIZE
 from nlkit.reproductions.full_size import ROWS, SETTING, summary
 from nlkit.reproductions.page import page, strip
 from nlkit.reproductions.report import STORED, load_report
-from nlkit.reproductions.study import ALL_MEASURES
-from nlkit.reproductions.tables import in_percent, terminal
+from nlkit.reproductions.study import ALL_MEASURES, LARGE_CLAIMS
+from nlkit.reproductions.tables import terminal
 
 
 def reproduce(capsys, *arguments) -> tuple[int, str, str]:
@@ -45,7 +45,7 @@ def test_every_claim_is_measured():
 def test_a_quick_study_finds_what_is_recorded(quick):
     folder, code = quick
     report, stored = load_report(folder / "report.json"), stored_report()
-    assert {o.id for o in report.outcomes} == CLAIMS.keys() - FULL_SIZE.keys()
+    assert {o.id for o in report.outcomes} == CLAIMS.keys() - set(LARGE_CLAIMS)
     assert all(len(o.values) == 3 for o in report.outcomes)
     before = {o.id: o for o in stored.outcomes}
     differ = {o.id: o.show() for o in report.outcomes if before[o.id].clear and o.holds != before[o.id].holds}
@@ -174,8 +174,8 @@ def test_bad_input_is_refused_before_anything_is_made(tmp_path, capsys, argument
 
 def test_without_the_data_it_says_what_it_leaves_out(data_folders, tmp_path, capsys):
     study = Study(tmp_path / "new", device="cpu")
-    assert study.skipped.keys() == FULL_SIZE.keys()
-    assert set(study.claims) == CLAIMS.keys() - FULL_SIZE.keys()
+    assert study.skipped.keys() == set(LARGE_CLAIMS)
+    assert set(study.claims) == CLAIMS.keys() - set(LARGE_CLAIMS)
     code, _, err = reproduce(capsys, "--folder", tmp_path / "new", "--only", "full_cost")
     assert code == 1 and "full_cost: mnist was not found: `nlkit data mnist`" in err
     with pytest.raises(DataError, match="which --quick leaves out"):

@@ -41,6 +41,7 @@ METHOD_STYLES = {
     "forward": Style("#D55E00", "p", "-."),
     "gce": Style("#C48700", "h", ":"),
     "elr": Style("#4A9BC8", "*", "-"),
+    "em": Style("#D55E00", ">", "-"),
 }
 KINDS_OF_NOISE = {
     "blue": Style("#0072B2", "o", "-"),

@@ -2,6 +2,7 @@
 
     measures.py   how the claims of the notebooks are measured, on 5,000 digits
     full_size.py  the tutorial's experiment on all of MNIST, with the controls that it lacks
+    how_far.py    the leaderboard on all of MNIST: its claims, and its tables for the README
     study.py      runs the measures, from where it was broken off
     report.py     outcomes with their intervals and verdicts, kept as JSON
     page.py       the same to read: an HTML page, and the README's tables

@@ -10,7 +10,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Mapping
 
-from nlkit.intervals import Interval, mean_interval
+from nlkit.intervals import over_seeds
 from nlkit.reproductions.measures import Measure, Trial
 from nlkit.sweep import Result
 from nlkit.training import train
@@ -99,16 +99,12 @@ def summary(curves: Mapping[str, Mapping[str, object]]) -> list[dict[str, object
             "row": name,
             "epochs": len(curve["test"][0]),
             "published": PUBLISHED.get(name),
-            "final": _interval(last(name)),
-            "best": _interval([max(run) for run in curve["test"]]),
+            "final": over_seeds(last(name)),
+            "best": over_seeds([max(run) for run in curve["test"]]),
             "seconds": statistics.median(curve["seconds"]),
             "lead": None
             if name == AGAINST or AGAINST not in curves
-            else _interval([ours - theirs for ours, theirs in zip(last(name), last(AGAINST))]),
+            else over_seeds([ours - theirs for ours, theirs in zip(last(name), last(AGAINST))]),
         }
         for name, curve in curves.items()
     ]
-
-
-def _interval(values: list[float]) -> Interval:
-    return mean_interval(values) if len(values) > 1 else Interval(values[0], float("nan"))

@@ -8,11 +8,11 @@ from collections.abc import Iterable
 
 from nlkit import plots
 from nlkit.claims import CLAIMS
+from nlkit.intervals import in_percent
 from nlkit.plots.style import METHOD_STYLES, SPARE_STYLES, Style, with_fewer_colors
 from nlkit.reproductions.full_size import PUBLISHED, summary
 from nlkit.reproductions.report import Outcome, Report
 from nlkit.reproductions.study import CHAPTERS
-from nlkit.reproductions.tables import in_percent
 
 STYLES: dict[str, Style] = {
     "standard training": METHOD_STYLES["standard"],

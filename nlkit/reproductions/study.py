@@ -13,12 +13,17 @@ from nlkit.cnwl import LEVELS
 from nlkit.data import find_dataset
 from nlkit.devices import pick_device
 from nlkit.experiment import Experiment
-from nlkit.reproductions import full_size
+from nlkit.reproductions import full_size, how_far
 from nlkit.reproductions.measures import CURVES, MEASURES, QUICK_LEVELS, Measure, Trial
 from nlkit.reproductions.report import Outcome, Report, where_made
 from nlkit.sweep import Result, load_sweep, run_sweep
 
-CHAPTERS: dict[str, dict[str, Measure]] = {**MEASURES, "The tutorial at full size": full_size.MEASURES}
+LARGE: dict[str, dict[str, Measure]] = {  # they need all of MNIST
+    "The tutorial at full size": full_size.MEASURES,
+    "How far": how_far.MEASURES,
+}
+CHAPTERS: dict[str, dict[str, Measure]] = {**MEASURES, **LARGE}
+LARGE_CLAIMS = [id for chapter in LARGE.values() for id in chapter]
 ALL_MEASURES: dict[str, Measure] = {id: measure for chapter in CHAPTERS.values() for id, measure in chapter.items()}
 SEEDS, QUICK_SEEDS = 5, 3
 
@@ -52,7 +57,7 @@ class Study:
         self.seeds = check_integer("seeds", (QUICK_SEEDS if quick else SEEDS) if seeds is None else seeds, 1)
         self.device, self.quick = str(pick_device(device)), quick
         self.levels = QUICK_LEVELS if quick else LEVELS
-        self.skipped = {id: reason for id in full_size.MEASURES if (reason := self._lacks()) and id in (only or CLAIMS)}
+        self.skipped = {id: reason for id in LARGE_CLAIMS if (reason := self._lacks()) and id in (only or CLAIMS)}
         self.claims = [id for id in ALL_MEASURES if id in (only or CLAIMS) and id not in self.skipped]
         if not self.claims:
             raise DataError(f"nothing can be measured of {', '.join(only)}: {next(iter(self.skipped.values()))}")
@@ -79,8 +84,8 @@ class Study:
     @property
     def plan(self) -> list[tuple[str, int]]:
         """Claim and seed of all that is to be measured, in order: the small data first, seed by seed."""
-        large = [id for id in self.claims if id in full_size.MEASURES]
-        small = [id for id in self.claims if id not in full_size.MEASURES]
+        large = [id for id in self.claims if id in LARGE_CLAIMS]
+        small = [id for id in self.claims if id not in LARGE_CLAIMS]
         return [(id, seed) for claims in (small, large) for seed in range(self.seeds) for id in claims]
 
     def measure(self, id: str, seed: int) -> float:

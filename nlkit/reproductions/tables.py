@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
-from nlkit.intervals import Interval
+from nlkit.intervals import in_percent
 from nlkit.reproductions.full_size import summary
 from nlkit.reproductions.report import Report
 from nlkit.reproductions.study import CHAPTERS
-
-
-def in_percent(interval: Interval, *, signed: bool = False) -> str:
-    """A mean share with its interval in percent, or alone where it has none (a half width of NaN)."""
-    mean = f"{100 * interval.mean:+.1f}" if signed else f"{100 * interval.mean:.1f}"
-    return mean if math.isnan(interval.half) else f"{mean} ± {100 * interval.half:.1f}"
 
 
 def terminal(report: Report) -> str:

@@ -1,0 +1,154 @@
+"""Pictures of the leaderboard: where its rows stand, what each part of a method is worth, how a label is explained."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from torch import Tensor
+
+from nlkit.intervals import Interval, in_percent, over_seeds
+from nlkit.plots.examples import draw_labelled
+from nlkit.plots.style import KINDS_OF_LABEL, REFERENCE, Figure, Style, picture, text_color
+from nlkit.standings import Standing, counted
+from nlkit.task import Task
+
+_TICKS = (0.1, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
+_TOLD = {
+    "nothing": (Style("#D55E00", "^", "-"), "told nothing"),
+    "50 clean a class": (Style("#0072B2", "o", "-"), "told 50 clean labels a class"),
+}
+_MORE = (Style("#009E73", "s", "-"), "told something of the noise")
+
+
+@picture
+def leaderboard(board: Mapping[str, Standing], *, title: str = "") -> Figure:
+    """Rows below each other: last test accuracy (filled) with its 95 % interval, and that of the best epoch (open).
+
+    board: as `nlkit.standings.standings` gives it. Its rows of true labels become lines from top to bottom, and its
+    ablations are left out. The axis is one of errors: equal steps are equal factors of what is still wrong.
+    """
+    rows = [s for s in board.values() if s.row.part == "methods"]
+    marks = [s for s in board.values() if s.row.part == "marks"]
+    if not rows:
+        raise ValueError("board has no methods; hand in what `standings` returns")
+    figure = Figure(figsize=(10, 1.9 + 0.5 * len(rows)), layout="constrained")
+    ax = figure.subplots()
+    beside = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "annotation_clip": False}
+    for y, standing in enumerate(rows):
+        style, final = _told(standing)[0], standing.final
+        _dot(ax, y, final, style, _of_errors)
+        ring = {"markerfacecolor": "none", "markersize": 12, "markeredgewidth": 1.6}
+        ax.plot(_of_errors(standing.best.mean), y, marker=style.marker, color=style.color, **ring)
+        ax.annotate(standing.row.name, (0, y), (-8, 7), ha="right", va="center", **beside)
+        knows = {"fontsize": 11, "color": text_color(style.color)}
+        ax.annotate(f"told: {standing.row.knows}", (0, y), (-8, -8), ha="right", va="center", **beside, **knows)
+        ax.annotate(in_percent(final), (1, y), (8, 0), ha="left", va="center", **beside)
+    ends = [v for s in (*rows, *marks) for v in (s.final.mean, s.best.mean)]
+    for side, mark in enumerate(sorted(marks, key=lambda s: s.final.mean)):
+        at = _of_errors(mark.final.mean)
+        ax.axvline(at, color=REFERENCE, linestyle=("--", ":")[side % 2], zorder=0, linewidth=1.8)
+        place = {"xycoords": ("data", "axes fraction"), "va": "bottom", "annotation_clip": False}
+        name = f"{mark.row.name.replace(', ', chr(10))} {100 * mark.final.mean:.1f}"
+        ax.annotate(name, (at, 1), ha=("right", "left")[side % 2], **place)
+    for style, words in dict.fromkeys(_told(s) for s in rows):
+        ax.plot([], [], marker=style.marker, color=style.color, linestyle="none", markersize=9, label=words)
+    ax.plot([], [], "o", color="#333333", markersize=8, label="at the end (bar: 95 % interval)")
+    ax.plot([], [], "o", color="#333333", markersize=10, markerfacecolor="none", label="best epoch")
+    figure.legend(loc="outside lower center", ncols=3, frameon=False, handletextpad=0.2)
+    ticks = [t for t in _TICKS if 0.9 * min(ends) < t < max(ends) + 0.005]
+    ax.set_xticks([_of_errors(t) for t in ticks], [f"{100 * t:g}" for t in ticks])
+    ax.set(
+        ylim=(len(rows) - 0.4, -0.6), yticks=[], xlabel="test accuracy, % (equal steps: equal factors of the errors)"
+    )
+    ax.set_xlim(_of_errors(min(ends)) - 0.07, _of_errors(max(ends)) + 0.07)
+    ax.grid(axis="x", color="#DDDDDD", linewidth=0.6)
+    ax.set_axisbelow(True)
+    seeds = counted({s.row.name: s for s in (*rows, *marks)})
+    figure.suptitle(f"{title or 'test accuracy'}: {seeds}", x=0.01, ha="left")
+    told = "; ".join(f"{s.row.name} (told: {s.row.knows}) {in_percent(s.final)}" for s in (*marks, *rows))
+    figure.alt = f"Test accuracy at the end, mean and 95 % interval over {seeds}, in percent: {told}."
+    return figure
+
+
+@picture
+def worth(lost: Mapping[str, Sequence[float]], *, title: str = "") -> Figure:
+    """What is lost when one part is taken away: the difference of each seed as a ring, the mean as a dot with its bar.
+
+    lost: part -> accuracy with it minus without it, one a seed, in [-1, 1].
+    """
+    if not lost:
+        raise ValueError("lost is empty; hand in at least one part with its differences")
+    rows = sorted(lost.items(), key=lambda item: sum(item[1]) / len(item[1]), reverse=True)
+    figure = Figure(figsize=(10, 1.5 + 0.5 * len(rows)), layout="constrained")
+    ax = figure.subplots()
+    beside = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "annotation_clip": False}
+    told = []
+    for y, (part, differences) in enumerate(rows):
+        mean = over_seeds(list(differences))
+        rings = [100 * d for d in differences]
+        ax.plot(rings, [y] * len(rings), "o", color="#333333", markerfacecolor="none", markersize=7)
+        _dot(ax, y, mean, KINDS_OF_LABEL["right"], lambda share: 100 * share)
+        ax.annotate(part, (0, y), (-8, 0), ha="right", va="center", **beside)
+        ax.annotate(in_percent(mean, signed=True), (1, y), (8, 0), ha="left", va="center", **beside)
+        told.append(f"{part} {in_percent(mean, signed=True)} points")
+    ax.axvline(0, color=REFERENCE, linestyle=":", linewidth=1.8)
+    ax.set(ylim=(len(rows) - 0.5, -0.5), yticks=[])
+    ax.set_xlabel("points of test accuracy (ring: one seed; dot and bar: mean, 95 % interval)")
+    ax.grid(axis="x", color="#DDDDDD", linewidth=0.6)
+    ax.set_axisbelow(True)
+    figure.suptitle(title, x=0.01, ha="left")
+    figure.alt = f"Test accuracy with a part minus without it, mean and 95 % interval over seeds: {'; '.join(told)}."
+    return figure
+
+
+@picture
+def explained_labels(task: Task, picks: Sequence[int], said: Mapping[str, Tensor], *, title: str = "") -> Figure:
+    """A few noisy examples, and beside each what is said of its true class, as bars: the true and the given are marked.
+
+    picks: places in the noisy set, n of them. said: in words, who says it -> probabilities (n, K), rows summing to 1
+    or not.
+    """
+    figure = Figure(figsize=(10, 0.9 + 2.2 * len(picks)), layout="constrained")
+    grid = figure.subplots(len(picks), 1 + len(said), squeeze=False, width_ratios=[0.55, *[1] * len(said)])
+    told = []
+    for axes, place, pick in zip(grid, range(len(picks)), picks):
+        draw_labelled(axes[0], task, task.true.new_tensor([[pick]]).cpu(), fontsize=14)
+        true, given = int(task.true[pick]), int(task.given[pick])
+        for ax, (who, probabilities) in zip(axes[1:], said.items()):
+            percent = (100 * probabilities[place]).tolist()
+            kinds = ["right" if k == true else "wrong" if k == given else None for k in range(len(percent))]
+            colors = [KINDS_OF_LABEL[kind].color if kind else "#BBBBBB" for kind in kinds]
+            hatches = ["///" if kind == "wrong" else "" for kind in kinds]
+            ax.bar(range(len(percent)), percent, color=colors, hatch=hatches, edgecolor="white", width=0.85)
+            for k, kind in enumerate(kinds):
+                if kind:
+                    ax.text(k, percent[k] + 2, f"{percent[k]:.0f}", ha="center", va="bottom", fontsize=11)
+            ax.set(ylim=(0, 118), yticks=[0, 50, 100] if ax is axes[1] else [])
+            ax.set_xticks(range(len(percent)), task.class_names)
+            if place == 0:
+                ax.set_title(who, fontsize=12)
+            shares = f"true class {percent[true]:.0f} %, given {percent[given]:.0f} %"
+            told.append(f"image {place + 1}, {' '.join(who.split())}: {shares}")
+        axes[1].set_ylabel("%")
+    figure.supxlabel("class;  blue: the true one,  orange and hatched: the given label", fontsize=12)
+    figure.suptitle(title, x=0.01, ha="left")
+    figure.alt = "Wrongly labelled images, and what is said of each one's true class. " + "; ".join(told) + "."
+    return figure
+
+
+def _told(standing: Standing) -> tuple[Style, str]:
+    """Colour and marker by what a row was told, and that in words."""
+    return _TOLD.get(standing.row.knows, _MORE)
+
+
+def _of_errors(accuracy: float) -> float:
+    """Where an accuracy lies on an axis on which ten times fewer errors are always one step to the right."""
+    return -math.log10(max(1 - accuracy, 1e-4))
+
+
+def _dot(ax, y: float, mean: Interval, style: Style, place) -> None:
+    """A mean with its bar, where it has an interval."""
+    if not math.isnan(mean.half):
+        ax.plot([place(mean.low), place(mean.high)], [y, y], color=style.color, linewidth=3, solid_capstyle="butt")
+    ax.plot(place(mean.mean), y, marker=style.marker, color=style.color, markersize=8)

@@ -1,0 +1,65 @@
+"""Where the rows of the leaderboard stand, by the stored runs: means over seeds, intervals, paired differences.
+
+Everything here works with as many seeds as a sweep holds, and says how many these are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from nlkit.intervals import Interval, over_seeds
+from nlkit.leaderboard import NOISES, ROWS, Row
+from nlkit.sweep import Result, Sweep
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One row at one noise level: its runs by seed."""
+
+    row: Row
+    runs: Mapping[int, Result]
+
+    @property
+    def final(self) -> Interval:
+        """Last test accuracy: mean and interval over seeds; the half width is NaN where there is one run."""
+        return over_seeds([run.final for run in self.runs.values()])
+
+    @property
+    def best(self) -> Interval:
+        """Test accuracy at the best epoch of each run, which takes test labels to find."""
+        return over_seeds([run.best for run in self.runs.values()])
+
+    def ahead_of(self, other: Standing) -> dict[int, float]:
+        """Its last test accuracy minus that of another row, seed by seed, for the seeds that both have."""
+        return {seed: run.final - other.runs[seed].final for seed, run in self.runs.items() if seed in other.runs}
+
+
+def standings(sweep: Sweep, noise: str = NOISES[0][0], ratio: float = NOISES[0][1]) -> dict[str, Standing]:
+    """The rows that were run at a noise level, by name, the highest last accuracy first.
+
+    Raises a ValueError when the sweep has no such runs.
+    """
+    known = {_key(result): result for result in sweep.results}
+    found = []
+    for row in ROWS:
+        unmoved = row.part == "marks" or row.method == "clean_only"  # they see no noise, and are run at one level
+        at = NOISES[0] if unmoved else (noise, ratio)
+        experiments = (row.experiment(*at, seed) for seed in sorted({r.experiment.seed for r in sweep.results}))
+        runs = {e.seed: known[repr(e)] for e in experiments if repr(e) in known}
+        if runs:
+            found.append(Standing(row, runs))
+    if not any(r.experiment.noise == noise and r.experiment.ratio == ratio for r in sweep.results):
+        raise ValueError(f"no run of this sweep has noise={noise!r}, ratio={ratio!r}")
+    return {s.row.name: s for s in sorted(found, key=lambda s: s.final.mean, reverse=True)}
+
+
+def counted(board: Mapping[str, Standing]) -> str:
+    """How many seeds the rows have, in words: "5 seeds", or "1 to 3 seeds"."""
+    sizes = {len(standing.runs) for standing in board.values()}
+    most = max(sizes)
+    return f"{'' if len(sizes) == 1 else f'{min(sizes)} to '}{most} seed{'s' if most > 1 else ''}"
+
+
+def _key(result: Result) -> str:
+    return repr(result.experiment)  # an experiment has a dictionary of options, and so cannot be a key itself

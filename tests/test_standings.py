@@ -1,0 +1,68 @@
+"""Standings: from stored runs to rows, beside means and differences by hand; the claims and tables made of them."""
+
+import pytest
+from test_plots import a_board
+
+from nlkit.claims import CLAIMS
+from nlkit.leaderboard import NOISES, ROWS
+from nlkit.reproductions.how_far import COMPARED, MEASURES, from_board, readme
+from nlkit.reproductions.measures import Trial
+from nlkit.standings import counted, standings
+from nlkit.sweep import Result, Sweep
+
+BY_NAME = {row.name: row for row in ROWS}
+
+
+def runs(name: str, finals: dict[int, float], at=NOISES[0]) -> list[Result]:
+    return [Result(BY_NAME[name].experiment(*at, seed), (0.99, v), (), 1.0) for seed, v in finals.items()]
+
+
+def test_rows_stand_in_the_order_of_their_means_and_are_compared_seed_by_seed():
+    sweep = Sweep({}, (*runs("reweighting", {1: 0.8, 2: 0.9, 5: 0.1}), *runs("EM", {2: 0.97, 1: 0.95})))
+    board = standings(sweep)
+    assert list(board) == ["EM", "reweighting"]
+    assert board["EM"].final.mean == pytest.approx(0.96)
+    assert board["EM"].final.half == pytest.approx(12.7062 * 0.01, abs=1e-5)  # t of one degree, spread/√2
+    assert board["EM"].best == pytest.approx((0.99, 0.0))
+    assert board["EM"].ahead_of(board["reweighting"]) == pytest.approx({1: 0.15, 2: 0.07})
+    assert counted(board) == "2 to 3 seeds"
+
+
+def test_other_noise_has_its_own_runs_and_the_marks_and_the_clean_set_stand_everywhere():
+    pair = NOISES[-1]
+    alone, mark = runs("the clean set alone", {1: 0.87}), runs("true labels", {1: 0.98})
+    sweep = Sweep({}, (*runs("EM", {1: 0.9}, pair), *runs("EM", {1: 0.8}), *alone, *mark))
+    assert {name: s.final.mean for name, s in standings(sweep, *pair).items()} == {
+        "true labels": 0.98, "EM": 0.9, "the clean set alone": 0.87,
+    }  # fmt: skip
+    assert standings(sweep)["EM"].final.mean == 0.8
+    with pytest.raises(ValueError, match="no run of this sweep has noise='symmetric', ratio=0.4"):
+        standings(sweep, "symmetric", 0.4)
+
+
+def test_what_is_claimed_of_a_board_is_what_a_study_measures():
+    finals = {row.name: 0.5 + 0.02 * place for place, row in enumerate(ROWS)}
+    board = a_board({name: (value,) for name, value in finals.items()})
+    asked = []
+
+    def train(experiment):
+        asked.append(experiment)
+        (name,) = [r.name for r in ROWS if r.experiment(*NOISES[0], 1) == experiment]
+        return Result(experiment, (finals[name],), (), 1.0)
+
+    trial = Trial(0, "auto", train)
+    assert from_board(board) == pytest.approx({id: measure(trial) for id, measure in MEASURES.items()})
+    assert {e.seed for e in asked} == {1}  # the settings were chosen with seed 0
+    assert {id for id in CLAIMS if id.startswith(("leaderboard_", "without_"))} == COMPARED.keys()
+    assert from_board(a_board({"EM": (0.98,)})) == {"leaderboard_best": 0.98}
+
+
+def test_the_tables_say_what_each_row_was_told():
+    pair = NOISES[-1]
+    made = {"date": "today", "versions": "some", "processor": "one"}
+    stored = (*runs("EM", {1: 0.97, 2: 0.99}), *runs("true labels", {1: 0.98, 2: 0.98}), *runs("EM", {1: 0.9}, pair))
+    lines = readme(Sweep(made, stored)).splitlines()
+    assert "| EM | 50 clean a class | 98.0 ± 12.7 | 99.0 ± 0.0 | +0.0 ± 12.7 | 2 |" in lines
+    assert "| *true labels* | all labels are right | 98.0 ± 0.0 | 99.0 ± 0.0 |  | 2 |" in lines
+    assert "| EM | 98.0 ± 12.7 | 90.0 |" in lines
+    assert "| *published: Co-teaching* |  | *87.6* |" in lines
