@@ -49,6 +49,8 @@ def _in_words(value: object) -> str:
     numbers = _as_numbers(value)
     if numbers is None or isinstance(value, bool):
         return repr(value)
+    if (np.abs(numbers) < 1e9).all() and (numbers == numbers.round()).all():
+        numbers = numbers.astype(int)
     return np.array2string(numbers, precision=4, threshold=20, separator=", ", suppress_small=True)
 
 

@@ -117,7 +117,7 @@ def test_expect_takes_what_is_equal(came, expected):
     ("came", "expected", "says"),
     [
         (None, 3, "without `return`"),
-        (4, 3, "expected: 3"),
+        (4.0, 3, "expected: 3\n  came:     4\n"),
         (torch.tensor([1.0, 2.5]), [1.0, 2.0], "came:     [1. , 2.5]"),
         (torch.tensor([1.0, 2.0]), 1.0, "of shape (2,) where () was expected"),
         (float("nan"), 0.0, "came:     nan"),
