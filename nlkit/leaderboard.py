@@ -8,6 +8,9 @@ augmentation, averaged weights, a rate that falls in a line) and the settings of
 80 % noise with seed 0, of which the ones that recover the most *true labels of the training images* were taken. The
 runs of the leaderboard have other seeds. True training labels are more than a practitioner has, who would hold out a
 few hundred trusted ones for it. No setting was changed for the other noise levels.
+
+One exception. EM without a clean set first ended at 88.2 % with seed 1, a class lost. After that run had been seen,
+the method got its shared diagonal (see em.py) and the seed was run again: for that row, seed 1 is not a fresh one.
 """
 
 from __future__ import annotations

@@ -275,7 +275,7 @@ def test_pictures_refuse_what_they_cannot_show(task):
     with pytest.raises(ValueError, match="history is empty"):
         plots.memorization_curves([])
     with pytest.raises(ValueError, match="board has no methods"):
-        plots.leaderboard(a_board({"true labels": (0.98,)}))
+        plots.leaderboard(a_board({"EM without blends": (0.98,)}))
     with pytest.raises(ValueError, match="lost is empty"):
         plots.worth({})
 

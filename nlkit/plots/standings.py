@@ -128,8 +128,8 @@ def explained_labels(task: Task, picks: Sequence[int], said: Mapping[str, Tensor
             ax.set_xticks(range(len(percent)), task.class_names)
             if place == 0:
                 ax.set_title(who, fontsize=12)
-            shares = f"true class {percent[true]:.0f} %, given {percent[given]:.0f} %"
-            told.append(f"image {place + 1}, {' '.join(who.split())}: {shares}")
+            words = f"image {place + 1}, {' '.join(who.split())}"
+            told.append(f"{words}: true class {percent[true]:.0f} %, given {percent[given]:.0f} %")
         axes[1].set_ylabel("%")
     figure.supxlabel("class;  blue: the true one,  orange and hatched: the given label", fontsize=12)
     figure.suptitle(title, x=0.01, ha="left")
