@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 # See nlkit/__init__.py: it must stand before torch is loaded, and tests may import torch first.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: lab test notebooks bench clean
+.PHONY: lab test notebooks bench mutations clean
 
 lab: .venv/lab.installed
 	$(BIN)/nlkit lab
@@ -21,6 +21,10 @@ notebooks: .venv/test.installed
 # Speed, side by side with what people would use instead: about ten minutes. It writes what benchmarks/run.py says.
 bench: .venv/test.installed
 	$(BIN)/python -m benchmarks.run
+
+# Does any test notice? Plants known faults one at a time in a copy, and prints which tests catch them: a quarter of an hour.
+mutations: .venv/test.installed
+	$(BIN)/python tests/mutations.py
 
 .venv/%.installed: pyproject.toml constraints.txt | .venv/python.installed
 	$(PIP) -e '.[$*]'

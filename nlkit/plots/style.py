@@ -90,6 +90,11 @@ def _contrast_on_white(rgb: tuple[float, float, float]) -> float:
     return 1.05 / (0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] + 0.05)
 
 
+def faded(color: str, share: float) -> str:
+    """The colour mixed with white, of which there is 1 - `share`."""
+    return matplotlib.colors.to_hex([1 - share * (1 - channel) for channel in matplotlib.colors.to_rgb(color)])
+
+
 class Figure(matplotlib.figure.Figure):
     """A matplotlib figure that shows itself in a notebook without pyplot, with alternative text."""
 
