@@ -20,6 +20,7 @@ TRAINING = "tests/test_training.py"
 RECIPES = "tests/test_recipes.py"
 RECORDS = "tests/test_records.py"
 REWEIGHT = "tests/test_reweight.py"
+RUN = "tests/test_run.py"
 MENTORMIX = "tests/test_mentormix.py"
 LOSSES = "tests/test_losses.py"
 SWEEP = "tests/test_sweep.py"
@@ -86,7 +87,7 @@ FAULTS = [
           "return self.clean_images.index_select(0, chosen),", (RECIPES,)),
     Fault("training: the clean batch is never drawn anew", "nlkit/run.py",
           "chosen = torch.randperm(len(self.clean_labels), generator=self.generator)[:size]",
-          "chosen = torch.arange(len(self.clean_labels))[:size]", (REWEIGHT, TRAINING)),
+          "chosen = torch.arange(len(self.clean_labels))[:size]", (RUN,)),
     # What is reported
     Fault("records: the averaged network is not the one measured", "nlkit/training.py",
           "self.averaged or self.network\n", "self.network\n", (TRAINING,)),
@@ -125,7 +126,7 @@ FAULTS = [
     Fault("reweight: harm counts as negative weight", "nlkit/run.py",
           "positive = weights.clamp(min=0)", "positive = weights", (REWEIGHT,)),
     Fault("reweight: the weighted loss is divided by the batch's size", "nlkit/methods/reweight.py",
-          "loss = (weights * losses).sum()", "loss = (weights * losses).mean()", (REWEIGHT, TRAINING)),
+          "loss = (weights * losses).sum()", "loss = (weights * losses).mean()", (REWEIGHT,)),
     Fault("reweight: the look-ahead forgets Adam's momentum", "nlkit/look_ahead.py",
           "moved = torch.addcdiv(p, m, root, value=-rate * beta1 / unit)", "moved = p.clone()", (REWEIGHT,)),
     Fault("mentor: the burn-in never ends", "nlkit/methods/mentornet.py",

@@ -192,6 +192,8 @@ def label_ends(ax, x, ends: Sequence[tuple[float, str, str]]) -> None:
     for value, text, color in ends:
         place = {"xycoords": ("axes fraction", "data"), "va": "center", "annotation_clip": False, "linespacing": 1.05}
         ax.annotate(text, (1.01, value), color=text_color(color), **place).set_gid(_END_LABEL)
+    if ax.get_xscale() == "log":
+        return ax.set_xlim(x[0] / 1.1, x[-1] * 1.1)
     margin = 0.02 * (x[-1] - x[0]) or 1
     ax.set_xlim(x[0] - margin, x[-1] + margin)
 
