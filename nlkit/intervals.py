@@ -23,6 +23,11 @@ class Interval(NamedTuple):
     def high(self) -> float:
         return self.mean + self.half
 
+    @property
+    def sign(self) -> int:
+        """1 if all of the interval lies above 0, -1 if all of it lies below, 0 if it contains 0."""
+        return int(self.low > 0) - int(self.high < 0)
+
     def percent(self) -> str:
         """A share in [0, 1] as text in percent, such as "83.1 ± 0.9"."""
         return f"{100 * self.mean:.1f} ± {100 * self.half:.1f}"
@@ -31,8 +36,8 @@ class Interval(NamedTuple):
 def mean_interval(values: Sequence[float], level: float = 0.95) -> Interval:
     """The mean of `values` and its confidence interval by Student's t (Student 1908), one value a seed.
 
-    For a comparison of two methods that share their seeds, hand in the differences, seed by seed: that is the paired
-    interval, and it is much narrower than two intervals side by side. Raises a ValueError for fewer than two values.
+    For a comparison of two methods that share their seeds see `paired_interval`. Raises a ValueError for fewer than two
+    values.
     """
     from scipy.stats import t
 
@@ -54,3 +59,15 @@ def in_percent(interval: Interval, *, signed: bool = False) -> str:
     """A mean share with its interval in percent, or alone where it has none (a half width of NaN)."""
     mean = f"{100 * interval.mean:+.1f}" if signed else f"{100 * interval.mean:.1f}"
     return mean if math.isnan(interval.half) else f"{mean} ± {100 * interval.half:.1f}"
+
+
+def paired_interval(ours: Sequence[float], theirs: Sequence[float], level: float = 0.95) -> Interval:
+    """The mean of `ours` minus `theirs` and its confidence interval, the two paired seed by seed.
+
+    Two methods with one seed share data, initial weights and batches, so that much of their scatter is common and drops
+    out of the difference: this interval is much narrower than two intervals side by side. Raises a ValueError for
+    sequences of different lengths, or of fewer than two values.
+    """
+    if len(ours) != len(theirs):
+        raise ValueError(f"ours has {len(ours)} values and theirs {len(theirs)}; they must be as many, seed by seed")
+    return mean_interval([a - b for a, b in zip(ours, theirs)], level)

@@ -210,4 +210,24 @@ def _blue_and_red() -> list[Experiment]:
     ]
 
 
-GRIDS = {"blue-and-red": _blue_and_red, "leaderboard": leaderboard}
+MAP_RATIOS = (0.0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+MAP_SIZES = (1, 2, 5, 10, 20, 50, 100)  # clean examples a class
+CLEAN_SIZES = (*MAP_SIZES, 200, 300)  # how far the clean set alone is followed
+
+
+def _reweight_or_clean() -> list[Experiment]:
+    """Noise ratio against size of the clean set: reweighting and standard training, and the clean set alone."""
+    experiments = []
+    for seed in range(5):
+        # What learns from the clean set alone never sees the noise, so one ratio stands for all.
+        experiments += [Experiment(ratio=0.0, clean_per_class=k, method="clean_only", seed=seed) for k in CLEAN_SIZES]
+        experiments += [
+            Experiment(ratio=ratio, clean_per_class=size, method=method, seed=seed)
+            for ratio in MAP_RATIOS
+            for size in MAP_SIZES
+            for method in ("reweight", "standard")
+        ]
+    return experiments
+
+
+GRIDS = {"blue-and-red": _blue_and_red, "reweight-or-clean": _reweight_or_clean, "leaderboard": leaderboard}

@@ -11,8 +11,7 @@ CHECK = "nbval-check-output"
 # How many cells of each notebook are compared with their stored output. A fall in this number is a loss of proof.
 CHECKED_CELLS = {
     "01_label_noise": 1, "02_memorization": 2, "03_meta_reweighting": 1, "04_mentormix": 1,
-    "05_beyond_synthetic_noise": 1,
-    "07_how_far": 1,
+    "05_beyond_synthetic_noise": 1, "06_noisy_or_clean": 1, "07_how_far": 1,
 }  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from matplotlib.colors import to_rgb
 from PIL import Image
 
 from nlkit import METHODS, make_task, plots, train
+from nlkit.intervals import Interval
 from nlkit.leaderboard import NOISES, ROWS
 from nlkit.plots.examples import picks_by_class
 from nlkit.standings import standings
@@ -88,7 +89,14 @@ def figures(task, history):
             chance=0.1,
         ),
         "weights_now": plots.weights_now(history, task),
+        "win_map": win_map(),
     }
+
+
+def win_map() -> plots.Figure:
+    cells = [[Interval(0.2, 0.1), Interval(0.05, 0.1)], [Interval(0.02, 0.01), Interval(-0.3, 0.1)]]
+    names = {"ours": "reweight", "theirs": "clean_only", "xlabel": "clean examples a class", "ylabel": "noise ratio"}
+    return plots.win_map(cells, ["20 %", "80 %"], ["5", "50"], **names, title="who wins")
 
 
 def drawing_functions() -> set[str]:
@@ -335,3 +343,16 @@ def test_an_explanation_marks_the_true_class_and_the_given_one(task):
     assert hatched == [int(task.given[pick])]
     assert len({bar.get_facecolor() for bar in ax.patches}) == 3
     assert len(ax.texts) == 2  # the values of those two
+
+
+def test_a_map_says_in_each_cell_who_is_ahead_by_how_much():
+    figure = win_map()
+    (ax,) = figure.axes
+    said = {t.get_text(): tuple(int(v) for v in t.get_position()) for t in ax.texts}
+    assert said["▲ +20.0"] == (0, 0) and said["≈ +5.0"] == (1, 0)  # column, row from the bottom
+    assert said["▲ +2.0"] == (0, 1) and said["▼ -30.0"] == (1, 1) and "± 1.0" in said
+    assert "20 %: ahead at 5; tie at 50. 80 %: ahead at 5; behind at 50" in figure.alt
+    strong, tie, weak, lost = (to_rgb(cell.get_facecolor()[:3]) for cell in ax.patches)
+    assert sum(strong) < sum(weak) and len({strong, tie, weak, lost}) == 4
+    borders = {tuple(map(tuple, line.get_xydata().astype(int).tolist())) for line in ax.lines}
+    assert borders == {((1, 0), (1, 1)), ((1, 1), (2, 1)), ((1, 1), (1, 2))}  # none between the two that are ahead

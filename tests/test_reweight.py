@@ -214,6 +214,24 @@ def test_weights_are_a_distribution_over_what_helps():
     assert normalize_weights(torch.tensor([-1.0, -2.0])).tolist() == [0.0, 0.0]
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_step_goes_down_the_weighted_sum_of_the_losses(engine):
+    """By SGD, which other than Adam also shows the size of what it goes down."""
+    model, optimizer = walked("mlp", "sgd", steps=3)
+    noisy, clean = examples(24, 1, torch.float64), examples(12, 2, torch.float64)
+    help_, _ = help_by_higher(model, optimizer, noisy, clean)
+    share = (help_.clamp(min=0) / help_.clamp(min=0).sum()).tolist()
+    losses = F.cross_entropy(model(noisy[0]), noisy[1], reduction="none")
+    loss = sum(w * ell for w, ell in zip(share, losses))
+    gradients = torch.autograd.grad(loss, list(model.parameters()))
+    expected = [p.detach() - 1e-2 * g for p, g in zip(model.parameters(), gradients)]
+    run = Run(model, optimizer, *clean, seeded_generator(0, "method"), CLASSES, 100)
+    result = Reweight(engine).step(run, Batch(torch.arange(24), *noisy))
+    assert result.loss.item() == pytest.approx(loss.item())
+    assert result.weights.tolist() == pytest.approx(share, abs=1e-6)
+    torch.testing.assert_close([p.detach() for p in model.parameters()], expected)
+
+
 def test_a_corrupted_clean_set_leads_the_weights_astray(mnist5k):
     """The clean set is what guides: with rotated clean labels, wrong examples get the weight."""
     from dataclasses import replace

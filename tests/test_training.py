@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from nlkit import build_model, make_task, train
 from nlkit.devices import pick_threads
+from nlkit.methods import METHODS
 from nlkit.methods.standard import Standard
 from nlkit.models import predict
 from nlkit.records import Record, Step
@@ -62,8 +63,6 @@ def test_standard_training_is_the_ordinary_loop(task):
             order.extend(batch.index.tolist())
             return super().step(run, batch)
 
-    from nlkit.methods import METHODS
-
     METHODS["spy"] = Spy
     try:
         network = build_model("mlp", (1, 28, 28), 10, seed=0)
@@ -73,6 +72,7 @@ def test_standard_training_is_the_ordinary_loop(task):
     model = build_model("mlp", (1, 28, 28), 10, seed=0)
     optimizer = torch.optim.Adam(model.parameters(), lr=6e-4, fused=False, foreach=False)
     size = len(task.given)
+    assert order[:size] != order[size:] and sorted(order[:size]) not in (order[:size], order[size:])
     for epoch in range(2):
         seen = order[epoch * size : (epoch + 1) * size]
         assert sorted(seen) == list(range(size))
@@ -153,6 +153,26 @@ def test_same_seed_same_run_and_other_seed_other_run(task):
     runs = [list(train(task, "reweight", epochs=2, seed=s)) for s in (0, 0, 1)]
     assert_same_runs(runs[0], runs[1])
     assert runs[0][0].loss != runs[2][0].loss
+
+
+def test_the_seed_draws_the_initial_weights(task):
+    for seed in (0, 1):
+        record = next(train(task, epochs=1, learning_rate=1e-12, seed=seed))
+        untrained = predict(build_model("mlp", (1, 28, 28), 10, seed=seed), task.test_images)
+        assert record.test_accuracy == (untrained == task.test_labels).double().mean().item()
+
+
+def test_what_a_method_draws_is_not_the_order_of_the_batches(task, monkeypatch):
+    class Spy(Standard):
+        def step(self, run, batch):
+            drawn.append(torch.randperm(run.num_examples, generator=run.generator)[: len(batch.index)])
+            order.append(batch.index)
+            return super().step(run, batch)
+
+    drawn, order = [], []
+    monkeypatch.setitem(METHODS, "spy", Spy)
+    next(train(task, "spy", epochs=1))
+    assert not torch.equal(drawn[0], order[0])
 
 
 def test_the_global_random_state_is_left_alone(task):
@@ -247,8 +267,6 @@ def test_cuda_agrees_with_the_cpu(mnist5k, method):
 
 def test_averaged_weights_are_the_exponential_moving_average_of_every_step(task):
     """By hand: after the first step the average is the network; then it moves by 1 - decay a step, at first by more."""
-    from nlkit.methods import METHODS
-
     average = []
 
     class Spy(Standard):

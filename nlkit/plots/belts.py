@@ -16,16 +16,22 @@ def belts(
     xlabel: str,
     ylabel: str,
     title: str = "",
+    log_x: bool = False,
 ) -> Figure:
     """Panels side by side; in each, lines of shares in [0, 1] over x: the mean as a line, its 95 % interval as a belt.
 
     panels: title -> name of a line (a method, or "blue" and "red") -> two or more runs, each a value for each x.
+    log_x: x, all above 0, on a logarithmic axis with a tick at each.
     """
     figure = Figure(figsize=(10, 4.4), layout="constrained")
     axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     told = []
     for ax, (panel, lines) in zip(axes, panels.items()):
         ends = []
+        if log_x:
+            ax.set_xscale("log")
+            ax.set_xticks(x, [f"{at:g}" for at in x])
+            ax.minorticks_off()
         for name, runs in lines.items():
             style, belt = method_style(name), [mean_interval(at) for at in zip(*runs, strict=True)]
             mean = [100 * i.mean for i in belt]

@@ -93,6 +93,11 @@ def contrast_on_white(rgb: tuple[float, float, float]) -> float:
     return 1.05 / (0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] + 0.05)
 
 
+def faded(color: str, share: float) -> str:
+    """The colour mixed with white, of which there is 1 - `share`."""
+    return matplotlib.colors.to_hex([1 - share * (1 - channel) for channel in matplotlib.colors.to_rgb(color)])
+
+
 class Figure(matplotlib.figure.Figure):
     """A matplotlib figure that shows itself in a notebook without pyplot, with alternative text."""
 
@@ -190,6 +195,8 @@ def label_ends(ax, x, ends: Sequence[tuple[float, str, str]]) -> None:
     for value, text, color in ends:
         place = {"xycoords": ("axes fraction", "data"), "va": "center", "annotation_clip": False, "linespacing": 1.05}
         ax.annotate(text, (1.01, value), color=text_color(color), **place).set_gid(_END_LABEL)
+    if ax.get_xscale() == "log":
+        return ax.set_xlim(x[0] / 1.1, x[-1] * 1.1)
     margin = 0.02 * (x[-1] - x[0]) or 1
     ax.set_xlim(x[0] - margin, x[-1] + margin)
 

@@ -13,7 +13,7 @@ from nlkit.cnwl import LEVELS
 from nlkit.data import find_dataset
 from nlkit.devices import pick_device
 from nlkit.experiment import Experiment
-from nlkit.reproductions import full_size, how_far
+from nlkit.reproductions import full_size, how_far, noisy_or_clean
 from nlkit.reproductions.measures import CURVES, MEASURES, QUICK_LEVELS, Measure, Trial
 from nlkit.reproductions.report import Outcome, Report, where_made
 from nlkit.sweep import Result, load_sweep, run_sweep
@@ -22,7 +22,7 @@ LARGE: dict[str, dict[str, Measure]] = {  # they need all of MNIST
     "The tutorial at full size": full_size.MEASURES,
     "How far": how_far.MEASURES,
 }
-CHAPTERS: dict[str, dict[str, Measure]] = {**MEASURES, **LARGE}
+CHAPTERS: dict[str, dict[str, Measure]] = {**MEASURES, "Noisy or clean": noisy_or_clean.MEASURES, **LARGE}
 LARGE_CLAIMS = [id for chapter in LARGE.values() for id in chapter]
 ALL_MEASURES: dict[str, Measure] = {id: measure for chapter in CHAPTERS.values() for id, measure in chapter.items()}
 SEEDS, QUICK_SEEDS = 5, 3
