@@ -104,6 +104,7 @@ LAYERS = [
     {"leaderboard"},
     {"sweep"},
     {"standings"},
+    {"plots"},
     {"reproductions"},
     {"live", "doctor", "lab"},
     {"cli"},

@@ -257,7 +257,8 @@ def test_lines_and_bars_stand_out_and_none_is_told_by_its_colour_alone(figures):
     drawn = 0
     for name, figure in figures.items():
         for ax in figure.findobj(matplotlib.axes.Axes):
-            full = [line for line in ax.lines if (line.get_alpha() or 1) == 1]  # earlier runs are faint on purpose
+            # Earlier runs are faint on purpose, and keys of a legend show what markers mean, whatever their colour.
+            full = [line for line in ax.lines if (line.get_alpha() or 1) == 1 and len(line.get_xdata())]
             steps = [patch for patch in ax.patches if isinstance(patch, matplotlib.patches.StepPatch)]
             colors = [line.get_color() for line in full] + [step.get_edgecolor() for step in steps]
             colors += [bar.get_facecolor() for bar in ax.patches if isinstance(bar, matplotlib.patches.Rectangle)]

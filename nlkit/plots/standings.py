@@ -118,7 +118,7 @@ def explained_labels(task: Task, picks: Sequence[int], said: Mapping[str, Tensor
         for ax, (who, probabilities) in zip(axes[1:], said.items()):
             percent = (100 * probabilities[place]).tolist()
             kinds = ["right" if k == true else "wrong" if k == given else None for k in range(len(percent))]
-            colors = [KINDS_OF_LABEL[kind].color if kind else "#BBBBBB" for kind in kinds]
+            colors = [KINDS_OF_LABEL[kind].color if kind else "#8A8A8A" for kind in kinds]
             hatches = ["///" if kind == "wrong" else "" for kind in kinds]
             ax.bar(range(len(percent)), percent, color=colors, hatch=hatches, edgecolor="white", width=0.85)
             for k, kind in enumerate(kinds):
@@ -150,5 +150,5 @@ def _of_errors(accuracy: float) -> float:
 def _dot(ax, y: float, mean: Interval, style: Style, place) -> None:
     """A mean with its bar, where it has an interval."""
     if not math.isnan(mean.half):
-        ax.plot([place(mean.low), place(mean.high)], [y, y], color=style.color, linewidth=3, solid_capstyle="butt")
+        ax.plot([place(mean.low), place(mean.high)], [y, y], color="#777777", linewidth=3, solid_capstyle="butt")
     ax.plot(place(mean.mean), y, marker=style.marker, color=style.color, markersize=8)
