@@ -66,11 +66,9 @@ ROWS = (
     Row("MentorMix by class, full recipe", "mentormix", NOTHING, NO_CLEAN,
         {"alpha": 1.0, "second_weighting": True, "by_class": True}, 0, everywhere=True),
     Row("MentorMix", "mentormix", "right labels: 20 %", TUTORIAL, {"alpha": 4.0, "percentile": 0.2}, 0),
-    Row("generalized cross-entropy, full recipe", "gce", NOTHING, NO_CLEAN, {}, 0),
     Row("reweighting", "reweight", CLEAN, TUTORIAL, {}, everywhere=True),
-    Row("reweighting, full recipe", "reweight", CLEAN, FULL, {}),
-    Row("the clean set alone", "clean_only", CLEAN, TUTORIAL, {}, everywhere=True),
-    Row("the clean set alone, full recipe", "clean_only", CLEAN, FULL, {}, everywhere=True),
+    Row("the clean set alone", "clean_only", CLEAN, TUTORIAL, {}),
+    Row("the clean set alone, full recipe", "clean_only", CLEAN, FULL, {}),
     Row("standard training, full recipe", "standard", CLEAN, FULL, {}),
     Row("standard training", "standard", CLEAN, TUTORIAL, {}, everywhere=True),
     Row("true labels", "standard", "all labels are right", TUTORIAL, {}, part="marks"),
@@ -83,7 +81,8 @@ ROWS = (
         part="ablations"),
     Row("EM, clean set for the burn-in only", "em", CLEAN, FULL, {"clean_weight": 0.0}, part="ablations"),
 )  # fmt: skip
-SEEDS = {"methods": (1, 2, 3, 4, 5), "ablations": (1, 2, 3), "everywhere": (1, 2, 3)}  # the trials had seed 0
+# The trials had seed 0. The rows that are marked `everywhere` have not been run at the other noise levels yet.
+SEEDS: dict[str, tuple[int, ...]] = {"methods": (1, 2), "ablations": (1, 2), "everywhere": ()}
 
 
 def leaderboard() -> list[Experiment]:

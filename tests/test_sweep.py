@@ -83,7 +83,8 @@ def test_files_that_are_no_sweep_are_refused_and_kept(tmp_path):
 @pytest.mark.parametrize("name", GRIDS)
 def test_the_stored_results_are_those_of_the_whole_grid(name):
     sweep, experiments = load_sweep(name), GRIDS[name]()
-    assert [r.experiment for r in sweep.results] == experiments
+    # Runs that were made several at a time are stored as they came.
+    assert sorted(repr(r.experiment) for r in sweep.results) == sorted(map(repr, experiments))
     assert stored(name).stat().st_size < 500_000
 
 

@@ -10,8 +10,8 @@ the given label j. One step on a batch:
     M:  L(θ) = 1/B Σ_i CE(q_i, p(x̃_i))  +  c · mean of CE(y, p(x̃)) over a clean batch
         T[k, j] = share of the given label j among the examples that p̄ takes for class k
 
-T is told (`matrix`), or counted over the last epoch or so. Four things are not in that paper, and most of the result
-(notebook 07 takes them away one by one):
+T is told (`matrix`), or counted over the last epoch or so. Four things are not in that paper (notebook 07 takes them
+away one by one):
 
 - p̄ is the network with averaged weights, where the run has one. Tarvainen, Valpola: Mean teachers are better role
   models. NeurIPS 2017, arXiv:1703.01780.
