@@ -53,6 +53,7 @@ MEASURES: dict[str, Measure] = {
     "map_loses": lambda t: max(leads(t, (0.8, 0.9), (50, 100))),
     "border_falls": lambda t: border(t, 5) - border(t, 100),
     "noise_is_worth": lambda t: worth(t, 0.4, 10),
+    "worth_its_truth": lambda t: 10 * (10 * worth(t, 0.4, 10) - 10) / (4000 - 10 * 10),
     "no_information": lambda t: max(leads(t, (0.9,), MAP_SIZES)),
     "doubt_costs": lambda t: float(numpy.mean(leads(t, (0.0,), MAP_SIZES, over="standard"))),
     "wins_again": lambda t: leads(t, (0.4,), (10,))[0],
