@@ -108,7 +108,7 @@ FAULTS = [
     Fault("checkpoint: the generators start again", "nlkit/training.py",
           "generator.set_state(saved.cpu())", "saved.cpu()", (TRAINING,)),
     Fault("sweep: it starts from the first run again", "nlkit/sweep.py",
-          "if experiment in known:", "if False:", (SWEEP,)),
+          "if experiment not in known", "if True", (SWEEP,)),
     Fault("intervals: too narrow", "nlkit/intervals.py", "/ math.sqrt(count))", "/ count)", (INTERVALS,)),
     Fault("intervals: one-sided", "nlkit/intervals.py", "t.ppf((1 + level) / 2,", "t.ppf(level,", (INTERVALS,)),
     Fault("intervals: not paired by seed", "nlkit/intervals.py",
