@@ -30,7 +30,7 @@ def course_api(folder: Path):
     from nbgrader.coursedir import CourseDirectory
     from traitlets.config import PyFileConfigLoader
 
-    # nbgrader makes its database by a command that it looks for on PATH, where an environment that is not active is not.
+    # nbgrader makes its database by a command on PATH, where an environment that is not active is not.
     commands = str(Path(sys.executable).parent)
     if commands not in os.environ["PATH"].split(os.pathsep):
         os.environ["PATH"] = commands + os.pathsep + os.environ["PATH"]
