@@ -134,7 +134,7 @@ def test_every_control_has_a_name_that_fits_and_every_picture_its_alternative_te
     for found in (panel, live.training(), live.weights(), live.mentormix()):
         for widget in parts(found, widgets.Widget):
             if isinstance(widget, widgets.ValueWidget) and not isinstance(widget, told):
-                assert 3 <= len(widget.description) <= 15
+                assert 2 <= len(widget.description) <= 15
         assert all(len(picture.tooltip) > 40 for picture in parts(found, widgets.Image))
         assert 'role="status"' in words(found)
 

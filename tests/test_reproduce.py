@@ -202,13 +202,14 @@ def test_a_study_goes_on_where_it_was_broken_off(quick, tmp_path):
     for name in ("runs.json", "values.json"):
         shutil.copy(quick[0] / name, tmp_path)
     content = json.loads((tmp_path / "runs.json").read_text(encoding="utf-8"))
-    reweight = [r for r in content["results"] if r["settings"].get("method") == "reweight"]
-    content["results"] = [r for r in content["results"] if r is not reweight[1]]
+    plain = {"method": "reweight", "seed": 1, "device": "cpu"}
+    (lost,) = [r for r in content["results"] if r["settings"] == plain]
+    content["results"] = [r for r in content["results"] if r is not lost]
     (tmp_path / "runs.json").write_text(json.dumps(content), encoding="utf-8")
     study, ran = Study(tmp_path, only=["weight_finds_right", "nested"], seeds=3, device="cpu"), []
     study.on_run = ran.append
     again = {o.id: o.values for o in study.report().outcomes}
-    assert [(e.method, e.seed) for e in ran] == [("reweight", reweight[1]["settings"]["seed"])]
+    assert [(e.method, e.seed) for e in ran] == [("reweight", 1)]
     before = {o.id: o.values for o in load_report(quick[0] / "report.json").outcomes}
     assert again["weight_finds_right"] == pytest.approx(before["weight_finds_right"], abs=1e-4)
 

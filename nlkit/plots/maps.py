@@ -35,8 +35,9 @@ def win_map(
     for y, row in enumerate(differences):
         for x, cell in enumerate(row):
             ax.add_patch(Rectangle((x, y), 1, 1, facecolor=_color(cell, ours, theirs), edgecolor="white"))
-            ax.text(x + 0.5, y + 0.66, f"{_MARKS[cell.sign]} {100 * cell.mean:+.1f}", ha="center", va="center",
-                    fontsize=13, weight="bold" if cell.sign else "normal")  # fmt: skip
+            points = f"{100 * cell.mean:+.1f}".replace("-", "−")
+            ax.text(x + 0.5, y + 0.66, f"{_MARKS[cell.sign]} {points}", ha="center", va="center", fontsize=13,
+                    weight="bold" if cell.sign else "normal")  # fmt: skip
             ax.text(x + 0.5, y + 0.26, f"± {100 * cell.half:.1f}", ha="center", va="center", fontsize=11)
     _draw_borders(ax, differences)
     ax.set(xlim=(0, len(columns)), ylim=(0, len(rows)), xlabel=xlabel, ylabel=ylabel)
@@ -46,7 +47,7 @@ def win_map(
     ax.spines[:].set_visible(False)
     first, second = ours.replace("_", " "), theirs.replace("_", " ")
     figure.suptitle(title, x=0.01, ha="left")
-    ax.set_title(f"▲ {first} is ahead     ≈ can't be told     ▼ {second} is ahead", fontsize=12)
+    ax.set_title(f"▲ {first} is ahead     ≈ a tie     ▼ {second} is ahead", fontsize=12)
     figure.alt = (
         f"{first} minus {second}, in points, by {ylabel} and {xlabel}; ahead, behind, or a tie where the 95 % interval "
         "contains 0. "
