@@ -49,7 +49,10 @@ def app_command(options: tuple[str, ...] = ()) -> list[str]:
     """
     _check_installed("voila", "Voilà")
     notebook = Path(__file__).resolve().parent / "live" / "app.ipynb"
-    return [sys.executable, "-m", "voila", str(notebook), "--Voila.ip=127.0.0.1", "--template=nlkit", *options]
+    # JupyterLab's other extensions, such as nbgrader's, look for a JupyterLab that Voilà isn't, and fail.
+    extensions = ("@jupyter-widgets/jupyterlab-manager", "@voila-dashboards/widgets-manager8")
+    only = [f"--VoilaConfiguration.extension_allowlist={name}" for name in extensions]
+    return [sys.executable, "-m", "voila", str(notebook), "--Voila.ip=127.0.0.1", "--template=nlkit", *only, *options]
 
 
 def run_until_closed(command: list[str]) -> int:

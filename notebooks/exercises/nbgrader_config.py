@@ -10,19 +10,27 @@ from nbgrader.utils import is_grade, is_locked
 from traitlets import default
 
 MOST_OUTPUT = 20_000  # characters that a cell may print; what comes after them is left out
+EXITED = "The notebook's Python ended here or in the cell before: exit() and the like stop it."
 
 
 class ExecuteWhateverComes(Execute):
     """Runs a submission to its end, whatever it does, so that the next one is graded too.
 
-    It works in an empty folder of its own, which is then thrown away. Where its kernel dies or can't be interrupted,
-    that cell and those after it get an error in place of a result, and so no points; what ran before keeps its points.
+    It works in an empty folder of its own, which is then thrown away. Where its kernel dies, can't be interrupted or is
+    told to leave by `exit()`, that cell or the next one and those after it get an error in place of a result, and so no
+    points; what ran before keeps its points.
     The exercise's own cells may take ten times as long as others: on a busy machine, `import torch` alone is slow.
     """
 
     @default("timeout_func")
     def _seconds(self):
         return lambda cell: self.timeout * (10 if is_locked(cell) and not is_grade(cell) else 1)
+
+    def on_cell_executed(self, **kwargs):
+        super().on_cell_executed(**kwargs)
+        # `exit()` ends the kernel a moment later: without this, a quick grader would still run some cells.
+        if any(payload["source"] == "ask_exit" for payload in kwargs["execute_reply"]["content"].get("payload", [])):
+            self.ended = EXITED
 
     def preprocess(self, nb, resources=None, km=None):
         self.ended, self.printed = "", 0
@@ -40,7 +48,7 @@ class ExecuteWhateverComes(Execute):
             try:
                 return super().preprocess_cell(cell, resources, index)
             except DeadKernelError:
-                self.ended = "The notebook's Python ended here or in the cell before: exit() and the like stop it."
+                self.ended = EXITED
             except CellTimeoutError:
                 self.ended = f"This cell went on for longer than {self.timeout} seconds and could not be stopped."
         elif cell.cell_type == "code":
