@@ -114,7 +114,7 @@ FAULTS = [
     Fault("intervals: not paired by seed", "nlkit/intervals.py",
           "[a - b for a, b in zip(ours, theirs)]", "[a - b for a, b in zip(sorted(ours), sorted(theirs))]",
           (INTERVALS,)),
-    Fault("claims: the upper bound is ignored", "nlkit/claims.py",
+    Fault("claims: the upper bound is ignored", "nlkit/claims/claim.py",
           "and (self.at_most is None or value <= self.at_most)", "", (CLAIMS,)),
     Fault("map: winner and loser are swapped", "nlkit/plots/maps.py",
           '{1: "▲", 0: "≈", -1: "▼"}', '{-1: "▲", 0: "≈", 1: "▼"}', (PLOTS,)),

@@ -139,3 +139,15 @@ def test_expect_measures_in_units_of_the_largest_expected_number():
     with pytest.raises(NotYet):
         expect("it", [0.0, 1003.0], [0.0, 1000.0], "nowhere", within=2e-3)
     expect("it", 0.001, 0.0, "nowhere", within=2e-3)
+
+
+def test_the_guide_lists_every_exercise_as_it_introduces_itself():
+    guide = (FOLDER.parent.parent / "book" / "guide.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| (\d+) \| (.+?) \| (\d\d) \| (\d+) \| .+ \|$", guide, re.MULTILINE)
+    introduced = []
+    for exercise in EXERCISES:
+        text = " ".join(read(exercise).cells[0].source.split())
+        number, title = re.match(r"# Exercise (\d+) · (.+?) \*\*You will practise", text).groups()
+        minutes, session = re.search(r"About (\d+) minutes; it goes with notebook (\d\d)", text).groups()
+        introduced.append((number, title, session, minutes))
+    assert listed == introduced

@@ -203,16 +203,6 @@ def test_elr_keeps_what_was_learned_early(mnist5k):
         assert final["elr"].memorized < final["standard"].memorized
 
 
-@pytest.mark.parametrize("method", ["elr", "forward"])
-def test_what_is_remembered_survives_a_checkpoint(mnist5k, method, tmp_path):
-    task = make_task(mnist5k, ratio=0.4, device="cpu")
-    whole = [r.loss for r in train(task, method, epochs=4)]
-    run = train(task, method, epochs=4, checkpoint=tmp_path / "run.pt")
-    assert [next(run).loss, next(run).loss] == whole[:2]
-    run.close()
-    assert [r.loss for r in train(task, method, epochs=4, checkpoint=tmp_path / "run.pt")] == whole
-
-
 def test_options_are_checked(mnist5k):
     task = make_task(mnist5k, ratio=0.4, device="cpu")
     for method, option in (("gce", {"q": 0}), ("gce", {"q": 1.1}), ("elr", {"beta": 2}), ("elr", {"strength": -1}),

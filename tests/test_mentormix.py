@@ -219,13 +219,3 @@ def test_mentormix_never_ends_below_standard_training(mnist5k, ratio):
         for method in final:
             final[method] += list(train(task, method, epochs=25, seed=seed))[-1].test_accuracy / 2
     assert final["mentormix"] > final["standard"]
-
-
-@pytest.mark.parametrize("method", ["mentornet", "mentormix"])
-def test_the_moving_averages_survive_a_checkpoint(mnist5k, method, tmp_path):
-    task = make_task(mnist5k, ratio=0.4, device="cpu")
-    whole = [r.loss for r in train(task, method, epochs=4)]
-    run = train(task, method, epochs=4, checkpoint=tmp_path / "run.pt")
-    assert [next(run).loss, next(run).loss] == whole[:2]
-    run.close()
-    assert [r.loss for r in train(task, method, epochs=4, checkpoint=tmp_path / "run.pt")] == whole

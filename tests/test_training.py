@@ -99,7 +99,7 @@ def test_records_measure_what_they_say(task):
     assert record.examples_per_second * record.seconds == pytest.approx(len(task.given))
 
 
-@pytest.mark.parametrize("method, options", [("standard", {}), ("clean_only", {}), ("reweight", {"engine": "jvp"}),
+@pytest.mark.parametrize("method, options", [*((m, {}) for m in METHODS), ("reweight", {"engine": "jvp"}),
                                              ("reweight", {"engine": "higher"})])  # fmt: skip
 def test_a_run_resumes_from_its_checkpoint_to_the_identical_result(task, tmp_path, method, options):
     whole = list(train(task, method, epochs=4, **options))

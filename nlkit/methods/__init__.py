@@ -16,6 +16,7 @@ import inspect
 
 from nlkit.checks import check_choice
 from nlkit.methods.clean_only import CleanOnly
+from nlkit.methods.co_teaching import CoTeaching
 from nlkit.methods.elr import EarlyLearning
 from nlkit.methods.em import ExpectationMaximization
 from nlkit.methods.forward import Forward
@@ -33,6 +34,7 @@ METHODS = {
     "mixup": Mixup,
     "mentornet": MentorNet,
     "mentormix": MentorMix,
+    "co_teaching": CoTeaching,
     "forward": Forward,
     "gce": GeneralizedCrossEntropy,
     "elr": EarlyLearning,

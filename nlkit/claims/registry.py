@@ -1,59 +1,11 @@
-"""Claims: what the course says, where it comes from, and what must be measured for it to hold.
-
-A notebook measures, and hands its numbers to `check_claims`; sentence, source, published value and bound stand
-here alone, so that no number is typed twice. A claim that does not hold is shown as such.
-"""
+"""The registry of claims: every sentence that the course stands by, in the order of its notebooks."""
 
 from __future__ import annotations
 
-import html
-from collections.abc import Mapping
-from dataclasses import dataclass
-
-from nlkit.checks import check_choice, check_number
+from nlkit.claims.claim import Claim
 
 WEB = "Jiang et al. 2020"
 TUTORIAL = "the tutorial that the course starts from (MNIST, 80 % noise, 500 clean)"
-
-
-@dataclass(frozen=True)
-class Claim:
-    """One sentence that can turn out false. It holds when the measured value is in [at_least, at_most]."""
-
-    id: str
-    sentence: str
-    source: str
-    measure: str  # what the measured number is, in words, for one seed
-    at_least: float | None = None
-    at_most: float | None = None
-    published: str = "—"
-    unit: str = "%"  # "%" shows a share in [0, 1] in percent; "points" a difference of two shares; "x" a ratio
-    seeds: int = 1  # that the notebook which makes the claim averages over
-    lower_end: bool = False  # the lower end of the interval over seeds must hold, and not the mean alone
-    timed: bool = False  # a time: it depends on the machine and on what else that does
-    why: str = ""  # it does not hold, as far as the reason was found
-
-    def holds(self, value: float) -> bool:
-        return (self.at_least is None or value >= self.at_least) and (self.at_most is None or value <= self.at_most)
-
-    def show(self, value: float | None) -> str:
-        if value is None:
-            return "—"
-        if self.unit == "x":
-            return f"{value:.3g}×" if value >= 1e-2 else f"{value:.0e}"
-        return f"{100 * value:.1f} {self.unit}"
-
-    @property
-    def measured(self) -> str:
-        """What a notebook measures: `measure`, and over how many seeds."""
-        seeds = f", mean of {self.seeds} seeds" if self.seeds > 1 else ""
-        return f"{self.measure}{seeds}{': lower end of its interval' if self.lower_end else ''}"
-
-    @property
-    def bound(self) -> str:
-        if self.at_least is not None and self.at_most is not None:
-            return f"{self.show(self.at_least)} to {self.show(self.at_most)}"
-        return f"≥ {self.show(self.at_least)}" if self.at_most is None else f"≤ {self.show(self.at_most)}"
 
 
 def _how_far() -> list[Claim]:
@@ -259,52 +211,3 @@ CLAIMS = {claim.id: claim for claim in [
     # 07: how far
     *_how_far(),
 ]}  # fmt: skip
-
-
-class CheckedClaims:
-    """Claims beside what was measured: a table in a notebook, and verdicts that a test can compare."""
-
-    def __init__(self, measured: Mapping[str, float]):
-        for id, value in measured.items():
-            check_choice("claim", id, CLAIMS)
-            check_number(f"measured[{id!r}]", value)
-        self.measured = dict(measured)
-
-    @property
-    def verdicts(self) -> dict[str, bool]:
-        return {id: CLAIMS[id].holds(value) for id, value in self.measured.items()}
-
-    def print_verdicts(self) -> None:
-        """One line a claim, without digits that differ between processors: this is what the tests compare."""
-        for id, holds in self.verdicts.items():
-            print(f"{'holds' if holds else 'does NOT hold':<14} {CLAIMS[id].sentence}")
-
-    def _rows(self) -> list[tuple[str, ...]]:
-        rows = []
-        for id, value in self.measured.items():
-            c = CLAIMS[id]
-            rows.append((c.sentence, c.source, c.published, c.bound, f"{c.show(value)}: {c.measured}",
-                         "✓ holds" if c.holds(value) else f"✗ does not hold. {c.why}".strip()))  # fmt: skip
-        return rows
-
-    def _repr_html_(self) -> str:
-        head = ("Claim", "Source", "Published", "Holds if", "Measured here", "Verdict")
-        cells = "".join(f"<th style='text-align:left'>{h}</th>" for h in head)
-        body = "".join(
-            "<tr>"
-            + "".join(f"<td style='text-align:left;vertical-align:top'>{html.escape(c)}</td>" for c in row)
-            + "</tr>"
-            for row in self._rows()
-        )
-        return f"<table><thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table>"
-
-    def __repr__(self) -> str:
-        return "\n".join(" | ".join(row) for row in self._rows())
-
-
-def check_claims(measured: Mapping[str, float]) -> CheckedClaims:
-    """Hold measured values against the claims. measured: claim id -> value, in the units of the claim's bound.
-
-    Raises a ValueError for an unknown id or a value that is not a number.
-    """
-    return CheckedClaims(measured)

@@ -1,0 +1,88 @@
+"""Co-teaching: two networks, each of which learns from the examples that the other finds easy.
+
+    Han, Yao, Yu, Niu, Xu, Hu, Tsang, Sugiyama: Co-teaching: Robust training of deep neural networks with extremely
+    noisy labels. NeurIPS 2018, arXiv:1804.06872, algorithm 1.
+
+    R(t) = 1 - (1 - p) min(t / t_k, 1)                  the share of a batch to keep, from all of it down to p
+    S  = the R(t) B examples of the batch with the smallest loss under θ,   S' likewise under θ'
+    L(θ) = 1/|S'| Σ_{i ∈ S'} CE(f_θ(x_i), ỹ_i)          L(θ') = 1/|S| Σ_{i ∈ S} CE(f_θ'(x_i), ỹ_i)
+
+A network that chooses for itself is confirmed in its errors; two that started differently err differently, at first.
+p is the share of right labels: in the paper 1 minus the noise ratio. Left out, it is estimated (see mentornet.py).
+t_k is `burn_in`, a share of the training: 10 epochs of 200 in the paper. The network that is measured is the first.
+"""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+from torch.optim import Optimizer
+
+from nlkit.methods.mentornet import Mentor
+from nlkit.optimizers import clear_gradients, take_step
+from nlkit.run import Batch, Run, StepResult
+
+
+class CoTeaching:
+    learns_from = "noisy"
+    needs_clean = False
+
+    def __init__(self, percentile: float | None = None, burn_in: float = 0.1):
+        self.mentor = Mentor(percentile, burn_in)
+        self.state = self.mentor.state
+        self.peer: tuple[nn.Module, Optimizer] | None = None
+
+    def step(self, run: Run, batch: Batch) -> StepResult:
+        network, optimizer = self._peer(run)
+        logits = run.model(batch.images)
+        losses = F.cross_entropy(logits, batch.labels, reduction="none")
+        peers_losses = F.cross_entropy(network(batch.images), batch.labels, reduction="none")
+        self.mentor.watch(run, logits, batch.labels)
+        number = max(1, round(self._share(run) * len(losses)))
+        chosen, peers_choice = (easiest(each.detach(), number) for each in (losses, peers_losses))
+        loss = losses[peers_choice].mean()
+        run.descend(loss)
+        clear_gradients(optimizer)
+        peers_losses[chosen].mean().backward()
+        take_step(optimizer)
+        self.state["peer"], self.state["peer's optimizer"] = network.state_dict(), optimizer.state_dict()
+        return StepResult(loss, torch.zeros_like(losses.detach()).index_fill_(0, peers_choice, 1 / number))
+
+    def _share(self, run: Run) -> float:
+        """R(t), the share of a batch to keep."""
+        percentile = self.mentor.percentile
+        keep = float(self.state["agreement"]) if percentile is None else percentile
+        fallen = min(run.progress / self.mentor.burn_in, 1.0) if self.mentor.burn_in else 1.0
+        return 1 - (1 - keep) * fallen
+
+    def _peer(self, run: Run) -> tuple[nn.Module, Optimizer]:
+        """The second network and its optimizer: as the first ones, from other initial weights."""
+        if self.peer is None:
+            network, optimizer = self.peer = copy.deepcopy((run.model, run.optimizer))  # together: one is the other's
+            if "peer" in self.state:  # of a checkpoint
+                network.load_state_dict(self.state["peer"])
+                optimizer.load_state_dict(self.state["peer's optimizer"])
+            else:
+                initialize_anew(network, run.generator)
+        for ours, theirs in zip(run.optimizer.param_groups, self.peer[1].param_groups):
+            theirs["lr"] = ours["lr"]
+        return self.peer
+
+
+def easiest(losses: torch.Tensor, number: int) -> torch.Tensor:
+    """Places (number,) of the smallest of the losses (B,)."""
+    return losses.topk(number, largest=False).indices
+
+
+def initialize_anew(network: nn.Module, generator: torch.Generator) -> None:
+    """Draw the weights of every layer that knows how to (`reset_parameters`) again; torch's own seed stays as it is."""
+    seed = int(torch.randint(2**62, (), generator=generator))
+    devices = {p.device for p in network.parameters() if p.device.type == "cuda"}
+    with torch.random.fork_rng(devices=list(devices)):
+        torch.manual_seed(seed)
+        for layer in network.modules():
+            if hasattr(layer, "reset_parameters"):
+                layer.reset_parameters()
