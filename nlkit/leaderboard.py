@@ -70,7 +70,7 @@ ROWS = (
     Row("MentorNet by class, full recipe", "mentornet", NOTHING, NO_CLEAN, {"by_class": True}, 0),
     Row("MentorMix by class, full recipe", "mentormix", NOTHING, NO_CLEAN,
         {"alpha": 1.0, "second_weighting": True, "by_class": True}, 0, everywhere=True),
-    Row("co-teaching, full recipe", "co_teaching", NOTHING, NO_CLEAN, {}, 0, everywhere=True),
+    Row("co-teaching, full recipe", "co-teaching", NOTHING, NO_CLEAN, {}, 0, everywhere=True),
     Row("MentorMix", "mentormix", "right labels: 20 %", TUTORIAL, {"alpha": 4.0, "percentile": 0.2}, 0),
     Row("reweighting", "reweight", CLEAN, TUTORIAL, {}, everywhere=True),
     Row("reweighting + clean set, full recipe", "reweight", CLEAN, FULL, {"learn_clean": True}),

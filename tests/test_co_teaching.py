@@ -89,7 +89,7 @@ def test_it_memorizes_less_and_knows_more_than_standard_training(mnist5k, noise,
     """No clean set, and the share of right labels not told."""
     for seed in range(2):
         task = make_task(mnist5k, noise=noise, ratio=ratio, clean_per_class=0, seed=seed, device="cpu")
-        standard, ours = (list(train(task, m, epochs=25, seed=seed))[-1] for m in ("standard", "co_teaching"))
+        standard, ours = (list(train(task, m, epochs=25, seed=seed))[-1] for m in ("standard", "co-teaching"))
         assert ours.test_accuracy > standard.test_accuracy + 0.02
         assert ours.memorized < standard.memorized - 0.2
 
@@ -98,4 +98,4 @@ def test_options_are_checked(mnist5k):
     task = make_task(mnist5k, ratio=0.4, device="cpu")
     for option in ({"percentile": 1.5}, {"burn_in": -1}):
         with pytest.raises(ValueError, match=f"{next(iter(option))}="):
-            train(task, "co_teaching", **option)
+            train(task, "co-teaching", **option)

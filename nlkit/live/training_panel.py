@@ -70,9 +70,8 @@ class TrainingPanel(RunPanel):
         }  # fmt: skip
         self._ticked_at_first = tuple(methods)
         self.table = widgets.HTML(layout=widgets.Layout(overflow="auto"))
-        picks = widgets.HBox(
-            [widgets.Label("methods"), *self.ticks.values()], layout=widgets.Layout(flex_flow="row wrap")
-        )
+        ticks = widgets.HBox(list(self.ticks.values()), layout=widgets.Layout(flex_flow="row wrap", flex="1 1 0"))
+        picks = widgets.HBox([widgets.Label("methods"), ticks])
         parts = {"above": [picks], "below": [self.table]}
         super().__init__("training", dataset, controls, **parts, histories=histories, mode=mode)
         on_change(self.ticks.values(), self.changed)

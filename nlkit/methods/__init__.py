@@ -34,7 +34,7 @@ METHODS = {
     "mixup": Mixup,
     "mentornet": MentorNet,
     "mentormix": MentorMix,
-    "co_teaching": CoTeaching,
+    "co-teaching": CoTeaching,
     "forward": Forward,
     "gce": GeneralizedCrossEntropy,
     "elr": EarlyLearning,

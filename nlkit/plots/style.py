@@ -38,7 +38,7 @@ METHOD_STYLES = {
     "mixup": Style("#4A9BC8", "v", ":"),
     "mentornet": Style("#C48700", "^", "--"),
     "mentormix": Style("#0072B2", "P", "-"),
-    "co_teaching": Style("#009E73", "<", ":"),
+    "co-teaching": Style("#009E73", "<", ":"),
     "forward": Style("#D55E00", "p", "-."),
     "gce": Style("#C48700", "h", ":"),
     "elr": Style("#4A9BC8", "*", "-"),
