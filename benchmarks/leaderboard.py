@@ -1,15 +1,29 @@
-"""Fill the README's leaderboard from the stored grid: `python -m benchmarks.leaderboard`.
+"""Take the stored grid of the leaderboard into the README and the stored report: `python -m benchmarks.leaderboard`.
 
 Nothing is measured here: `nlkit sweep leaderboard` does that.
 """
 
 from __future__ import annotations
 
+import dataclasses
+
+from benchmarks.claims import keep
 from benchmarks.report import FOLDER, fill_readme
-from nlkit.reproductions.how_far import readme
+from nlkit.claims import CLAIMS
+from nlkit.reproductions import Outcome, Report, how_far, stored_report
+from nlkit.standings import standings
 from nlkit.sweep import load_sweep
 
 MARKS = "<!-- leaderboard -->", "<!-- /leaderboard -->"
 
+
+def with_the_grids_claims(report: Report) -> Report:
+    """The report with the leaderboard's claims as the stored grid has them, in the registry's order."""
+    values = {outcome.id: outcome.values for outcome in report.outcomes}
+    values |= how_far.by_seed(standings(load_sweep("leaderboard")))
+    return dataclasses.replace(report, outcomes=tuple(Outcome(id, values[id]) for id in CLAIMS if id in values))
+
+
 if __name__ == "__main__":
-    fill_readme(FOLDER.parent / "README.md", readme(load_sweep("leaderboard")), MARKS)
+    fill_readme(FOLDER.parent / "README.md", how_far.readme(load_sweep("leaderboard")), MARKS)
+    keep(with_the_grids_claims(stored_report()))

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import click
+import pytest
 
 from benchmarks import claims, leaderboard
 from nlkit.augment import AUGMENTATIONS
@@ -101,6 +102,9 @@ def test_the_tables_of_what_holds_are_those_of_the_recorded_run():
 def test_the_leaderboard_is_that_of_the_stored_grid():
     first, last = leaderboard.MARKS
     assert README.partition(first)[2].partition(last)[0] == f"\n{how_far.readme(load_sweep('leaderboard'))}\n"
+    stored = stored_report()
+    for kept, now in zip(stored.outcomes, leaderboard.with_the_grids_claims(stored).outcomes, strict=True):
+        assert kept.id == now.id and kept.values == pytest.approx(now.values, rel=1e-5)
 
 
 def test_make_targets_exist():

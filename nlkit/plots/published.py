@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 
 from nlkit.intervals import mean_interval
@@ -35,12 +36,12 @@ def beside_published(
                 low, high = [100 * i.low for i in belt], [100 * i.high for i in belt]
                 ax.fill_between(x, low, high, color=style.color, alpha=0.2, linewidth=0)
             ax.plot(x, mean, color=style.color, linestyle=style.line, marker=style.marker, markevery=marker_every(x))
-            ends.append((mean[-1], f"{name} {mean[-1]:.1f}", style.color))
+            ends.append((mean[-1], textwrap.fill(f"{name} {mean[-1]:.1f}", 20), style.color))
             text = f"{panel}, {name}: {mean[0]:.1f} to {mean[-1]:.1f} %"
             if rings := published.get(panel, {}).get(name):
                 ring = {"marker": "o", "markersize": 9, "markerfacecolor": "none", "markeredgewidth": 1.8}
                 values = [100 * value for value in rings.values()]
-                ax.plot(list(rings), values, linestyle="none", color=style.color, **ring)
+                ax.plot(list(rings), values, linestyle="none", color=style.color, clip_on=False, **ring)
                 text += f", published {values[0]:.1f} to {values[-1]:.1f} %"
             told.append(text)
         label_ends(ax, x, ends)

@@ -34,6 +34,7 @@ def _ahead(name: str, other: str) -> Measure:
 
 # Claim -> the row that is measured; and the row that it is measured against, seed by seed, where there is one.
 COMPARED: dict[str, tuple[str, ...]] = {
+    "leaderboard_goal": ("EM, matrix told",),
     "leaderboard_best": ("EM",),
     "leaderboard_mark": ("EM", MARK),
     "leaderboard_below": ("EM", BEST_MARK),
@@ -55,8 +56,8 @@ MEASURES: dict[str, Measure] = {
 }
 
 
-def from_board(board: dict[str, Standing]) -> dict[str, float]:
-    """The same claims from stored runs, those that can be measured there: claim -> mean over seeds."""
+def by_seed(board: dict[str, Standing]) -> dict[str, tuple[float, ...]]:
+    """The same claims from stored runs, those that can be measured there: claim -> a value a seed."""
     measured = {}
     for id, (name, *against) in COMPARED.items():
         if name not in board or (against and against[0] not in board):
@@ -64,8 +65,13 @@ def from_board(board: dict[str, Standing]) -> dict[str, float]:
         values = [run.final for run in board[name].runs.values()]
         values = list(board[name].ahead_of(board[against[0]]).values()) if against else values
         if values:
-            measured[id] = over_seeds(values).mean
+            measured[id] = tuple(values)
     return measured
+
+
+def from_board(board: dict[str, Standing]) -> dict[str, float]:
+    """Claim -> its mean over the seeds of the stored runs."""
+    return {id: over_seeds(values).mean for id, values in by_seed(board).items()}
 
 
 def readme(sweep: Sweep) -> str:

@@ -32,7 +32,7 @@ p, li { max-width: 52rem } .wide { overflow-x: auto } img { max-width: 100%; hei
 table { border-collapse: collapse; width: 100%; font-size: .92rem; margin: 1rem 0 }
 th, td { text-align: left; vertical-align: top; padding: .5rem .7rem; border-bottom: 1px solid #ddd }
 th { white-space: nowrap; border-bottom: 2px solid #888 } td.number { white-space: nowrap; font-variant-numeric: tabular-nums }
-td small { color: #555; display: block } .holds { color: #00654a; font-weight: 600 } .fails { color: #a33c00; font-weight: 600 }
+td:first-child { min-width: 13em } td small { color: #555; display: block } .holds { color: #00654a; font-weight: 600 } .fails { color: #a33c00; font-weight: 600 }
 .open { color: #6b5200; font-weight: 600 } .changed { background: #fff1e0; border-left: 6px solid #d55e00; padding: .6rem 1rem }
 svg { display: block } dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1.2rem } dt { color: #555 } dd { margin: 0 }
 """  # noqa: E501
