@@ -21,6 +21,7 @@ TITLES = {
     "reweighting": "A reweighting step, 128 noisy examples, by engine and size of the clean batch",
     "mentormix": "A MentorMix step, and what it is made of",
     "floor": "The arithmetic floor: the bare matrix products and convolutions of the same steps",
+    "ideas": "Ideas: the step as it is, against the step without one of them, or by torch.compile",
     "scaling": "How the cost of reweighting grows (MLP)",
     "footprint": "Memory, import, live panel",
     "notebooks": "Notebooks",

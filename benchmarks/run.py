@@ -5,6 +5,7 @@ table.
     2. reweighting  a step against a standard step and `higher`, for three networks and clean batches of 16 to 512
     3. mentormix    a step against a standard step; beside it mixup and MentorNet, which it is made of
     4. floor        the same steps against their bare matrix products
+       ideas        the same steps without what makes them faster, and by torch.compile
     5. scaling      cost by number of examples, clean set, classes, width
     6. footprint    peak memory, import, first point in the live panel; with --notebooks, each notebook
     7. TorchOpt does the reweighting step too: it is measured in part 2 where it is installed
@@ -16,7 +17,7 @@ from __future__ import annotations
 
 import click
 
-from benchmarks import epochs, footprint, report, scaling, steps
+from benchmarks import epochs, footprint, ideas, report, scaling, steps
 
 README = report.FOLDER.parent / "README.md"
 
@@ -24,7 +25,7 @@ README = report.FOLDER.parent / "README.md"
 @click.command(help="\b\n" + __doc__)
 @click.option(
     "--only",
-    type=click.Choice(["epochs", "steps", "scaling", "footprint", "notebooks"]),
+    type=click.Choice(["epochs", "steps", "ideas", "scaling", "footprint", "notebooks"]),
     help="Measure this part alone.",
 )
 @click.option("--notebooks", is_flag=True, help="Also run each notebook from top to bottom, which takes minutes.")
@@ -33,6 +34,7 @@ def main(only: str | None, notebooks: bool, quick: bool) -> None:
     parts = {
         "epochs": lambda: epochs.measure(2 if quick else 5),
         "steps": lambda: steps.measure(shorten=4 if quick else 1),
+        "ideas": lambda: ideas.measure(shorten=4 if quick else 1),
         "scaling": lambda: scaling.measure(4 if quick else 15),
         "footprint": lambda: footprint.measure(2 if quick else 5),
         "notebooks": footprint.measure_notebooks,

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from test_readme import README
 from torch import nn
 
-from benchmarks import epochs, footprint, report, run, scaling, steps, usual
+from benchmarks import epochs, footprint, ideas, report, run, scaling, steps, usual
 from benchmarks.products import bare_products
 from benchmarks.timing import Row, interleaved, rows_of, single
 from nlkit import build_model, make_task
@@ -102,6 +102,8 @@ def test_every_part_measures_what_it_names(monkeypatch, mnist5k):
     monkeypatch.setattr(footprint, "fresh", lambda program: [1.0, 2.0] if "perf_counter" in program else 3.0)
     rows = epochs.measure(1, batches=2, data="mnist5k")
     rows += steps.measure(("mlp",))
+    monkeypatch.setattr(ideas, "Compiled", steps.Bench)  # compiling takes half a minute
+    rows += ideas.measure(("mlp",))
     rows += scaling.measure(1, {"examples": (500, 1000), "clean set": (10, 20), "classes": (10, 20), "width": (8, 16)})
     rows += footprint.measure(2, data="mnist5k")
     assert {row.part for row in rows} == report.TITLES.keys() - {"notebooks"}

@@ -16,7 +16,7 @@ def _how_far() -> list[Claim]:
         "blends": "blends", "schedule": "a falling rate", "clean": "the clean set after the start",
     }  # fmt: skip
     return [
-        Claim("leaderboard_goal", "With 80 % of the labels wrong, and told the matrix, 98.2 % can be reached.", TUTORIAL,
+        Claim("leaderboard_goal", "With 80 % of the labels wrong, but told the matrix, one can reach 98.2 %.", TUTORIAL,
               "last test accuracy of EM with 50 clean a class", at_least=0.982, published="85.4 %", seeds=5),
         Claim("leaderboard_best", "With 80 % of the labels wrong, 98.2 % can be reached without being told the matrix.",
               TUTORIAL, "last test accuracy of EM with 50 clean a class", at_least=0.982, published="85.4 %", seeds=5),
