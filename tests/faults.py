@@ -31,6 +31,8 @@ LIVE = "tests/test_live.py"
 LIVE_TRAINING = "tests/test_live_training.py"
 LIVE_DRIVER = "tests/test_live_driver.py"
 CLI = "tests/test_cli.py"
+CO_TEACHING = "tests/test_co_teaching.py"
+EM = "tests/test_em.py"
 
 FAULTS = [
     # Noise and tasks
@@ -155,6 +157,20 @@ FAULTS = [
           'said = self.state["said"]\n', 'said = self.state["said"].clone()\n', (LOSSES,)),
     Fault("gce: it is plain cross-entropy", "nlkit/methods/gce.py",
           "loss = ((1 - (self.q * log_p).exp()) / self.q).mean()", "loss = -log_p.mean()", (LOSSES,)),
+    Fault("co-teaching: each network chooses for itself", "nlkit/methods/co_teaching.py",
+          "for each in (losses, peers_losses))", "for each in (peers_losses, losses))", (CO_TEACHING,)),
+    Fault("co-teaching: both networks start alike", "nlkit/methods/co_teaching.py",
+          "            layer.reset_parameters()", "            pass", (CO_TEACHING,)),
+    Fault("co-teaching: all of a batch is kept", "nlkit/methods/co_teaching.py",
+          "return 1 - (1 - keep) * fallen", "return 1.0", (CO_TEACHING,)),
+    Fault("em: the matrix is taken the wrong way round", "nlkit/methods/em.py",
+          "transition[:, labels].T.clamp(min=1e-8)", "transition[labels].clamp(min=1e-8)", (EM,)),
+    Fault("em: the learner answers, and not the average", "nlkit/methods/em.py",
+          "run.averaged if run.averaged is not None else run.model", "run.model", (EM,)),
+    Fault("em: the answer is for the augmented image", "nlkit/methods/em.py",
+          "evaluate(teacher, batch.originals)", "evaluate(teacher, batch.images)", (EM,)),
+    Fault("em: the burn-in never ends", "nlkit/methods/em.py",
+          "if run.progress < self.burn_in:\n            images, labels", "if True:\n            images, labels", (EM,)),
     # Panels
     Fault("panel: new words under a stale picture", "nlkit/live/panel.py",
           "self.picture.value, self.picture.tooltip = frame.png, frame.alt",
