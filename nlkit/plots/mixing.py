@@ -100,8 +100,12 @@ def _draw_blends(ax, task: Task, picks: Tensor, partner: Tensor, lam: Tensor, v:
     ax.set_ylim(3 * step_y - 0.05 * height, top_of_labels(task))
     ax.set_xlim(-0.75 * width, columns * step_x)
     rightly = int((~task.wrong.cpu()[picks[partner]]).sum())
+    kept = [
+        f"{who} examples keep {lam[places].mean():.0%} of themselves on average"
+        for who, places in (("trusted", trusted), ("doubtful", others))
+        if len(places)
+    ]
     return (
         f"{len(shown)} examples of a batch, their partners and their blends; {rightly} of all {len(partner)} partners "
-        f"have a right label. Trusted examples keep {lam[trusted].mean():.0%} of themselves on average, the others "
-        f"{lam[others].mean():.0%}."
+        f"have a right label. In the batch, {', '.join(kept)}."
     )
