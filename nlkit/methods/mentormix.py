@@ -25,13 +25,12 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.func import functional_call
 from torch.nn import functional as F
 
 from nlkit.checks import check_number
 from nlkit.methods.mentornet import Mentor
 from nlkit.methods.mixup import draw_beta, mix, soft_cross_entropy
-from nlkit.run import Batch, Run, StepResult, normalize_weights, spare_buffers
+from nlkit.run import Batch, Run, StepResult, in_passing, normalize_weights
 
 
 class MentorMix:
@@ -53,7 +52,7 @@ class MentorMix:
 
     def step(self, run: Run, batch: Batch) -> StepResult:
         with torch.no_grad():  # and without a trace in batch norm's running statistics, as the authors' code has it
-            logits = functional_call(run.model, spare_buffers(run.model), (batch.images,))
+            logits = in_passing(run.model, batch.images)
             losses = F.cross_entropy(logits, batch.labels, reduction="none")
         self.mentor.watch(run, logits, batch.labels)
         v = self.mentor.weigh(run, losses, batch.labels)
