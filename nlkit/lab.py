@@ -43,16 +43,18 @@ def lab_environment() -> dict[str, str]:
 
 
 def app_command(options: tuple[str, ...] = ()) -> list[str]:
-    """The command that serves the panels through Voilà, on loopback, each visitor with a kernel of their own.
+    """The command that serves the panels through Voilà, each visitor with a kernel of their own.
 
-    Voilà takes port 8866, or the next one that is free, prints the address, and opens it in the browser.
+    It is open to this machine only, unless an option says otherwise: `--Voila.ip=0.0.0.0` lets a whole room in. Voilà
+    takes port 8866, or the next one that is free, prints the address, and opens it in the browser.
     """
     _check_installed("voila", "Voilà")
     notebook = Path(__file__).resolve().parent / "live" / "app.ipynb"
     # JupyterLab's other extensions, such as nbgrader's, look for a JupyterLab that Voilà isn't, and fail.
     extensions = ("@jupyter-widgets/jupyterlab-manager", "@voila-dashboards/widgets-manager8")
     only = [f"--VoilaConfiguration.extension_allowlist={name}" for name in extensions]
-    return [sys.executable, "-m", "voila", str(notebook), "--Voila.ip=127.0.0.1", "--template=nlkit", *only, *options]
+    here = [] if any(o.startswith("--Voila.ip") for o in options) else ["--Voila.ip=127.0.0.1"]
+    return [sys.executable, "-m", "voila", str(notebook), *here, "--template=nlkit", *only, *options]
 
 
 def run_until_closed(command: list[str]) -> int:

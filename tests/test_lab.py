@@ -74,6 +74,8 @@ def test_the_app_is_on_the_loopback_interface_without_code_and_takes_options(mon
     (command,) = started
     assert command[:3] == [sys.executable, "-m", "voila"] and Path(command[3]).is_file()
     assert "--Voila.ip=127.0.0.1" in command and not [part for part in command if "strip_sources" in part]
+    for_the_room = app_command(("--Voila.ip=0.0.0.0",))  # Voilà refuses two addresses
+    assert [part for part in for_the_room if "Voila.ip" in part] == ["--Voila.ip=0.0.0.0"]
 
 
 def test_closing_jupyterlab_with_control_c_is_no_error(monkeypatch):
