@@ -6,7 +6,7 @@ import math
 import pytest
 
 from nlkit import Experiment
-from nlkit.sweep import GRIDS, load_sweep, run_sweep, stored, summarize
+from nlkit.sweep import GRIDS, Result, load_sweep, run_sweep, stored, summarize
 
 
 def small(**settings):
@@ -30,6 +30,12 @@ def test_a_result_holds_what_the_run_measured(two_runs):
         assert result.best == max(result.test_accuracy)
     assert all(map(math.isnan, results[0].memorized))  # no label is wrong at ratio 0
     assert not any(map(math.isnan, results[1].memorized))
+
+
+def test_best_is_the_highest_epoch_the_first_of_equals_and_final_the_last():
+    result = Result(small(), (0.2, 0.9, 0.9, 0.5), (0.0, 0.1, 0.2, 0.3), 1.0, {"kept": (1.0, 0.8, 0.7, 0.6)})
+    assert (result.best, result.final) == (0.9, 0.5)
+    assert (result.at_best("kept"), result.at_end("kept")) == (0.8, 0.6)
 
 
 def test_what_is_loaded_is_what_was_saved(two_runs):
