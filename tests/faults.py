@@ -106,7 +106,7 @@ FAULTS = [
     Fault("records: a resumed run drops the early ones", "nlkit/training.py",
           "    yield from done\n", "    yield from ()\n", (TRAINING,)),
     Fault("checkpoint: the method's state is dropped", "nlkit/training.py",
-          '"method": getattr(self.algorithm, "state", {}),', '"method": {},', (MENTORMIX, LOSSES)),
+          '"method": getattr(self.algorithm, "state", {}),', '"method": {},', (TRAINING,)),
     Fault("checkpoint: the generators start again", "nlkit/training.py",
           "generator.set_state(saved.cpu())", "saved.cpu()", (TRAINING,)),
     Fault("sweep: it starts from the first run again", "nlkit/sweep.py",
@@ -181,7 +181,7 @@ FAULTS = [
     Fault("panel: only the last record is kept", "nlkit/live/run_panel.py",
           "self.current[place].history.append(step)", "self.current[place].history[:] = [step]", (LIVE_TRAINING,)),
     Fault("panel: an overtaken run is still delivered", "nlkit/live/driver.py",
-          "if run is not self._run:", "if self._run is None:", (LIVE_DRIVER,)),
+          "if run is not self._run:", "if False:", (LIVE_DRIVER,)),
     Fault("panel: Stop lets the step in progress through", "nlkit/live/driver.py",
           "        self._pending = self._run = None\n", "        self._pending = None\n", (LIVE_DRIVER,)),
 ]  # fmt: skip
