@@ -60,6 +60,7 @@ def measure(names=("mlp", "cnn", "resnet32"), shorten: int = 1) -> list[Row]:
             sides["by torch.compile"] = Compiled(name, examples=1024).step("standard")
         rows += _rows(f"{name}, standard", sides, *ROUNDS[name], shorten)
     if "resnet32" in names:
+        bench = Bench("resnet32", examples=1024)
         sides = {
             AS_IT_IS: bench.step("reweight"),
             "torch's tangent of batch norm": torchs_own_tangents(bench.step("reweight")),

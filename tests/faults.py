@@ -162,7 +162,7 @@ FAULTS = [
     Fault("co-teaching: both networks start alike", "nlkit/methods/co_teaching.py",
           "            layer.reset_parameters()", "            pass", (CO_TEACHING,)),
     Fault("co-teaching: all of a batch is kept", "nlkit/methods/co_teaching.py",
-          "return 1 - (1 - keep) * fallen", "return 1.0", (CO_TEACHING,)),
+          "return 1 - (1 - float(self.mentor.keep)) * fallen", "return 1.0", (CO_TEACHING,)),
     Fault("em: the matrix is taken the wrong way round", "nlkit/methods/em.py",
           "transition[:, labels].T.clamp(min=1e-8)", "transition[labels].clamp(min=1e-8)", (EM,)),
     Fault("em: the learner answers, and not the average", "nlkit/methods/em.py",

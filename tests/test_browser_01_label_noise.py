@@ -45,13 +45,13 @@ def test_the_panel_follows_mouse_and_keyboard_and_its_last_picture_stays(page, l
     press_key(page, panel, "noise ratio", "Home")
     says(panel, "asked for 0%")
     press_key(page, panel, "noise ratio", "ArrowRight")
-    says(panel, "200 of 4,000 given labels are wrong")
+    says(panel, ": 200 of 4,000 given labels are wrong")  # and not 3,200
     assert page.locator(".jp-OutputArea-child:has(.nlkit-panel) + .jp-OutputArea-child img:visible").count() == 0
     assert error_outputs(page) == 0
     assert not nameless(panel)
     # What a screen reader is told follows what is seen, a moment later.
     panel.locator("[role=slider][aria-label='noise ratio'][aria-valuetext='5%']").wait_for()
-    panel.locator("[aria-live=polite]", has_text="200 of 4,000").wait_for()
+    panel.locator("[aria-live=polite]", has_text=": 200 of 4,000").wait_for()
 
     page.wait_for_function("""() => window.jupyterapp.shell.currentWidget.content.model.sharedModel.cells.some(cell =>
         (cell.outputs || []).some(o => o.data?.['text/plain']?.includes('picture of this panel: red noise')))""")

@@ -53,10 +53,8 @@ class CoTeaching:
 
     def _share(self, run: Run) -> float:
         """R(t), the share of a batch to keep."""
-        percentile = self.mentor.percentile
-        keep = float(self.state["agreement"]) if percentile is None else percentile
         fallen = min(run.progress / self.mentor.burn_in, 1.0) if self.mentor.burn_in else 1.0
-        return 1 - (1 - keep) * fallen
+        return 1 - (1 - float(self.mentor.keep)) * fallen
 
     def _peer(self, run: Run) -> tuple[nn.Module, Optimizer]:
         """The second network and its optimizer: as the first ones, from other initial weights."""

@@ -60,18 +60,22 @@ class Mentor:
             agrees = (logits.argmax(1) == labels).double().mean()
             self._average("agreement", agrees, decay=0.9)
 
+    @property
+    def keep(self) -> Tensor:
+        """The share of examples to keep: told, or the agreement so far."""
+        return self.state["agreement"] if self.percentile is None else torch.as_tensor(self.percentile)
+
     def weigh(self, run: Run, losses: Tensor, labels: Tensor, name: str = "threshold") -> Tensor:
         """v (B,) of 0 and 1 for `losses` (B,) of examples of the classes `labels` (B,).
 
         Each `name` has a moving average γ of its own.
         """
-        losses = losses.detach()
-        keep = self.state["agreement"] if self.percentile is None else torch.as_tensor(self.percentile)
+        losses, keep = losses.detach(), self.keep.to(losses)
         if self.by_class:
-            percentiles = class_percentiles(losses, labels, keep.to(losses), run.num_classes)
+            percentiles = class_percentiles(losses, labels, keep, run.num_classes)
             threshold = self._average(name, percentiles, decay=0.5)[labels]
         else:
-            threshold = self._average(name, quantile(losses, keep.to(losses)), decay=0.5)
+            threshold = self._average(name, quantile(losses, keep), decay=0.5)
         return torch.ones_like(losses) if run.progress < self.burn_in else (losses < threshold).to(losses.dtype)
 
     def _average(self, name: str, value: Tensor, decay: float) -> Tensor:
