@@ -38,6 +38,8 @@ class Run:
     num_classes: int
     num_examples: int  # N + M, noisy and clean: the places that a batch's index can name
     progress: float = 0.0  # share of the training's steps that lie behind, in [0, 1)
+    steps_done: int = 0  # training steps that lie behind, over all epochs
+    steps_an_epoch: int = 1
     augment: Callable[[Tensor, torch.Generator], Tensor] = unchanged  # for clean batches; a `Batch` comes augmented
     averaged: nn.Module | None = None  # the network whose weights are averaged over the steps, if the run has one
 

@@ -156,6 +156,7 @@ class _Trainer:
         batches = self._batches(len(labels), visits)
         for done, index in enumerate(batches):
             run.progress = (number - 1 + done / len(batches)) / self.epochs
+            run.steps_done, run.steps_an_epoch = (number - 1) * len(batches) + done, len(batches)
             for group in run.optimizer.param_groups:
                 group["lr"] = self.learning_rate * self.schedule(run.progress)
             with threads(self.threads):
