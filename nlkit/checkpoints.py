@@ -2,52 +2,123 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
+import warnings
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
+from torch import Tensor, nn
 
 from nlkit.records import Record
 from nlkit.task import Task
 
 
-def check_checkpoint_path(checkpoint: str | Path) -> Path:
-    """The path of a checkpoint; a ValueError when its folder does not exist."""
-    path = Path(checkpoint)
-    if not path.absolute().parent.is_dir():
-        raise ValueError(f"checkpoint={str(path)!r} is in a folder that does not exist")
-    return path
+class Checkpoint:
+    """The file of one run: its settings, the epochs that it was planned for, its records so far and its state."""
 
+    def __init__(self, path: str | Path):
+        """Raises a ValueError when the file's folder does not exist."""
+        self.path = Path(path)
+        self.settings: dict[str, object] = {}
+        self.planned: list[int] = []  # epochs: as first planned, and as planned when the run went on past that
+        if not self.path.absolute().parent.is_dir():
+            raise ValueError(f"checkpoint={str(path)!r} is in a folder that does not exist")
 
-def save_checkpoint(path: Path, settings: dict[str, object], records: list[Record], state: dict[str, object]) -> None:
-    """Write a run's settings, its records so far and its state. What was there before is replaced at once."""
-    rows = [{**vars(record)} for record in records]
-    partial = path.with_name(path.name + ".partial")
-    torch.save({"settings": settings, "records": rows, **state}, partial)
-    os.replace(partial, path)  # so that an interrupt leaves the old checkpoint or the new one, never half of one
+    @property
+    def replanned(self) -> bool:
+        return len(self.planned) > 1
 
+    def open(
+        self, settings: dict[str, object], epochs: int, device: torch.device
+    ) -> tuple[list[Record], dict[str, object]]:
+        """The records and the state of the run with these plain `settings`, tensors on `device`; none of a new run.
 
-def load_checkpoint(
-    path: Path, settings: dict[str, object], device: torch.device
-) -> tuple[list[Record], dict[str, object]]:
-    """The records and the state of the run with these `settings`, its tensors on `device`.
+        Raises a ValueError when the file is no checkpoint, is one of a run with other settings, or holds more than
+        `epochs`. Warns when the run was planned for another number of epochs, or started from other weights.
+        """
+        self.settings, self.planned = settings, [epochs]
+        if not self.path.exists():
+            return [], {}
+        saved = self._read(device)
+        found, self.planned = saved["settings"], saved["planned"]
+        ours, theirs = _without_weights(settings), _without_weights(found)
+        differ = sorted(key for key in ours.keys() | theirs.keys() if ours.get(key) != theirs.get(key))
+        if differ:
+            was = ", ".join(f"{key}={theirs.get(key)!r} (now {ours.get(key)!r})" for key in differ)
+            raise ValueError(f"checkpoint={str(self.path)!r} is of another run: {was}; name another file, or remove it")
+        records = [Record(**row) for row in saved["records"]]
+        if epochs < len(records):
+            raise ValueError(
+                f"checkpoint={str(self.path)!r} holds {len(records)} epochs; epochs={epochs} must be as many or more"
+            )
+        if epochs != self.planned[-1]:
+            self.planned = [*self.planned, epochs]
+        if self.replanned:
+            plans = " and then ".join(map(str, self.planned))
+            self._warn(
+                f"was planned for {plans} epochs: from here on schedule={settings['schedule']!r} is that of {epochs} "
+                "epochs, and what the method counts as a share of the training stays as it was; a run planned for "
+                f"{epochs} epochs from the start may end elsewhere"
+            )
+        if settings["model"] != found["model"]:
+            self._warn("is of a network that started from other weights; it goes on from those of the file")
+        self.settings = found
+        return records, saved
 
-    Raises a ValueError when the file is no checkpoint, or one of a run with other settings.
-    """
-    try:
-        saved = torch.load(path, map_location=device, weights_only=True)
-        found = saved["settings"]
-    except Exception as error:
-        raise ValueError(f"checkpoint={str(path)!r} is not a checkpoint of a run: {error}") from error
-    differ = [key for key in settings.keys() | found.keys() if settings.get(key) != found.get(key)]
-    if differ:
-        was = ", ".join(f"{key}={found.get(key)!r} (now {settings.get(key)!r})" for key in sorted(differ))
-        raise ValueError(f"checkpoint={str(path)!r} is of another run: {was}; name another file, or remove it")
-    return [Record(**row) for row in saved["records"]], saved
+    def save(self, records: list[Record], state: dict[str, object]) -> None:
+        """Write the run so far. What was there before is replaced at once."""
+        rows = [{**vars(record)} for record in records]
+        partial = self.path.with_name(self.path.name + ".partial")
+        torch.save({"settings": self.settings, "planned": self.planned, "records": rows, **state}, partial)
+        os.replace(partial, self.path)  # an interrupt leaves the old one or the new one, never half of one
+
+    def _read(self, device: torch.device) -> dict[str, object]:
+        try:
+            saved = torch.load(self.path, map_location=device, weights_only=True)
+            saved["settings"], saved["planned"]
+        except Exception as error:
+            raise ValueError(f"checkpoint={str(self.path)!r} is not a checkpoint of a run: {error}") from error
+        return saved
+
+    def _warn(self, text: str) -> None:
+        warnings.warn(f"checkpoint={str(self.path)!r} {text}", UserWarning, stacklevel=4)
 
 
 def task_fingerprint(task: Task) -> str:
-    """Tells tasks apart by what training sees: which examples, with which given labels."""
-    place = torch.arange(1, len(task.given) + 1)
-    mixed = (task.index * 1009 + task.given.cpu()) * place % 1_000_000_007
-    return f"{task.dataset}, {len(task.wrong)} noisy, {len(task.clean_labels)} clean, {int(mixed.sum()):x}"
+    """Tells tasks apart by all that a run learns from or is measured on, to the last bit of an image."""
+    seen = (task.images, task.given, task.true, task.test_images, task.test_labels)
+    return f"{task.dataset}, {len(task.wrong)} noisy, {len(task.clean_labels)} clean, {_digest(seen)}"
+
+
+def network_fingerprint(network: nn.Module) -> dict[str, str]:
+    """Tells networks of one's own apart: by what they are made of, what does not learn, and where they start.
+
+    What they are made of is each layer's kind and options, as the network prints itself, and the shapes of its tensors.
+    """
+    learns = {name for name, p in network.named_parameters() if p.requires_grad}
+    state = {name: tensor for name, tensor in network.state_dict().items() if isinstance(tensor, Tensor)}
+    shapes = [(name, tuple(tensor.shape), str(tensor.dtype), name in learns) for name, tensor in state.items()]
+    printed = re.sub(r"0x[0-9a-f]+", "", repr(network))  # an address of this process
+    made_of = hashlib.blake2b(f"{printed} {shapes}".encode(), digest_size=8).hexdigest()
+    fixed = (tensor for name, tensor in state.items() if name not in learns)
+    return {
+        "kind": type(network).__name__, "made of": made_of, "fixed": _digest(fixed),
+        "start": _digest(state[name] for name in state if name in learns),
+    }  # fmt: skip
+
+
+def _without_weights(settings: dict[str, object]) -> dict[str, object]:
+    """Settings without where a network of one's own starts: a run that goes on has its weights from the file."""
+    model = settings["model"]
+    return settings | {"model": model if isinstance(model, str) else {k: v for k, v in model.items() if k != "start"}}
+
+
+def _digest(tensors: Iterable[Tensor]) -> str:
+    found = hashlib.blake2b(digest_size=8)
+    for tensor in tensors:
+        found.update(f"{tuple(tensor.shape)} {tensor.dtype}".encode())
+        found.update(tensor.detach().cpu().reshape(-1).contiguous().view(torch.uint8).numpy())
+    return found.hexdigest()

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
+import torch
+
 from nlkit.augment import AUGMENTATIONS
 from nlkit.checks import check_choice
 from nlkit.data import DATASETS
@@ -18,6 +20,7 @@ from nlkit.models import MODELS
 from nlkit.optimizers import OPTIMIZERS, SCHEDULES
 from nlkit.recipes import RECIPES, Recipe
 from nlkit.records import Record, Step
+from nlkit.settings import plain
 from nlkit.task import TASK_NOISE_TYPES, Task, make_task
 from nlkit.training import train
 
@@ -38,7 +41,9 @@ class Experiment:
     """
 
     data: str = _setting("mnist5k", f"Data set: {', '.join(DATASETS)}.")
-    noise: str = _setting("symmetric", f"Noise type: {', '.join(TASK_NOISE_TYPES)}.")
+    noise: str | Mapping[int, int] | list[list[float]] = _setting(  # as `make_task` takes it
+        "symmetric", f"Noise type: {', '.join(TASK_NOISE_TYPES)}."
+    )
     ratio: float = _setting(0.8, "Noise ratio: share of labels to make wrong, 0 to 1 (human labels have their own).")
     clean_per_class: int = _setting(50, "Clean set: trusted examples a class.")
     method: str = _setting("standard", f"Method: {', '.join(METHODS)}.")
@@ -56,6 +61,17 @@ class Experiment:
     device: str = _setting("auto", "auto, cpu, cuda or mps.")
     options: Mapping[str, object] = field(default_factory=dict)  # the method's own options
 
+    def __post_init__(self) -> None:
+        # Numbers of NumPy, tensors and arrays become plain values: two experiments can be compared, and one be kept.
+        for f in fields(self):
+            try:
+                object.__setattr__(self, f.name, plain(getattr(self, f.name)))
+            except ValueError as error:
+                raise ValueError(f"{f.name}: {error}") from error
+        if isinstance(self.noise, dict):  # JSON makes strings of the keys
+            noise = {int(key) if str(key).isdecimal() else key: given for key, given in self.noise.items()}
+            object.__setattr__(self, "noise", noise)
+
     def resolved(self) -> Experiment:
         """This experiment with every setting filled in, those that are None by the recipe of its network.
 
@@ -67,10 +83,12 @@ class Experiment:
 
     def task(self) -> Task:
         """The data of this experiment."""
+        named = not isinstance(self.noise, list)
+        has_own_ratio = not named or str(self.noise).startswith("human:")
         return make_task(
             self.data,
-            noise=self.noise,
-            ratio=None if self.noise.startswith("human:") else self.ratio,  # human labels have their own ratio
+            noise=self.noise if named else torch.tensor(self.noise, dtype=torch.float64),
+            ratio=None if has_own_ratio else self.ratio,
             clean_per_class=self.clean_per_class,
             seed=self.seed,
             device=self.device,

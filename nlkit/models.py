@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import nn
@@ -82,13 +83,34 @@ def predict(model: nn.Module, images: torch.Tensor, batch_size: int | None = Non
 
 @torch.no_grad()
 def evaluate(model: nn.Module, images: torch.Tensor, batch_size: int | None = None) -> torch.Tensor:
-    """The logits (N, K) that `model` gives `images` (N, C, H, W) in evaluation mode, which it leaves again."""
+    """The logits (N, K) that `model` gives `images` (N, C, H, W) in evaluation mode, which it leaves again.
+
+    Raises a ValueError when the model changes the images in place: they are the task's, and every later run's.
+    """
     if batch_size is None:
         # On a CPU the maps of a large batch leave the cache, and their memory is asked of the system anew each time:
         # 256 images at once take a third of the time that 4096 take.
         batch_size = 256 if images.device.type == "cpu" and has_convolutions(model) else 4096
-    was_training = model.training
-    model.eval()
-    logits = torch.cat([model(part) for part in images.split(batch_size)])
-    model.train(was_training)
+    version = _version(images)
+    with in_evaluation_mode(model):
+        logits = torch.cat([model(part) for part in images.split(batch_size)])
+    if _version(images) != version:
+        raise ValueError(f"model={type(model).__name__} changes the images that it is given, in place")
     return logits
+
+
+def _version(images: torch.Tensor) -> int:
+    """How often a tensor was changed in place, its parts included; torch does not count it for inference tensors."""
+    return 0 if images.is_inference() else images._version
+
+
+@contextlib.contextmanager
+def in_evaluation_mode(model: nn.Module) -> Iterator[None]:
+    """Within it `model` is in evaluation mode; after it, each of its modules is in the mode in which it was."""
+    training = [module for module in model.modules() if module.training]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module in training:
+            module.training = True

@@ -15,6 +15,28 @@ OPTIMIZERS: dict[str, Callable[[Iterable, float], Optimizer]] = {
 }
 
 
+MakeOptimizer = Callable[[list[nn.Parameter]], Optimizer]  # an optimizer of one's own
+
+
+def own_optimizer(make: MakeOptimizer, network: nn.Module) -> Optimizer:
+    """An optimizer of one's own for the parameters of `network` that learn.
+
+    Raises a ValueError for what is no optimizer, is one of other parameters, or asks for the loss several times a step.
+    """
+    parameters = [p for p in network.parameters() if p.requires_grad]
+    made = make(parameters)
+    if not isinstance(made, Optimizer):
+        raise ValueError(f"optimizer gives a {type(made).__name__}; it must give a torch.optim.Optimizer")
+    if isinstance(made, torch.optim.LBFGS):
+        raise ValueError("optimizer gives LBFGS, which asks for the loss several times a step; take one that asks once")
+    theirs = {id(p) for group in made.param_groups for p in group["params"]}
+    if not theirs or not theirs <= {id(p) for p in parameters}:
+        raise ValueError(
+            "optimizer is of other parameters than those it is handed; as in lambda p: torch.optim.AdamW(p)"
+        )
+    return made
+
+
 def build_optimizer(name: str, network: nn.Module, learning_rate: float, weight_decay: float = 0.0) -> Optimizer:
     """One of `OPTIMIZERS` for the parameters of `network`.
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import time
+import warnings
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,15 +15,17 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from nlkit.augment import AUGMENTATIONS
-from nlkit.checkpoints import check_checkpoint_path, load_checkpoint, save_checkpoint, task_fingerprint
+from nlkit.checkpoints import Checkpoint, network_fingerprint, task_fingerprint
 from nlkit.checks import check_choice, check_integer, check_number
 from nlkit.devices import PRECISIONS, InBfloat16, has_convolutions, pick_precision, pick_threads, threads
 from nlkit.methods import build_method
 from nlkit.models import MODELS, build_model, predict
-from nlkit.optimizers import OPTIMIZERS, SCHEDULES, build_optimizer
-from nlkit.randomness import seeded_generator
+from nlkit.optimizers import OPTIMIZERS, SCHEDULES, MakeOptimizer, build_optimizer, own_optimizer
+from nlkit.own_network import OwnDraws, check_network, start_training_mode
+from nlkit.randomness import MAX_SEED, seeded_generator
 from nlkit.records import Record, Step
 from nlkit.run import Batch, Run
+from nlkit.settings import plain
 from nlkit.task import Task
 
 
@@ -32,8 +36,8 @@ def train(
     model: str | nn.Module = "mlp",
     epochs: int = 25,
     batch_size: int = 128,
-    optimizer: str = "adam",
-    learning_rate: float = 6e-4,
+    optimizer: str | MakeOptimizer = "adam",
+    learning_rate: float | None = None,
     schedule: str = "constant",
     weight_decay: float = 0.0,
     augment: str = "none",
@@ -47,8 +51,13 @@ def train(
     """Train on a task and yield one `Record` at the end of each epoch.
 
     method: a name in `nlkit.METHODS`; its own options follow as keywords (`engine="higher"`).
-    model: a name in `nlkit.MODELS`, or a network of your own, which is trained in place on the task's device.
-    optimizer: "adam", "sgd" or "momentum" (SGD with momentum 0.9), which starts at `learning_rate`.
+    model: a name in `nlkit.MODELS`, or a network of your own, which is trained in place on the task's device. One that
+        comes in evaluation mode as a whole is put in training mode; layers that you set to evaluation mode one by one,
+        as frozen norms are, stay so. What it draws itself, as dropout does, hangs on `seed` too.
+    optimizer: "adam", "sgd" or "momentum" (SGD with momentum 0.9), which starts at `learning_rate`; or a function that
+        makes one of your own, as in ``lambda parameters: torch.optim.AdamW(parameters, lr=1e-3)``, whose rates the
+        schedule then scales.
+    learning_rate: above 0; 6e-4 unless given. An optimizer of your own brings its own.
     schedule: "constant"; "steps": the learning rate falls by a tenth every 30/512 of the training; or "linear": it
         falls in a straight line to 0.
     weight_decay: what of a layer's weights is added to their gradient, 0 or more; biases and norms are left out.
@@ -61,38 +70,50 @@ def train(
         "auto", which is bfloat16 for networks with convolutions on an NVIDIA GPU made for it.
     seed: draws the initial weights, the batches and what the method draws. Methods share the first two.
     checkpoint: a file that holds the run after every epoch. If it exists, its records are yielded again first and
-        training goes on after them, to the same result as if it had never stopped.
+        training goes on after them, to the same result as if it had never stopped. It may go on past the epochs that it
+        was planned for: the schedule is then that of a run of the new length, from where the run stands; a warning says
+        so, since a run of that length from the start may end elsewhere.
     yield_steps: yield a `Step` after every training step too, so that whoever drives a long epoch can show how far it
         is, or stop in its middle. What is learned and recorded does not change.
 
     The run stops when no further record is asked for. The arguments are checked at the call, before the first record:
-    a ValueError names the argument, the value and what is allowed.
+    a ValueError names the argument, the value and what is allowed. A run that diverges says so in a RuntimeWarning.
     """
     if not isinstance(task, Task):
         raise ValueError(f"task={task!r} must be a Task; make one with make_task")
-    check_integer("epochs", epochs, 1)
-    check_integer("batch_size", batch_size, 1)
-    check_number("learning_rate", learning_rate, 0, above=True)
-    check_choice("optimizer", optimizer, OPTIMIZERS)
+    if torch.is_inference_mode_enabled():
+        raise ValueError(
+            "train learns from gradients, and within torch.inference_mode() there are none; call it outside"
+        )
+    epochs = check_integer("epochs", epochs, 1)
+    batch_size = check_integer("batch_size", batch_size, 1)
+    seed = check_integer("seed", seed, 0, MAX_SEED)
     check_choice("schedule", schedule, SCHEDULES)
-    check_number("weight_decay", weight_decay, 0)
+    weight_decay = check_number("weight_decay", weight_decay, 0)
     check_choice("augment", augment, AUGMENTATIONS)
-    check_number("weight_average", weight_average, 0, 1 - 1e-9)
+    weight_average = check_number("weight_average", weight_average, 0, 1 - 1e-9)
     check_choice("precision", precision, PRECISIONS)
+    if callable(optimizer):
+        if learning_rate is not None or weight_decay:
+            raise ValueError("learning_rate and weight_decay must be left out: an optimizer of your own has its own")
+    else:
+        check_choice("optimizer", optimizer, OPTIMIZERS)
+        learning_rate = check_number("learning_rate", 6e-4 if learning_rate is None else learning_rate, 0, above=True)
     if not isinstance(model, nn.Module):
         check_choice("model", model, MODELS)
-    if checkpoint is not None:
-        checkpoint = check_checkpoint_path(checkpoint)
+    file = Checkpoint(checkpoint) if checkpoint is not None else None
     algorithm = build_method(method, options)
     if algorithm.needs_clean and not len(task.clean_labels):
         raise ValueError(f"method={method!r} needs a clean set; make the task with clean_per_class=1 or more")
-    settings = {
-        "method": method, **options, "model": model if isinstance(model, str) else type(model).__name__,
-        "epochs": epochs, "batch_size": batch_size, "optimizer": optimizer, "learning_rate": learning_rate,
-        "schedule": schedule, "weight_decay": weight_decay, "augment": augment, "weight_average": weight_average,
-        "precision": precision, "seed": seed, "task": task_fingerprint(task),
-    }  # fmt: skip
-    network = model.to(task.device) if isinstance(model, nn.Module) else _named_network(model, task, seed)
+    if isinstance(model, nn.Module):
+        network = model.to(task.device)
+        start_training_mode(network)
+        check_network(network, task.images[: min(2, batch_size, len(task.given))], task.num_classes)
+    else:
+        network = _named_network(model, task, seed)
+    descent = own_optimizer(optimizer, network) if callable(optimizer) else build_optimizer(
+        optimizer, network, learning_rate, weight_decay
+    )  # fmt: skip
     in_bfloat16 = pick_precision(precision, network, task.device) == "bfloat16"
     averaged = _averaged(network, weight_average) if weight_average else None
     trainer = _Trainer(
@@ -100,7 +121,7 @@ def train(
         algorithm=algorithm,
         run=Run(
             model=InBfloat16(network) if in_bfloat16 else network,
-            optimizer=build_optimizer(optimizer, network, learning_rate, weight_decay),
+            optimizer=descent,
             clean_images=task.clean_images,
             clean_labels=task.clean_labels,
             generator=seeded_generator(seed, "method"),
@@ -113,18 +134,33 @@ def train(
         averaged=averaged,
         batch_size=batch_size,
         epochs=epochs,
-        learning_rate=learning_rate,
+        learning_rates=[group["lr"] for group in descent.param_groups],
         schedule=SCHEDULES[schedule],
         generator=seeded_generator(seed, "batches"),
         augmentation=seeded_generator(seed, "augmentation"),
+        draws=OwnDraws(seed, task.device) if isinstance(model, nn.Module) else None,
         threads=pick_threads(network),
     )
     done = []
-    if checkpoint and checkpoint.exists():
-        done, state = load_checkpoint(checkpoint, settings, task.device)
-        trainer.load_state(state)
-    events = _events(trainer, done, checkpoint, settings)
+    if file:
+        settings = plain({
+            "method": method, **options, "model": model if isinstance(model, str) else network_fingerprint(network),
+            "batch_size": batch_size, "optimizer": optimizer if isinstance(optimizer, str) else _described(descent),
+            "learning_rate": learning_rate, "schedule": schedule, "weight_decay": weight_decay, "augment": augment,
+            "weight_average": weight_average, "precision": precision, "seed": seed, "task": task_fingerprint(task),
+        })  # fmt: skip
+        done, state = file.open(settings, epochs, task.device)
+        if state:
+            trainer.load_state(state)
+            trainer.behind = state["behind"] if file.replanned else 0.0
+    events = _events(trainer, done, file)
     return events if yield_steps else (event for event in events if isinstance(event, Record))
+
+
+def _described(optimizer: torch.optim.Optimizer) -> dict[str, object]:
+    """An optimizer of one's own as settings: its kind, and the options of each of its groups."""
+    groups = [{k: v for k, v in group.items() if k != "params"} for group in optimizer.param_groups]
+    return {"kind": type(optimizer), "groups": groups}
 
 
 @dataclass
@@ -136,11 +172,14 @@ class _Trainer:
     averaged: AveragedModel | None  # the network that is measured, when it is not the one that is trained
     batch_size: int
     epochs: int
-    learning_rate: float
+    learning_rates: list[float]  # of the optimizer's groups, with which the schedule starts
     schedule: Callable[[float], float]
     generator: torch.Generator  # of the order of the examples
     augmentation: torch.Generator
+    draws: OwnDraws | None  # of the layers of a network of one's own; the kit's own networks draw nothing
     threads: int  # of a step
+    behind: float = 0.0  # progress that a plan of fewer epochs had reached; what a method left behind stays behind
+    diverged: bool = False
 
     def epoch(self, number: int) -> Iterator[Step | Record]:
         task, run = self.task, self.run
@@ -155,11 +194,12 @@ class _Trainer:
         started, waited = time.perf_counter(), 0.0
         batches = self._batches(len(labels), visits)
         for done, index in enumerate(batches):
-            run.progress = (number - 1 + done / len(batches)) / self.epochs
+            progress = (number - 1 + done / len(batches)) / self.epochs
+            run.progress = max(progress, self.behind)
             run.steps_done, run.steps_an_epoch = (number - 1) * len(batches) + done, len(batches)
-            for group in run.optimizer.param_groups:
-                group["lr"] = self.learning_rate * self.schedule(run.progress)
-            with threads(self.threads):
+            for group, rate in zip(run.optimizer.param_groups, self.learning_rates):
+                group["lr"] = rate * self.schedule(progress)
+            with threads(self.threads), torch.enable_grad(), self.draws.active() if self.draws else nullcontext():
                 originals = images.index_select(0, index)
                 seen = run.augment(originals, self.augmentation)
                 result = self.algorithm.step(run, Batch(index, seen, labels[index], originals))
@@ -173,6 +213,7 @@ class _Trainer:
             waited += time.perf_counter() - left
         loss = torch.stack(losses).mean().item()  # waits for the device, so that the time below is all of it
         seconds = time.perf_counter() - started - waited
+        self._say_if_diverged(number, loss)
         weighs, weights = result.weights is not None, weights[: len(task.wrong)]  # those of the noisy set
         yield Record(
             epoch=number,
@@ -185,9 +226,25 @@ class _Trainer:
         )
 
     def _batches(self, size: int, visits: int) -> tuple[Tensor, ...]:
-        """Indices (B,) of shuffled passes through `size` examples, `visits` of them in all."""
+        """Indices (B,) of shuffled passes through `size` examples, `visits` of them in all.
+
+        A last batch of one example joins the one before: a norm over the batch would have nothing to compare it with.
+        """
         passes = [torch.randperm(size, generator=self.generator) for _ in range(math.ceil(visits / size))]
-        return torch.cat(passes)[:visits].to(self.task.device).split(self.batch_size)
+        order = torch.cat(passes)[:visits].to(self.task.device)
+        last = visits - 1 if self.batch_size > 1 and visits % self.batch_size == 1 and visits > 1 else visits
+        batches = list(order[:last].split(self.batch_size))
+        batches[-1] = torch.cat([batches[-1], order[last:]])
+        return tuple(batches)
+
+    def _say_if_diverged(self, number: int, loss: float) -> None:
+        finite = math.isfinite(loss) and all(bool(p.isfinite().all()) for p in self.network.parameters())
+        if not finite and not self.diverged:
+            self.diverged = True
+            warnings.warn(
+                f"training diverged in epoch {number}: the loss is {loss:g}, and what is measured from here on means "
+                "nothing; take a lower learning rate", RuntimeWarning, stacklevel=2,
+            )  # fmt: skip
 
     def _measure(self) -> dict[str, float]:
         task, model = self.task, self.averaged or self.network
@@ -210,6 +267,8 @@ class _Trainer:
             "optimizer": self.run.optimizer.state_dict(),
             "method": getattr(self.algorithm, "state", {}),
             "generators": [generator.get_state() for generator in self._generators],
+            "draws": self.draws.state if self.draws else {},
+            "behind": max(self.run.progress, self.behind),
         }
 
     def load_state(self, state: dict[str, object]) -> None:
@@ -221,20 +280,22 @@ class _Trainer:
             self.algorithm.state.update(state["method"])
         for generator, saved in zip(self._generators, state["generators"]):
             generator.set_state(saved.cpu())
+        if self.draws:
+            self.draws.state = {kind: saved.cpu() for kind, saved in state["draws"].items()}
 
     @property
     def _generators(self) -> tuple[torch.Generator, ...]:
         return self.generator, self.run.generator, self.augmentation
 
 
-def _events(trainer: _Trainer, done: list[Record], checkpoint: Path | None, settings: dict) -> Iterator[Step | Record]:
+def _events(trainer: _Trainer, done: list[Record], file: Checkpoint | None) -> Iterator[Step | Record]:
     yield from done
     for number in range(len(done) + 1, trainer.epochs + 1):
         for event in trainer.epoch(number):
             if isinstance(event, Record):
                 done.append(event)
-                if checkpoint:
-                    save_checkpoint(checkpoint, settings, done, trainer.state())
+                if file:
+                    file.save(done, trainer.state())
             yield event
 
 
