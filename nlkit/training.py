@@ -29,7 +29,7 @@ def train(
     task: Task,
     method: str = "standard",
     *,
-    model: str | nn.Module = "mlp",
+    model: str | nn.Module | Callable[[], nn.Module] = "mlp",
     epochs: int = 25,
     batch_size: int = 128,
     optimizer: str = "adam",
@@ -47,7 +47,8 @@ def train(
     """Train on a task and yield one `Record` at the end of each epoch.
 
     method: a name in `nlkit.METHODS`; its own options follow as keywords (`engine="higher"`).
-    model: a name in `nlkit.MODELS`, or a network of your own, which is trained in place on the task's device.
+    model: a name in `nlkit.MODELS`, or a network of your own, which is trained in place on the task's device; or what
+        makes one without an argument (a class, a lambda), which draws its weights from `seed`.
     optimizer: "adam", "sgd" or "momentum" (SGD with momentum 0.9), which starts at `learning_rate`.
     schedule: "constant"; "steps": the learning rate falls by a tenth every 30/512 of the training; or "linear": it
         falls in a straight line to 0.
@@ -79,7 +80,7 @@ def train(
     check_choice("augment", augment, AUGMENTATIONS)
     check_number("weight_average", weight_average, 0, 1 - 1e-9)
     check_choice("precision", precision, PRECISIONS)
-    if not isinstance(model, nn.Module):
+    if not callable(model):  # as networks are
         check_choice("model", model, MODELS)
     if checkpoint is not None:
         checkpoint = check_checkpoint_path(checkpoint)
@@ -87,12 +88,13 @@ def train(
     if algorithm.needs_clean and not len(task.clean_labels):
         raise ValueError(f"method={method!r} needs a clean set; make the task with clean_per_class=1 or more")
     settings = {
-        "method": method, **options, "model": model if isinstance(model, str) else type(model).__name__,
+        "method": method, **options, "model": _name(model),
         "epochs": epochs, "batch_size": batch_size, "optimizer": optimizer, "learning_rate": learning_rate,
         "schedule": schedule, "weight_decay": weight_decay, "augment": augment, "weight_average": weight_average,
         "precision": precision, "seed": seed, "task": task_fingerprint(task),
     }  # fmt: skip
-    network = model.to(task.device) if isinstance(model, nn.Module) else _named_network(model, task, seed)
+    build = _builder(model, task)
+    network = model.to(task.device) if build is None else build(seed)
     in_bfloat16 = pick_precision(precision, network, task.device) == "bfloat16"
     averaged = _averaged(network, weight_average) if weight_average else None
     trainer = _Trainer(
@@ -108,6 +110,7 @@ def train(
             num_examples=len(task.given),
             augment=AUGMENTATIONS[augment],
             averaged=averaged,
+            build=build,
         ),
         network=network,
         averaged=averaged,
@@ -119,6 +122,8 @@ def train(
         augmentation=seeded_generator(seed, "augmentation"),
         threads=pick_threads(network),
     )
+    if hasattr(algorithm, "prepare"):
+        algorithm.prepare(trainer.run)
     done = []
     if checkpoint and checkpoint.exists():
         done, state = load_checkpoint(checkpoint, settings, task.device)
@@ -236,6 +241,28 @@ def _events(trainer: _Trainer, done: list[Record], checkpoint: Path | None, sett
                 if checkpoint:
                     save_checkpoint(checkpoint, settings, done, trainer.state())
             yield event
+
+
+def _name(model: str | nn.Module | Callable[[], nn.Module]) -> str:
+    if isinstance(model, str):
+        return model
+    return type(model).__name__ if isinstance(model, nn.Module) else getattr(model, "__qualname__", repr(model))
+
+
+def _builder(model: str | nn.Module | Callable[[], nn.Module], task: Task) -> Callable[[int], nn.Module] | None:
+    """What makes the network from a seed, as often as it is asked; None for a network that was handed in."""
+    if isinstance(model, nn.Module):
+        return None
+    return lambda seed: _named_network(model, task, seed) if isinstance(model, str) else _own(model, task, seed)
+
+
+def _own(make: Callable[[], nn.Module], task: Task, seed: int) -> nn.Module:
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        network = make()
+    if not isinstance(network, nn.Module):
+        raise ValueError(f"model={_name(make)} made {network!r}; it must make a torch.nn.Module")
+    return network.to(task.device)
 
 
 def _named_network(name: str, task: Task, seed: int) -> nn.Module:
