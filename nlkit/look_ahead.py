@@ -1,12 +1,19 @@
-"""Where an optimizer's next step would lead: what meta-learning by one step differentiates, in closed form."""
+"""Where a training step would lead, and how it scales a small gradient: what meta-learning by one step differentiates.
+
+There are two look-aheads. "optimizer" is the step that the trainer's own optimizer takes next, momentum, moments and
+weight decay included. "paper" is a plain gradient step at θ, whatever optimizer trains.
+"""
 
 from __future__ import annotations
 
 import math
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.optim import Optimizer
+
+from nlkit.run import call_with, spare_buffers
 
 
 def look_ahead(optimizer: Optimizer) -> tuple[dict[Tensor, Tensor], dict[Tensor, Tensor | float]]:
@@ -17,20 +24,59 @@ def look_ahead(optimizer: Optimizer) -> tuple[dict[Tensor, Tensor], dict[Tensor,
     Adam, with its moments m, v and its count t of steps (the coming one included), takes m̂ = (β1 m + (1 - β1) d) /
     (1 - β1ᵗ), v̂ = (β2 v + (1 - β2) d²) / (1 - β2ᵗ) and D = √v̂ + eps, steps to θ - lr·m̂ / D and scales by
     lr·[(1 - β1) / (1 - β1ᵗ) / D - m̂ / D² · (1 - β2) / (1 - β2ᵗ) · d / √v̂], the last term because v̂ moves with g too.
+    What requires no gradient is not moved by a step, and left out.
     Raises a ValueError for an optimizer or an option that these formulas leave out.
     """
+    check_formula(optimizer)
+    moved, scale = {}, {}
+    for group in optimizer.param_groups:
+        ahead = _sgd_ahead if type(optimizer) is torch.optim.SGD else _adam_ahead
+        for p in group["params"]:
+            if p.requires_grad:
+                moved[p], scale[p] = ahead(p.detach(), optimizer.state.get(p, {}), group)
+    return moved, scale
+
+
+def check_formula(optimizer: Optimizer) -> None:
+    """A ValueError for an optimizer, or an option of it, whose step `look_ahead` does not follow."""
     kind = type(optimizer)
     if kind not in (torch.optim.SGD, torch.optim.Adam):
-        raise ValueError(f"optimizer={kind.__name__} has no look-ahead formula here; take SGD or Adam")
-    moved, scale = {}, {}
+        raise ValueError(
+            f"optimizer={kind.__name__} has no look-ahead formula here; take SGD or Adam, or look_ahead='paper'"
+        )
     for group in optimizer.param_groups:
         for option in ("dampening", "nesterov", "amsgrad", "maximize", "decoupled_weight_decay"):
             if group.get(option):
-                raise ValueError(f"optimizer has {option}={group[option]!r}, which its look-ahead formula leaves out")
-        ahead = _sgd_ahead if kind is torch.optim.SGD else _adam_ahead
-        for p in group["params"]:
-            moved[p], scale[p] = ahead(p.detach(), optimizer.state.get(p, {}), group)
-    return moved, scale
+                raise ValueError(
+                    f"optimizer has {option}={group[option]!r}, which its look-ahead formula leaves out; do without, "
+                    "or take look_ahead='paper'"
+                )
+
+
+def plain_step(optimizer: Optimizer) -> tuple[dict[Tensor, Tensor], dict[Tensor, Tensor | float]]:
+    """θ̂ and P of a plain gradient step, by parameter: θ itself, and 1, as weights are scaled to sum to 1 anyway."""
+    learned = [p for group in optimizer.param_groups for p in group["params"] if p.requires_grad]
+    return {p: p.detach() for p in learned}, dict.fromkeys(learned, 1.0)
+
+
+LOOK_AHEADS = {"optimizer": look_ahead, "paper": plain_step}
+
+
+def clean_direction(
+    model: nn.Module, optimizer: Optimizer, clean: tuple[Tensor, Tensor], ahead: str = "optimizer"
+) -> dict[Tensor, Tensor]:
+    """P ∘ ∇L_clean(θ̂), by parameter: along it a noisy example's loss is asked for its slope.
+
+    Parameters that do not learn, or that the loss does not reach, are left out. Raises a ValueError when none is left.
+    """
+    images, labels = clean
+    moved, scale = LOOK_AHEADS[ahead](optimizer)
+    moved = {p: there.requires_grad_() for p, there in moved.items()}  # θ̂ at ε = 0
+    clean_loss = F.cross_entropy(call_with(model, moved | spare_buffers(model), images), labels)
+    if not clean_loss.requires_grad:
+        raise ValueError(f"model={type(model).__name__} has no parameter that learns; set requires_grad of some")
+    gradients = torch.autograd.grad(clean_loss, list(moved.values()), allow_unused=True)
+    return {p: gradient * scale[p] for p, gradient in zip(moved, gradients) if gradient is not None}
 
 
 def _sgd_ahead(p: Tensor, state: dict, group: dict) -> tuple[Tensor, float]:
@@ -60,8 +106,9 @@ def _adam_ahead(p: Tensor, state: dict, group: dict) -> tuple[Tensor, Tensor]:
 def torch_eps(optimizer: Optimizer) -> dict[str, list[Tensor]] | None:
     """What to override so that `higher`'s Adam steps as torch's does; None for other optimizers.
 
-    torch divides by √(v / (1 - β2ᵗ)) + eps, `higher` by (√v + eps) / √(1 - β2ᵗ). An eps that is √(1 - β2ᵗ) times as
-    large makes them equal. It matters where v is 0 so far (pixels that no batch has lit): there eps is all there is.
+    torch divides by √(v / (1 - β2ᵗ)) + eps, `higher` 0.2.1 by (√v + eps) / √(1 - β2ᵗ). An eps that is √(1 - β2ᵗ) times
+    as large makes them equal. It matters where v is 0 so far (pixels that no batch has lit): there eps is all there is.
+    The development version of `higher` divides as torch does, so that a later release would need no override.
     """
     if not isinstance(optimizer, torch.optim.Adam):
         return None

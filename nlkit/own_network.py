@@ -7,13 +7,12 @@ from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 from torch.nn import functional as F
 from torch.nn.parameter import is_lazy
 
 from nlkit.models import in_evaluation_mode
 from nlkit.randomness import seeded_generator
-from nlkit.run import spare_buffers
+from nlkit.run import in_passing
 
 
 def check_network(network: nn.Module, images: Tensor, num_classes: int) -> None:
@@ -54,7 +53,7 @@ def _tried(name: str, network: nn.Module, images: Tensor) -> Tensor:
     """What the network gives for a copy of the images; a ValueError where it fails, or spoils them."""
     given = images.clone()
     try:
-        logits = functional_call(network, spare_buffers(network), (given,))
+        logits = in_passing(network, given)
     except Exception as error:  # whatever a network of somebody's own may raise
         told = f"{type(error).__name__}: {_in_short(error)}"
         raise ValueError(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import copy
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from nlkit.augment import unchanged
+from nlkit.devices import InBfloat16
 from nlkit.optimizers import clear_gradients, take_step
 
 
@@ -42,6 +44,7 @@ class Run:
     steps_an_epoch: int = 1
     augment: Callable[[Tensor, torch.Generator], Tensor] = unchanged  # for clean batches; a `Batch` comes augmented
     averaged: nn.Module | None = None  # the network whose weights are averaged over the steps, if the run has one
+    build: Callable[[int], nn.Module] | None = None  # another network from a seed; None if the first was handed in
 
     def descend(self, loss: Tensor) -> None:
         """One optimizer step down the gradient of `loss`."""
@@ -57,20 +60,101 @@ class Run:
         chosen = torch.randperm(len(self.clean_labels), generator=self.generator)[:size].to(self.clean_labels.device)
         return self.augment(self.clean_images.index_select(0, chosen), self.generator), self.clean_labels[chosen]
 
+    def companion(self) -> tuple[nn.Module, torch.optim.Optimizer]:
+        """A second network, made as the first was but drawn from another seed, and an optimizer of the same settings.
 
-def spare_buffers(model: nn.Module) -> dict[str, Tensor]:
-    """Copies of a network's buffers by name, for `functional_call` to write to in place of the network's own.
+        A network that was handed in cannot be made once more. Of that, a copy is drawn anew as far as it learns: see
+        `draw_anew`, which also says when that is refused by a ValueError. So is a second network that equals the first.
+        """
+        seed = int(torch.randint(2**62, (), generator=self.generator))
+        wrapped = isinstance(self.model, InBfloat16)
+        network = self.build(seed) if self.build else draw_anew(self.model.network if wrapped else self.model, seed)
+        network = InBfloat16(network) if wrapped else network
+        pairs = list(zip(self.model.parameters(), network.parameters()))
+        if all(torch.equal(p, q) for p, q in pairs if p.requires_grad):
+            raise ValueError("model makes the same network whatever the seed; a second one must start elsewhere")
+        optimizer = copy.deepcopy(self.optimizer)
+        optimizer.state.clear()
+        own = dict(pairs)
+        for ours, theirs in zip(self.optimizer.param_groups, optimizer.param_groups):
+            theirs["params"] = [own[p] for p in ours["params"]]
+        return network, optimizer
+
+
+def draw_anew(network: nn.Module, seed: int) -> nn.Module:
+    """A copy of a network in which all that learns is drawn from `seed`, on the CPU, and all that is frozen is kept.
+
+    Layers are asked to draw their parameters themselves (`reset_parameters`). A trained layer that goes on learning
+    starts from scratch then, since nobody knows what it came from; hand in what makes the network where that matters.
+    torch's own random state is left as it was. Raises a ValueError that names a parameter that learns and that no layer
+    draws, or that tells why the network can't be copied.
+    """
+    instead = "hand in what makes the network, as in model=lambda: Net(), and it is made twice"
+    kind = type(network).__name__
+    try:
+        copied = copy.deepcopy(network)
+    except Exception as error:
+        raise ValueError(f"model={kind} can't be copied to make a second network; {instead} ({error})") from error
+    kept = [p for p in copied.parameters() if not p.requires_grad]
+    kept += [b for layer in copied.modules() if layer.training < copied.training for b in layer.buffers()]
+    values = [tensor.detach().clone() for tensor in kept]
+    devices = {p.device for p in copied.parameters()}
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        for p in copied.cpu().parameters():
+            if p.requires_grad:
+                p.fill_(torch.nan)  # which a layer that draws it writes over
+        for layer in reversed(list(copied.modules())):  # parts first: some layers set what their parts have drawn
+            draw = getattr(layer, "reset_parameters", getattr(layer, "_reset_parameters", None))
+            if draw is not None and any(p.requires_grad for p in layer.parameters()):
+                draw()
+    for name, p in copied.named_parameters():
+        if p.requires_grad and p.isnan().any():
+            raise ValueError(
+                f"model={kind} has a parameter {name!r} that no layer draws anew (by reset_parameters), as a second "
+                f"network needs it; {instead}"
+            )
+    for device in devices:
+        copied.to(device)
+    with torch.no_grad():
+        for tensor, value in zip(kept, values):
+            tensor.copy_(value)
+    return copied
+
+
+def places(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """Where a network keeps its parameters and buffers: the name of each place, and the tensor that is there.
+
+    A layer that the network uses twice comes once, and a tensor that two layers share comes with the place of each.
+    """
+    for prefix, module in model.named_modules():
+        for name, tensor in (*module._parameters.items(), *module._buffers.items()):
+            if tensor is not None:
+                yield f"{prefix}.{name}" if prefix else name, tensor
+
+
+def call_with(model: nn.Module, others: Mapping[Tensor, Tensor], images: Tensor) -> Tensor:
+    """What a network says of images with other tensors in place of some of its own; it keeps its own.
+
+    Left to itself, `functional_call` puts them in twice where a layer is used twice, and leaves them there.
+    """
+    here = {name: others[tensor] for name, tensor in places(model) if tensor in others}
+    return functional_call(model, here, (images,), tie_weights=False)
+
+
+def spare_buffers(model: nn.Module) -> dict[Tensor, Tensor]:
+    """Copies of a network's buffers, for `call_with` to write to in place of the network's own.
 
     With batch norm every pass in training mode moves the running statistics, which only evaluation reads. A step is to
     move them once, by the pass that it learns from; a pass that only looks ahead, or only weighs, gets spare ones.
     """
-    return {name: buffer.clone() for name, buffer in model.named_buffers()}
+    return {buffer: buffer.clone() for buffer in model.buffers()}
 
 
 def in_passing(model: nn.Module, images: Tensor) -> Tensor:
     """What a network in training mode says of images, without a trace in its buffers."""
-    buffers = spare_buffers(model)
-    return functional_call(model, buffers, (images,)) if buffers else model(images)  # the latter takes 50 µs less
+    spare = spare_buffers(model)
+    return call_with(model, spare, images) if spare else model(images)  # the latter takes 50 µs less
 
 
 def normalize_weights(weights: Tensor) -> Tensor:

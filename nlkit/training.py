@@ -33,7 +33,7 @@ def train(
     task: Task,
     method: str = "standard",
     *,
-    model: str | nn.Module = "mlp",
+    model: str | nn.Module | Callable[[], nn.Module] = "mlp",
     epochs: int = 25,
     batch_size: int = 128,
     optimizer: str | MakeOptimizer = "adam",
@@ -51,9 +51,10 @@ def train(
     """Train on a task and yield one `Record` at the end of each epoch.
 
     method: a name in `nlkit.METHODS`; its own options follow as keywords (`engine="higher"`).
-    model: a name in `nlkit.MODELS`, or a network of your own, which is trained in place on the task's device. One that
-        comes in evaluation mode as a whole is put in training mode; layers that you set to evaluation mode one by one,
-        as frozen norms are, stay so. What it draws itself, as dropout does, hangs on `seed` too.
+    model: a name in `nlkit.MODELS`; or a network of your own, which is trained in place on the task's device; or what
+        makes one without an argument (a class, a lambda), which draws its weights from `seed`. A network that comes in
+        evaluation mode as a whole is put in training mode; layers that you set to evaluation mode one by one, as frozen
+        norms are, stay so. What it draws itself, as dropout does, hangs on `seed` too.
     optimizer: "adam", "sgd" or "momentum" (SGD with momentum 0.9), which starts at `learning_rate`; or a function that
         makes one of your own, as in ``lambda parameters: torch.optim.AdamW(parameters, lr=1e-3)``, whose rates the
         schedule then scales.
@@ -82,9 +83,7 @@ def train(
     if not isinstance(task, Task):
         raise ValueError(f"task={task!r} must be a Task; make one with make_task")
     if torch.is_inference_mode_enabled():
-        raise ValueError(
-            "train learns from gradients, and within torch.inference_mode() there are none; call it outside"
-        )
+        raise ValueError("train can't learn within torch.inference_mode(), which has no gradients; call it outside")
     epochs = check_integer("epochs", epochs, 1)
     batch_size = check_integer("batch_size", batch_size, 1)
     seed = check_integer("seed", seed, 0, MAX_SEED)
@@ -99,18 +98,18 @@ def train(
     else:
         check_choice("optimizer", optimizer, OPTIMIZERS)
         learning_rate = check_number("learning_rate", 6e-4 if learning_rate is None else learning_rate, 0, above=True)
-    if not isinstance(model, nn.Module):
+    if not callable(model):  # as networks are
         check_choice("model", model, MODELS)
     file = Checkpoint(checkpoint) if checkpoint is not None else None
     algorithm = build_method(method, options)
     if algorithm.needs_clean and not len(task.clean_labels):
         raise ValueError(f"method={method!r} needs a clean set; make the task with clean_per_class=1 or more")
-    if isinstance(model, nn.Module):
-        network = model.to(task.device)
+    build = _builder(model, task)
+    network = model.to(task.device) if build is None else build(seed)
+    of_the_kit = isinstance(model, str)
+    if not of_the_kit:
         start_training_mode(network)
         check_network(network, task.images[: min(2, batch_size, len(task.given))], task.num_classes)
-    else:
-        network = _named_network(model, task, seed)
     descent = own_optimizer(optimizer, network) if callable(optimizer) else build_optimizer(
         optimizer, network, learning_rate, weight_decay
     )  # fmt: skip
@@ -129,6 +128,7 @@ def train(
             num_examples=len(task.given),
             augment=AUGMENTATIONS[augment],
             averaged=averaged,
+            build=build,
         ),
         network=network,
         averaged=averaged,
@@ -138,13 +138,15 @@ def train(
         schedule=SCHEDULES[schedule],
         generator=seeded_generator(seed, "batches"),
         augmentation=seeded_generator(seed, "augmentation"),
-        draws=OwnDraws(seed, task.device) if isinstance(model, nn.Module) else None,
+        draws=None if of_the_kit else OwnDraws(seed, task.device),
         threads=pick_threads(network),
     )
+    if hasattr(algorithm, "prepare"):
+        algorithm.prepare(trainer.run)
     done = []
     if file:
         settings = plain({
-            "method": method, **options, "model": model if isinstance(model, str) else network_fingerprint(network),
+            "method": method, **options, "model": model if of_the_kit else network_fingerprint(network),
             "batch_size": batch_size, "optimizer": optimizer if isinstance(optimizer, str) else _described(descent),
             "learning_rate": learning_rate, "schedule": schedule, "weight_decay": weight_decay, "augment": augment,
             "weight_average": weight_average, "precision": precision, "seed": seed, "task": task_fingerprint(task),
@@ -297,6 +299,22 @@ def _events(trainer: _Trainer, done: list[Record], file: Checkpoint | None) -> I
                 if file:
                     file.save(done, trainer.state())
             yield event
+
+
+def _builder(model: str | nn.Module | Callable[[], nn.Module], task: Task) -> Callable[[int], nn.Module] | None:
+    """What makes the network from a seed, as often as it is asked; None for a network that was handed in."""
+    if isinstance(model, nn.Module):
+        return None
+    return lambda seed: _named_network(model, task, seed) if isinstance(model, str) else _own(model, task, seed)
+
+
+def _own(make: Callable[[], nn.Module], task: Task, seed: int) -> nn.Module:
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        network = make()
+    if not isinstance(network, nn.Module):
+        raise ValueError(f"model={make!r} made {network!r}; it must make a torch.nn.Module")
+    return network.to(task.device)
 
 
 def _named_network(name: str, task: Task, seed: int) -> nn.Module:

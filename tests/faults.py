@@ -57,7 +57,7 @@ FAULTS = [
     Fault("seed: ignored by every draw", "nlkit/randomness.py",
           'f"{purpose}:{seed}".encode()', 'f"{purpose}:0".encode()', (NOISE, TASK)),
     Fault("seed: ignored by the initial weights", "nlkit/training.py",
-          "_named_network(model, task, seed)\n    in_bfloat16", "_named_network(model, task, 0)\n    in_bfloat16",
+          "build is None else build(seed)", "build is None else build(0)",
           (TRAINING,)),
     Fault("seed: batches and method share one stream", "nlkit/training.py",
           'generator=seeded_generator(seed, "batches"),', 'generator=seeded_generator(seed, "method"),', (TRAINING,)),

@@ -8,13 +8,13 @@
     L(θ) = 1/|S'| Σ_{i ∈ S'} CE(f_θ(x_i), ỹ_i)          L(θ') = 1/|S| Σ_{i ∈ S} CE(f_θ'(x_i), ỹ_i)
 
 A network that chooses for itself is confirmed in its errors; two that started differently err differently, at first.
+The second is made as the first was, from another seed (`Run.companion`, which says what that means for a network of
+one's own).
 p is the share of right labels: in the paper 1 minus the noise ratio. Left out, it is estimated (see mentornet.py).
 t_k is `burn_in`, a share of the training: 10 epochs of 200 in the paper. The network that is measured is the first.
 """
 
 from __future__ import annotations
-
-import copy
 
 import torch
 from torch import nn
@@ -34,6 +34,11 @@ class CoTeaching:
         self.mentor = Mentor(percentile, burn_in)
         self.state = self.mentor.state
         self.peer: tuple[nn.Module, Optimizer] | None = None
+        self.met = False  # whether the peer has been in a step
+
+    def prepare(self, run: Run) -> None:
+        """Make the second network; a ValueError before the first step where it can't be made."""
+        self.peer = run.companion()
 
     def step(self, run: Run, batch: Batch) -> StepResult:
         network, optimizer = self._peer(run)
@@ -57,14 +62,16 @@ class CoTeaching:
         return 1 - (1 - float(self.mentor.keep)) * fallen
 
     def _peer(self, run: Run) -> tuple[nn.Module, Optimizer]:
-        """The second network and its optimizer: as the first ones, from other initial weights."""
+        """The second network and its optimizer, at the learning rate of this step."""
         if self.peer is None:
-            network, optimizer = self.peer = copy.deepcopy((run.model, run.optimizer))  # together: one is the other's
+            self.prepare(run)
+        if not self.met:
+            self.met = True
+            for ours, theirs in zip(run.model.modules(), self.peer[0].modules()):
+                theirs.training = ours.training
             if "peer" in self.state:  # of a checkpoint
-                network.load_state_dict(self.state["peer"])
-                optimizer.load_state_dict(self.state["peer's optimizer"])
-            else:
-                initialize_anew(network, run.generator)
+                self.peer[0].load_state_dict(self.state["peer"])
+                self.peer[1].load_state_dict(self.state["peer's optimizer"])
         for ours, theirs in zip(run.optimizer.param_groups, self.peer[1].param_groups):
             theirs["lr"] = ours["lr"]
         return self.peer
@@ -73,14 +80,3 @@ class CoTeaching:
 def easiest(losses: torch.Tensor, number: int) -> torch.Tensor:
     """Places (number,) of the smallest of the losses (B,)."""
     return losses.topk(number, largest=False).indices
-
-
-def initialize_anew(network: nn.Module, generator: torch.Generator) -> None:
-    """Draw the weights of every layer that knows how to (`reset_parameters`) again; torch's own seed stays as it is."""
-    seed = int(torch.randint(2**62, (), generator=generator))
-    devices = {p.device for p in network.parameters() if p.device.type == "cuda"}
-    with torch.random.fork_rng(devices=list(devices)):
-        torch.manual_seed(seed)
-        for layer in network.modules():
-            if hasattr(layer, "reset_parameters"):
-                layer.reset_parameters()

@@ -19,7 +19,21 @@ which is the derivative of ℓ_i along the direction P ∘ ∇L_clean(θ̂): one
 and the losses ℓ_i that the last line needs come out of the same pass. With batch norm each ℓ_i depends on the whole
 batch, and the product is exact all the same: it is the derivative of all losses together, as functions of θ.
 The engine "layers" takes the same inner product layer by layer, for networks in which no example sees another; there
-it is faster. "auto" takes it where it can.
+it is faster. The engine "double-backward" takes it by differentiating Σ_i v_i ∇ℓ_i along the direction with respect to
+v, which asks less of a network's operators and costs more. That is how the authors' program for CIFAR has it
+(github.com/uber-research/learning-to-reweight-examples, `legacy=False`): the inner product is theirs, and so is the
+step that never is taken. "auto" takes the first of "layers", "jvp" and "double-backward" that is exact for the network.
+Which one that is, is found out once, when `train` is called: see nlkit/engine_trial.py.
+
+Two look-aheads. Above stands the one of the tutorial that the course starts from, look_ahead="optimizer": θ̂ is where
+the trainer's own optimizer would step, with its momentum, moments and weight decay. In the paper (algorithm 1) and in
+both of the authors' programs, whatever optimizer trains, the look-ahead is a plain gradient step, so that P = 1 and at
+ε = 0 θ̂ = θ: look_ahead="paper". It needs nothing of the optimizer, so that any will do. Notebook 03 compares the two.
+
+θ̂ takes every parameter that the clean loss reaches for one that the step moves. Where a network decides by the batch
+which of its layers to use, and only there, "higher" alone is exact about the momentum of those that a batch leaves out.
+With dropout, the clean pass and the pass that is learned from draw masks of their own, and "higher" a third for the
+weights, so that the engines are then not the same run. The masks come from torch's global generator.
 
 In the paper the clean set guides the weights and is never trained on. With `learn_clean` its examples are among those
 that are weighed and learned from, as in the baseline, which trains on the two sets together.
@@ -30,44 +44,64 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 from torch.autograd import forward_ad
-from torch.func import functional_call
 from torch.nn import functional as F
 from torch.optim import Optimizer
 
 from nlkit.batch_norm import OwnTangents
 from nlkit.checks import check_choice, check_flag, check_integer
-from nlkit.look_ahead import look_ahead, torch_eps
-from nlkit.run import Batch, Run, StepResult, normalize_weights, spare_buffers
-
-Examples = tuple[Tensor, Tensor]  # images (B, C, H, W) and labels (B,)
+from nlkit.engine_trial import Engine, Examples, first_exact
+from nlkit.look_ahead import LOOK_AHEADS, check_formula, clean_direction, torch_eps
+from nlkit.run import Batch, Run, StepResult, call_with, normalize_weights
 
 
 class Reweight:
     learns_from = "noisy"
     needs_clean = True
 
-    def __init__(self, engine: str = "auto", clean_batch_size: int = 128, learn_clean: bool = False):
+    def __init__(
+        self,
+        engine: str = "auto",
+        clean_batch_size: int = 128,
+        learn_clean: bool = False,
+        look_ahead: str = "optimizer",
+    ):
         check_choice("engine", engine, ENGINES)
-        self.engine = engine
+        check_choice("look_ahead", look_ahead, LOOK_AHEADS)
+        self.engine, self.look_ahead = engine, look_ahead
         if check_flag("learn_clean", learn_clean):
             self.learns_from = "noisy and clean"
         self.clean_batch_size = check_integer("clean_batch_size", clean_batch_size, 1)
+        self.taken = ""  # the name of the engine that weighs
+        self._help: Engine | None = None
+
+    def prepare(self, run: Run) -> None:
+        """Find the engine for this network; a ValueError where there is none, a warning where it is not a usual one."""
+        clean = run.clean_images, run.clean_labels
+        self.taken, self._help = first_exact(ENGINES, self.engine, run.model, run.optimizer, clean, self.look_ahead)
 
     def step(self, run: Run, batch: Batch) -> StepResult:
+        if self._help is None:
+            self.prepare(run)
         clean = run.clean_batch(self.clean_batch_size)
-        help_, losses = ENGINES[self.engine](run.model, run.optimizer, (batch.images, batch.labels), clean)
+        help_, losses = self._help(run.model, run.optimizer, (batch.images, batch.labels), clean, self.look_ahead)
         weights = normalize_weights(help_)
         loss = (weights * losses).sum()
         run.descend(loss)
         return StepResult(loss, weights)
 
 
-def help_by_higher(model: nn.Module, optimizer: Optimizer, noisy: Examples, clean: Examples) -> tuple[Tensor, Tensor]:
+def help_by_higher(
+    model: nn.Module, optimizer: Optimizer, noisy: Examples, clean: Examples, ahead: str = "optimizer"
+) -> tuple[Tensor, Tensor]:
     """u (B,) by differentiating through the look-ahead step with `higher`, and the losses (B,) with their graph."""
     import higher
 
     images, labels = noisy
     clean_images, clean_labels = clean
+    if ahead == "paper":
+        optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
+    else:
+        check_formula(optimizer)  # `higher` has no other steps, or passes over their options
     with higher.innerloop_ctx(model, optimizer, override=torch_eps(optimizer)) as (ahead_model, ahead_optimizer):
         for state in (state for group in ahead_optimizer.state for state in group.values() if "step" in state):
             state["step"] = int(state["step"])  # a count, and not a float32 tensor, which rounds βᵗ
@@ -79,18 +113,39 @@ def help_by_higher(model: nn.Module, optimizer: Optimizer, noisy: Examples, clea
     return -gradient.detach(), F.cross_entropy(model(images), labels, reduction="none")
 
 
-def help_by_jvp(model: nn.Module, optimizer: Optimizer, noisy: Examples, clean: Examples) -> tuple[Tensor, Tensor]:
+def help_by_jvp(
+    model: nn.Module, optimizer: Optimizer, noisy: Examples, clean: Examples, ahead: str = "optimizer"
+) -> tuple[Tensor, Tensor]:
     """u (B,) by one forward-mode product, and the losses (B,) with their graph, out of the same forward pass."""
     images, labels = noisy
-    direction = clean_direction(model, optimizer, clean)
+    direction = clean_direction(model, optimizer, clean, ahead)
     with forward_ad.dual_level(), OwnTangents():
-        dual = {name: forward_ad.make_dual(p, direction[p]) for name, p in model.named_parameters()}
-        outputs = functional_call(model, dual, (images,))
-        losses, help_ = forward_ad.unpack_dual(F.cross_entropy(outputs, labels, reduction="none"))
-    return help_.detach(), losses
+        dual = {p: forward_ad.make_dual(p, d) for p, d in direction.items()}
+        losses = F.cross_entropy(call_with(model, dual, images), labels, reduction="none")
+        losses, help_ = forward_ad.unpack_dual(losses)
+    return torch.zeros_like(losses) if help_ is None else help_.detach(), losses
 
 
-def help_by_layers(model: nn.Module, optimizer: Optimizer, noisy: Examples, clean: Examples) -> tuple[Tensor, Tensor]:
+def help_by_double_backward(
+    model: nn.Module, optimizer: Optimizer, noisy: Examples, clean: Examples, ahead: str = "optimizer"
+) -> tuple[Tensor, Tensor]:
+    """u (B,) as the slope in v of Σ_i v_i ∇ℓ_i along the direction, and the losses (B,) with their graph."""
+    images, labels = noisy
+    direction = clean_direction(model, optimizer, clean, ahead)
+    losses = F.cross_entropy(model(images), labels, reduction="none")
+    v = torch.ones_like(losses, requires_grad=True)
+    gradients = torch.autograd.grad(losses, list(direction), v, create_graph=True, allow_unused=True)
+    reached = [(g, d) for g, d in zip(gradients, direction.values()) if g is not None]
+    if not reached:
+        return torch.zeros_like(losses), losses
+    along = [torch.stack([(g * d).sum() for g, d in reached]).sum()]
+    (help_,) = torch.autograd.grad(along, v, retain_graph=True)
+    return help_, losses
+
+
+def help_by_layers(
+    model: nn.Module, optimizer: Optimizer, noisy: Examples, clean: Examples, ahead: str = "optimizer"
+) -> tuple[Tensor, Tensor]:
     """u (B,) by one inner product a layer, and the losses (B,) with their graph, out of the same forward pass.
 
     With the direction d in place of its parameters, a layer that gives out z_i for example i gives out z'_i; and
@@ -98,18 +153,23 @@ def help_by_layers(model: nn.Module, optimizer: Optimizer, noisy: Examples, clea
     other networks than those of which `acts_alone` is true.
     """
     if not acts_alone(model):
-        raise ValueError("engine='layers' needs a Sequential of plain layers, without batch norm; take engine='auto'")
+        raise ValueError(
+            "engine='layers' needs a Sequential of plain layers that all learn, without batch norm or hooks; "
+            "take engine='auto'"
+        )
     images, labels = noisy
-    direction = clean_direction(model, optimizer, clean)
+    direction = clean_direction(model, optimizer, clean, ahead)
     passed = []  # (layer, what went in, what came out)
     hooks = [
         layer.register_forward_hook(lambda layer, given, out: passed.append((layer, given[0], out)))
         for layer in model
         if isinstance(layer, LINEAR_IN_PARAMETERS)
     ]
-    losses = F.cross_entropy(model(images), labels, reduction="none")
-    for hook in hooks:
-        hook.remove()
+    try:
+        losses = F.cross_entropy(model(images), labels, reduction="none")
+    finally:
+        for hook in hooks:
+            hook.remove()
     slopes = torch.autograd.grad(losses.sum(), [out for _, _, out in passed], retain_graph=True)
     help_ = torch.zeros_like(losses)
     with torch.no_grad():
@@ -145,13 +205,25 @@ WITHOUT_PARAMETERS = (nn.Flatten, nn.ReLU, nn.MaxPool2d, nn.AvgPool2d, nn.Adapti
 
 def acts_alone(model: nn.Module) -> bool:
     """Whether `model` is a plain sequence of layers, no two of which share parameters, that treat each example by
-    itself, as batch norm does not."""
+    itself, as batch norm does not; and whether nothing else acts on what they give out or on their gradients."""
     known = (*LINEAR_IN_PARAMETERS, *WITHOUT_PARAMETERS)
-    if type(model) is not nn.Sequential:
+    if type(model) is not nn.Sequential or any(hooked(layer) for layer in (model, *model)):
         return False
     parameters = [p for layer in model for p in layer.parameters()]
-    own = len({id(p) for p in parameters}) == len(parameters) and all(p.requires_grad for p in parameters)
-    return own and all(type(layer) in known and not getattr(layer, "inplace", False) for layer in model)
+    own = len({id(p) for p in parameters}) == len(parameters)
+    plain = all(p.requires_grad and not p._backward_hooks for p in parameters)
+    return own and plain and all(type(layer) in known and not getattr(layer, "inplace", False) for layer in model)
+
+
+def hooked(layer: nn.Module) -> bool:
+    """Whether anything is called before, after or in place of a layer's own forward and backward pass."""
+    kinds = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+    everywhere = ("_global_forward_hooks", "_global_forward_pre_hooks", "_global_backward_hooks")
+    return (
+        "forward" in vars(layer)
+        or any(getattr(layer, kind) for kind in kinds)
+        or any(getattr(nn.modules.module, kind) for kind in everywhere)
+    )
 
 
 def pass_with(layer: nn.Linear | nn.Conv2d, given: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -159,19 +231,18 @@ def pass_with(layer: nn.Linear | nn.Conv2d, given: Tensor, weight: Tensor, bias:
     return F.linear(given, weight, bias) if type(layer) is nn.Linear else layer._conv_forward(given, weight, bias)
 
 
-def help_by_fastest(model: nn.Module, optimizer: Optimizer, noisy: Examples, clean: Examples) -> tuple[Tensor, Tensor]:
-    """By layers where that is exact, and by one forward-mode product elsewhere."""
-    return (help_by_layers if acts_alone(model) else help_by_jvp)(model, optimizer, noisy, clean)
+def help_by_fastest(
+    model: nn.Module, optimizer: Optimizer, noisy: Examples, clean: Examples, ahead: str = "optimizer"
+) -> tuple[Tensor, Tensor]:
+    """u (B,) and the losses (B,) with their graph, by the first engine that is exact for the network."""
+    _, engine = first_exact(ENGINES, "auto", model, optimizer, clean, ahead)
+    return engine(model, optimizer, noisy, clean, ahead)
 
 
-def clean_direction(model: nn.Module, optimizer: Optimizer, clean: Examples) -> dict[nn.Parameter, Tensor]:
-    """P ∘ ∇L_clean(θ̂), by parameter: along it a noisy example's loss is asked for its slope."""
-    images, labels = clean
-    moved, scale = look_ahead(optimizer)
-    ahead = {name: moved[p].requires_grad_() for name, p in model.named_parameters()}  # θ̂ at ε = 0
-    clean_loss = F.cross_entropy(functional_call(model, ahead | spare_buffers(model), (images,)), labels)
-    gradients = torch.autograd.grad(clean_loss, list(ahead.values()))
-    return {p: gradient.mul_(scale[p]) for p, gradient in zip(model.parameters(), gradients)}
-
-
-ENGINES = {"auto": help_by_fastest, "layers": help_by_layers, "jvp": help_by_jvp, "higher": help_by_higher}
+ENGINES: dict[str, Engine] = {
+    "auto": help_by_fastest,
+    "layers": help_by_layers,
+    "jvp": help_by_jvp,
+    "double-backward": help_by_double_backward,
+    "higher": help_by_higher,
+}
