@@ -173,14 +173,14 @@ class _Trainer:
             waited += time.perf_counter() - left
         loss = torch.stack(losses).mean().item()  # waits for the device, so that the time below is all of it
         seconds = time.perf_counter() - started - waited
-        weighs, weights = result.weights is not None, weights[: len(task.wrong)]  # those of the noisy set
+        weighs, weights = result.weights is not None, weights[: task.noisy_count]  # those of the noisy set
         yield Record(
             epoch=number,
             loss=loss,
             **self._measure(),
             seconds=seconds,
             examples_per_second=visits / seconds,
-            extra=_weight_shares(weights, task.wrong) if weighs else {},
+            extra=_weight_shares(weights, task) if weighs else {},
             example_weights=weights.cpu() if weighs else None,
         )
 
@@ -189,18 +189,20 @@ class _Trainer:
         passes = [torch.randperm(size, generator=self.generator) for _ in range(math.ceil(visits / size))]
         return torch.cat(passes)[:visits].to(self.task.device).split(self.batch_size)
 
-    def _measure(self) -> dict[str, float]:
+    def _measure(self) -> dict[str, float | None]:
         task, model = self.task, self.averaged or self.network
         predicted = predict(model, task.noisy_images)
         as_given, as_true = predicted == task.given_labels, predicted == task.true_labels
         of_a_class = task.true_labels >= 0
-        tested = predict(model, task.test_images) == task.test_labels
+        tested = predict(model, task.test_images) == task.test_labels if len(task.test_labels) else None
+        known = task.known_count  # what can't be measured without the truth is None, and absent from rows
         return {
             "given_accuracy": as_given.double().mean().item(),
-            "true_accuracy": as_true[of_a_class].double().mean().item(),
-            "test_accuracy": tested.double().mean().item(),
-            "memorized": as_given[task.wrong].double().mean().item(),
-            "recovered": as_true[task.wrong & of_a_class].double().mean().item(),
+            "true_accuracy": as_true[of_a_class].double().mean().item() if known else None,
+            "test_accuracy": None if tested is None else tested.double().mean().item(),
+            "memorized": as_given[task.wrong].double().mean().item() if known else None,
+            "recovered": as_true[task.wrong & of_a_class].double().mean().item() if known else None,
+            "known": None if known == task.noisy_count else known,
         }
 
     def state(self) -> dict[str, object]:
@@ -258,11 +260,17 @@ def _averaged(model: nn.Module, decay: float) -> AveragedModel:
     return AveragedModel(model, multi_avg_fn=move, use_buffers=True)
 
 
-def _weight_shares(weights: Tensor, wrong: Tensor) -> dict[str, float]:
-    """How the epoch's weight was split between right and wrong labels (summing to 1), and the share that got any."""
-    total = weights.sum().clamp(min=1e-30)
+def _weight_shares(weights: Tensor, task: Task) -> dict[str, float]:
+    """How the epoch's weight was split between right and wrong labels (summing to 1), and the share that got any.
+
+    The split is that of the weight on labels of which the truth is known, and absent where it is of none.
+    """
+    kept = {"kept": (weights > 0).double().mean().item()}
+    if not task.known_count:
+        return kept
+    total = weights[task.known].sum().clamp(min=1e-30)
     return {
-        "weight_on_right": (weights[~wrong].sum() / total).item(),
-        "weight_on_wrong": (weights[wrong].sum() / total).item(),
-        "kept": (weights > 0).double().mean().item(),
+        "weight_on_right": (weights[task.right].sum() / total).item(),
+        "weight_on_wrong": (weights[task.wrong].sum() / total).item(),
+        **kept,
     }
