@@ -12,14 +12,20 @@ class DataError(RuntimeError):
     """Something that the kit needs is missing, broken or can't be fetched; the message says what, where, what to do."""
 
 
+def shown(value: object, most: int = 120) -> str:
+    """`value` as an error shows it: an exception in its own words, the rest as Python writes it, neither at length."""
+    words = " ".join(str(value).split()) if isinstance(value, Exception) else repr(value)
+    return words if len(words) <= most else f"{words[: most // 2]} … {words[-most // 4 :]}"
+
+
 def check_choice(argument: str, value: object, known: Iterable[str]) -> str:
     """Return `value` if it is one of `known`; otherwise a ValueError that suggests the nearest one."""
     known = sorted(known)
     if isinstance(value, str) and value in known:
         return value
-    near = difflib.get_close_matches(str(value).lower(), known, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(str(value)[:60].lower(), known, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]!r}?" if near else "."
-    raise ValueError(f"{argument}={value!r} is not known{hint} Known: {', '.join(known)}")
+    raise ValueError(f"{argument}={shown(value)} is not known{hint} Known: {', '.join(known)}")
 
 
 def check_number(
@@ -32,7 +38,7 @@ def check_number(
     except OverflowError:  # a whole number too long for a float
         finite = False
     if not finite or not low <= value <= high or (above and value == low):
-        raise ValueError(f"{argument}={value!r} must be a number {_span(low, high, above)}")
+        raise ValueError(f"{argument}={shown(value)} must be a number {_span(low, high, above)}")
     return float(value)
 
 
@@ -40,14 +46,14 @@ def check_integer(argument: str, value: object, low: int, high: float = math.inf
     """Return `value` as an int in [low, high]; otherwise a ValueError that ends in `why`."""
     whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
     if not whole or not low <= value <= high:
-        raise ValueError(f"{argument}={value!r} must be a whole number {_span(low, high)}{why}")
+        raise ValueError(f"{argument}={shown(value)} must be a whole number {_span(low, high)}{why}")
     return int(value)
 
 
 def check_flag(argument: str, value: object) -> bool:
     """Return `value` if it is True or False; otherwise a ValueError."""
     if not isinstance(value, bool):
-        raise ValueError(f"{argument}={value!r} must be True or False")
+        raise ValueError(f"{argument}={shown(value)} must be True or False")
     return value
 
 

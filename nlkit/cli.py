@@ -213,7 +213,7 @@ def _train(option: tuple[str, ...], checkpoint: Path | None, plot: Path | None, 
         with tqdm(total=experiment.epochs, unit="epoch", file=sys.stderr, disable=None) as bar:
             for record in run:
                 history.append(record)
-                bar.set_postfix_str(f"test {record.test_accuracy:.1%}, memorized {record.memorized:.1%}")
+                bar.set_postfix_str(_in_short(record))
                 bar.update()
                 if as_json:
                     click.echo(json.dumps(_without_nan(record.as_row()), allow_nan=False))
@@ -250,19 +250,34 @@ def _check_plot_path(plot: Path) -> None:
 
 
 def _table(history: list) -> str:
-    columns = {
-        "epoch": lambda r: f"{r.epoch}",
-        "loss": lambda r: f"{r.loss:.3f}",
-        "given %": lambda r: f"{100 * r.given_accuracy:.1f}",
-        "true %": lambda r: f"{100 * r.true_accuracy:.1f}",
-        "memorized %": lambda r: f"{100 * r.memorized:.1f}",
-        "recovered %": lambda r: f"{100 * r.recovered:.1f}",
-        "test %": lambda r: f"{100 * r.test_accuracy:.1f}",
-        "seconds": lambda r: f"{r.seconds:.2f}",
+    """A row an epoch. A column of what was not measured is left out, and a share of nothing is a dash."""
+    shares = {
+        "given %": "given_accuracy", "true %": "true_accuracy", "memorized %": "memorized", "recovered %": "recovered",
+        "test %": "test_accuracy",
+    }  # fmt: skip
+    measured = {head: name for head, name in shares.items() if not history or getattr(history[0], name) is not None}
+    known = history[0].known if history else None
+    heads = {
+        head: f"{head} of {known:,} known" if known and name in _OF_TRUTH else head for head, name in measured.items()
     }
-    rows = [list(columns), *([show(record) for show in columns.values()] for record in history)]
+    rows = [["epoch", "loss", *heads.values(), "seconds"]]
+    for record in history:
+        cells = [_percent(getattr(record, name)) for name in measured.values()]
+        rows.append([f"{record.epoch}", f"{record.loss:.3f}", *cells, f"{record.seconds:.2f}"])
     widths = [max(map(len, column)) for column in zip(*rows)]
     return "\n".join("  ".join(cell.rjust(width) for cell, width in zip(row, widths)) for row in rows)
+
+
+_OF_TRUTH = ("true_accuracy", "memorized", "recovered")  # what is measured over the labels whose truth is known
+
+
+def _percent(share: float) -> str:
+    return "–" if math.isnan(share) else f"{100 * share:.1f}"
+
+
+def _in_short(record) -> str:
+    told = {"test": record.test_accuracy, "memorized": record.memorized}
+    return ", ".join(f"{name} {share:.1%}" for name, share in told.items() if share is not None and share == share)
 
 
 def _without_nan(value: object) -> object:

@@ -112,7 +112,7 @@ def load_cnwl(
         images=normalize(pixels[: len(files)].to(device), MEAN, STD),
         given=torch.cat([given, clean_labels]).to(device),
         true=torch.cat([true, clean_labels]).to(device),
-        wrong=(given != true).to(device),
+        noisy_count=len(given),
         index=torch.tensor(kept + [len(noisy.names) + i for i in clean]),
         test_images=normalize(pixels[len(files) :].to(device), MEAN, STD),
         test_labels=torch.tensor(test.labels).to(device),

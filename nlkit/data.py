@@ -10,7 +10,7 @@ import functools
 import hashlib
 import sys
 import types
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,9 +18,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nlkit.checks import DataError, check_choice
+from nlkit.checks import DataError, check_choice, check_number, shown
 from nlkit.folders import data_folders
-from nlkit.noise import check_labels
+from nlkit.labels import check_class_names, derive_class_names, few, find_classes
 
 DATASETS = ("mnist5k", "mnist", "fashion_mnist", "cifar10")
 
@@ -62,14 +62,17 @@ _SHA256 = {
 class Dataset:
     """Images with true labels, split into training and test.
 
-    train_images (N, C, H, W) and test_images (M, C, H, W): float, normalised by `mean` and `std` (C,), which undo it.
-    train_labels (N,) and test_labels (M,): whole numbers in 0 … K - 1 (a tensor, an array or a list), with at least one
-        training example a class.
+    class_names: K of them; numbers are written out. None takes the names from the labels, in sorted order.
+    train_images (N, C, H, W) and test_images (M, C, H, W): float tensors or arrays, normalised by `mean` and `std`
+        (one number, or one a channel), which undo it; kept as float32. The test part may be empty.
+    train_labels (N,) and test_labels (M,): names of classes, or whole numbers in 0 … K - 1, in a tensor, an array, a
+        list or a column of a table, with at least one training example a class. Labels that are not to be trusted go
+        to `make_task(..., given=…)`.
     Raises a ValueError that names the array when a shape, a type or a value is off, NaN included.
     """
 
     name: str
-    class_names: tuple[str, ...]
+    class_names: tuple[str, ...] | None
     train_images: Tensor
     train_labels: Tensor
     test_images: Tensor
@@ -78,21 +81,21 @@ class Dataset:
     std: tuple[float, ...] = (1.0,)
 
     def __post_init__(self):
+        names = self.class_names
+        self._set("class_names", check_class_names(names) if names is not None else self._names_of_labels())
+        self._set("mean", _numbers("mean", self.mean))
+        self._set("std", _numbers("std", self.std))
         for part in ("train", "test"):
-            images, labels = getattr(self, f"{part}_images"), getattr(self, f"{part}_labels")
-            if not isinstance(images, Tensor) or images.ndim != 4 or not images.is_floating_point():
-                raise ValueError(f"{part}_images must be a float tensor (N, C, H, W), not {_describe(images)}")
-            if not torch.isfinite(images.sum()) and not torch.isfinite(images).all():  # the sum takes no memory
-                bad = int((~torch.isfinite(images).flatten(1).all(1)).sum())
-                raise ValueError(f"{part}_images has NaN or infinity in {bad} of {len(images)} images")
-            labels = check_labels(f"{part}_labels", labels, self.num_classes).to(images.device)
-            object.__setattr__(self, f"{part}_labels", labels)
+            images = _check_images(f"{part}_images", getattr(self, f"{part}_images"))
+            labels = find_classes(f"{part}_labels", getattr(self, f"{part}_labels"), self.class_names)
+            self._set(f"{part}_images", images)
+            self._set(f"{part}_labels", labels.to(images.device))
             if len(labels) != len(images):
                 raise ValueError(f"{part}_labels has {len(labels)} labels for {len(images)} images")
             channels = (1, images.shape[1])
             if len(self.mean) not in channels or len(self.std) not in channels or min(self.std) <= 0:
                 raise ValueError(
-                    f"mean={self.mean!r} and std={self.std!r} must have one number, or one for each of the "
+                    f"mean={shown(self.mean)} and std={shown(self.std)} must have one number, or one for each of the "
                     f"{images.shape[1]} channels of {part}_images, and std be above 0"
                 )
         if self.train_images.shape[1:] != self.test_images.shape[1:]:
@@ -100,8 +103,14 @@ class Dataset:
             raise ValueError(f"train_images and test_images hold images of different shapes: {shapes[0]}, {shapes[1]}")
         counts = torch.bincount(self.train_labels, minlength=self.num_classes)
         if (counts == 0).any():
-            empty = [self.class_names[c] for c in (counts == 0).nonzero().flatten()]
-            raise ValueError(f"train_labels has no example of class {', '.join(empty)}; every class needs some")
+            empty = few(self.class_names[c] for c in (counts == 0).nonzero().flatten())
+            raise ValueError(f"train_labels has no example of class {empty}; every class needs some")
+
+    def _set(self, name: str, value: object) -> None:
+        object.__setattr__(self, name, value)
+
+    def _names_of_labels(self) -> tuple[str, ...]:
+        return derive_class_names(train_labels=self.train_labels, test_labels=self.test_labels)
 
     def of_classes(self, class_names: Sequence[str]) -> Dataset:
         """The examples of these classes alone, which are numbered anew in the order given.
@@ -111,7 +120,7 @@ class Dataset:
         for name in class_names:
             check_choice("class_names", name, self.class_names)
         if len(set(class_names)) < len(class_names) or not class_names:
-            raise ValueError(f"class_names={tuple(class_names)!r} must name one class or more, each once")
+            raise ValueError(f"class_names={shown(tuple(class_names))} must name one class or more, each once")
         place = torch.full((self.num_classes,), -1, device=self.train_labels.device)
         place[[self.class_names.index(name) for name in class_names]] = torch.arange(len(class_names)).to(place)
         parts = {}
@@ -125,9 +134,10 @@ class Dataset:
         return len(self.class_names)
 
     def to(self, device: str | torch.device) -> Dataset:
-        """The same data set with its tensors on `device`."""
-        moved = {k: v.to(device) for k, v in vars(self).items() if isinstance(v, Tensor)}
-        return replace(self, **moved)
+        """The same data set with its tensors on `device`; itself where they are there."""
+        tensors = {k: v for k, v in vars(self).items() if isinstance(v, Tensor)}
+        moved = {k: v.to(device) for k, v in tensors.items()}
+        return self if all(moved[k] is v for k, v in tensors.items()) else replace(self, **moved)
 
 
 def load(name: str, *, device: str | torch.device = "cpu", download: bool = False) -> Dataset:
@@ -140,14 +150,15 @@ def load(name: str, *, device: str | torch.device = "cpu", download: bool = Fals
     check_choice("name", name, DATASETS)
     arrays = _read_mnist5k() if name == "mnist5k" else _read_torchvision(name, _folder_of(name, download))
     mean, std = _MEAN_STD[name]
+    # What was read is kept for the next call: labels are copied, images become others by being normalised.
     train_images, train_labels, test_images, test_labels = (torch.as_tensor(a).to(device) for a in arrays)
     return Dataset(
         name=name,
         class_names=_CLASS_NAMES[name],
         train_images=normalize(train_images, mean, std),
-        train_labels=train_labels,
+        train_labels=train_labels.clone(),
         test_images=normalize(test_images, mean, std),
-        test_labels=test_labels,
+        test_labels=test_labels.clone(),
         mean=mean,
         std=std,
     )
@@ -249,5 +260,27 @@ def _read_torchvision(name: str, folder: Path) -> tuple[Tensor | np.ndarray, ...
     return tuple(arrays)
 
 
+def _check_images(argument: str, images: object) -> Tensor:
+    """Images as a float32 tensor (N, C, H, W), which shares the memory of one that is that already."""
+    if isinstance(images, np.ndarray) and images.dtype.kind == "f":
+        images = torch.from_numpy(images.astype(np.float32))  # a copy: the array may change later
+    if not isinstance(images, Tensor) or images.ndim != 4 or not images.is_floating_point():
+        small = getattr(images, "dtype", None) in (torch.uint8, np.uint8)
+        hint = "; nlkit.data.normalize(images, mean, std) makes float ones of 0 to 255" if small else ""
+        raise ValueError(f"{argument} must be a float tensor (N, C, H, W), not {_describe(images)}{hint}")
+    images = images.detach().float()
+    if not torch.isfinite(images.sum()) and not torch.isfinite(images).all():  # the sum takes no memory
+        bad = int((~torch.isfinite(images).flatten(1).all(1)).sum())
+        raise ValueError(f"{argument} has NaN or infinity in {bad} of {len(images)} images")
+    return images
+
+
+def _numbers(argument: str, value: object) -> tuple[float, ...]:
+    """`mean` or `std` as numbers: one, or one a channel."""
+    several = value.tolist() if isinstance(value, (np.ndarray, np.generic, Tensor)) else value
+    return tuple(check_number(argument, v) for v in (several if isinstance(several, Iterable) else [several]))
+
+
 def _describe(value: object) -> str:
-    return f"{tuple(value.shape)} of {value.dtype}" if isinstance(value, Tensor) else type(value).__name__
+    known = isinstance(value, (Tensor, np.ndarray))
+    return f"{tuple(value.shape)} of {value.dtype}" if known else type(value).__name__

@@ -10,6 +10,8 @@ p_i[y_i] = 1 - q_i                          given label ~ p_i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.special import ndtr, ndtri
@@ -22,24 +24,29 @@ _SPREAD = 0.1  # standard deviation of the flip rates
 _STEPS = 40  # halvings in the search below: a precision of 1e-12
 
 
-def instance_labels(images: Tensor, labels: Tensor, num_classes: int, ratio: float, *, seed: int = 0) -> Tensor:
+def instance_labels(
+    images: Tensor, labels: Tensor, num_classes: int, ratio: float | Sequence[float], *, seed: int = 0
+) -> Tensor:
     """Draw given labels (N,) for `images` (N, C, H, W) with true `labels` (N,).
 
     images: as the network sees them. The classes that wrong labels go to depend on their scale: the larger the pixels,
         the fewer targets an image has.
     ratio: share of labels to move, in [0, 1], met exactly; nested: what is wrong at a lower ratio is wrong at a higher
-        one, with the same label.
+        one, with the same label. Or one ratio for each class, each met exactly by its examples.
     """
-    ratio, device = check_number("ratio", ratio, 0, 1), labels.device
-    labels, pixels = check_labels("labels", labels, num_classes).cpu(), images.cpu().flatten(1).double()
+    several = isinstance(ratio, (list, tuple))
+    ratios, device = [check_number("ratio", r, 0, 1) for r in (ratio if several else [ratio])], labels.device
+    labels, pixels = check_labels("labels", labels, num_classes).cpu(), images.cpu().flatten(1)
     generator = seeded_generator(seed, "noise")
     flip, level, target = torch.rand(3, len(labels), dtype=torch.float64, generator=generator)
-    moving = torch.argsort(_falls_at(flip, level), stable=True)[: int(ratio * len(labels) + 0.5)]
+    order = torch.argsort(_falls_at(flip, level), stable=True)
+    groups = [order[labels[order] == c] for c in range(num_classes)] if several else [order]
+    moving = torch.cat([group[: int(r * len(group) + 0.5)] for group, r in zip(groups, ratios, strict=True)])
     given = labels.clone()
     for true in range(num_classes):
         weights = torch.randn(pixels.shape[1], num_classes, dtype=torch.float64, generator=generator)
         mine = moving[labels[moving] == true]
-        scores = pixels[mine] @ weights  # (n, K)
+        scores = pixels[mine].double() @ weights  # (n, K)
         scores[:, true] = -torch.inf
         reached = scores.softmax(1).cumsum(1)
         given[mine] = (target[mine, None] * reached[:, -1:] >= reached).sum(1)

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from nlkit.checks import check_choice, check_integer, check_number
+from nlkit.checks import check_choice, check_integer, check_number, shown
+from nlkit.labels import by_class, check_labels
 from nlkit.randomness import seeded_generator
+
+_OWN_MATRIX = "ratios by class are for noise with a name; with a mapping, give the transition matrix itself"
 
 NOISE_TYPES = ("symmetric", "symmetric-own", "symmetric-doubled", "pair", "asymmetric")
 
@@ -82,22 +85,35 @@ def asymmetric_matrix(num_classes: int, ratio: float, mapping: Mapping[int, int]
 def noise_matrix(
     noise: str | Mapping[int, int] | Tensor | np.ndarray,
     num_classes: int,
-    ratio: float | None = None,
+    ratio: float | Sequence[float] | Mapping[int, float] | None = None,
     dataset: str | None = None,
 ) -> Tensor:
     """The (K, K) float64 transition matrix for any description of noise that the kit takes.
 
     noise: one of `NOISE_TYPES`, a mapping `{true: given}` (asymmetric noise), or a transition matrix itself.
-    ratio: in [0, 1]; left out with a matrix, which says by itself how much goes wrong.
+    ratio: in [0, 1]; left out with a matrix, which says by itself how much goes wrong. For a noise with a name, also
+        one ratio a class, K of them or a mapping {true: ratio}, in which a class that is left out has 0. Each row is
+        then that of the matrix with its class's ratio.
     dataset: where `noise="asymmetric"` looks up its usual map (`ASYMMETRIC_MAPS`).
     """
     if isinstance(noise, (Tensor, np.ndarray)):
         if ratio is not None:
-            raise ValueError(f"ratio={ratio!r} must be left out when noise is a matrix, which has its own ratio")
+            raise ValueError(f"ratio={shown(ratio)} must be left out when noise is a matrix, which has its own ratio")
         return check_matrix(noise, num_classes)
+    shares = ratios_by_class(ratio, tuple(map(str, range(num_classes))))
     if isinstance(noise, Mapping):
+        if shares is not None:
+            raise ValueError(
+                f"ratio={shown(ratio)} must be a number from 0 to 1 when noise is a mapping; {_OWN_MATRIX}"
+            )
         return asymmetric_matrix(num_classes, ratio, noise)
     check_choice("noise", noise, NOISE_TYPES)
+    if shares is not None:
+        rows = [noise_matrix(noise, num_classes, share, dataset)[true] for true, share in enumerate(shares)]
+        for true, (row, share) in enumerate(zip(rows, shares)):
+            if share > 0 and row[true] == 1:  # in an asymmetric map, some classes keep their labels
+                raise ValueError(f"ratio={shown(ratio)} has {share} for class {true}, whose labels {noise!r} keeps")
+        return torch.stack(rows)
     if noise == "pair":
         return pair_matrix(num_classes, ratio)
     if noise == "asymmetric":
@@ -110,6 +126,12 @@ def noise_matrix(
     if noise == "symmetric-doubled":
         return doubled_matrix(num_classes, ratio)
     return symmetric_matrix(num_classes, ratio, own_class=noise == "symmetric-own")
+
+
+def ratios_by_class(ratio: object, class_names: tuple[str, ...]) -> list[float] | None:
+    """K ratios in [0, 1], one a class, from a mapping or a sequence; None for anything else, such as a number."""
+    ratios = by_class("ratio", ratio, class_names)
+    return ratios and [check_number(f"ratio of class {name}", r, 0, 1) for name, r in zip(class_names, ratios)]
 
 
 def check_matrix(matrix: Tensor | np.ndarray, num_classes: int | None = None) -> Tensor:
@@ -140,19 +162,6 @@ def from_cleanlab(matrix: np.ndarray) -> Tensor:
     if matrix.ndim == 2 and not _close_to_one(torch.from_numpy(matrix).sum(0)):
         raise ValueError("matrix has columns that do not sum to 1, as they must in cleanlab's orientation")
     return check_matrix(matrix.T)
-
-
-def check_labels(argument: str, labels: Tensor | np.ndarray, num_classes: int) -> Tensor:
-    """Return `labels` as an (N,) int64 tensor with values in 0 … K - 1, or raise a ValueError."""
-    labels = _as_tensor(argument, labels)
-    if labels.ndim != 1 or labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
-        raise ValueError(f"{argument} has shape {tuple(labels.shape)} and type {labels.dtype}; it must be (N,) of int")
-    if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < num_classes:
-        raise ValueError(
-            f"{argument} has values from {int(labels.min())} to {int(labels.max())}; with {num_classes} classes they "
-            f"must be from 0 to {num_classes - 1}"
-        )
-    return labels.long()
 
 
 def corrupt(labels: Tensor, matrix: Tensor | np.ndarray, *, seed: int = 0, exact: bool = True) -> Tensor:
@@ -263,7 +272,7 @@ def _as_tensor(argument: str, value: object) -> Tensor:
     try:
         return torch.as_tensor(value)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise ValueError(f"{argument}={value!r} is not an array of numbers: {error}") from error
+        raise ValueError(f"{argument}={shown(value)} is not an array of numbers: {shown(error)}") from error
 
 
 def _fill_diagonal(matrix: Tensor) -> Tensor:

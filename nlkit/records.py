@@ -17,26 +17,32 @@ if TYPE_CHECKING:
 class Record:
     """The state of a run at the end of one epoch. Shares and accuracies are in [0, 1].
 
-    The four shares about the noisy set are of the network as it stands at the end of the epoch, over all N examples.
+    The four shares about the noisy set are of the network as it stands at the end of the epoch, over all N examples, or
+    over those of which the truth is known. What can't be measured is None, and absent from rows: without a test set the
+    test accuracy, and without any true label what needs it.
     """
 
     epoch: int  # 1 for the first
     loss: float  # mean training loss of the epoch's steps, as the method defines it
     given_accuracy: float  # noisy set: share predicted as its given label
-    true_accuracy: float  # noisy set: share predicted as its true label, of the images that have one
-    test_accuracy: float
-    memorized: float  # of the wrong labels: share predicted as that wrong label; NaN when no label is wrong
-    recovered: float  # of those whose image is of a class: share predicted as that class all the same; NaN likewise
+    true_accuracy: float | None  # noisy set: share predicted as its true label, of the images that have one
+    test_accuracy: float | None
+    memorized: float | None  # of the wrong labels: share predicted as that wrong label; NaN when no label is wrong
+    recovered: (
+        float | None
+    )  # of those with an image of a class: share predicted as that class all the same; NaN likewise
     seconds: float  # time in the training steps, evaluation left out
     examples_per_second: float
+    known: int | None = None  # of how many noisy examples the truth is known; None if of all
     extra: dict[str, float] = field(default_factory=dict)  # what the method wants to show
     example_weights: Tensor | None = field(default=None, repr=False, compare=False)
     # (N,) the weight that each noisy example had in this epoch, 1 being its equal share; None if the method has no
     # weights. Too large for a table, so `as_row` leaves it out.
 
     def as_row(self) -> dict[str, object]:
-        """The record as a dictionary of plain values, `extra` nested, ready for JSON."""
-        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "example_weights"}
+        """The record as a dictionary of plain values, `extra` nested, for JSON; what was not measured is absent."""
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "example_weights"}
+        return {name: value for name, value in values.items() if value is not None}
 
 
 class Step(NamedTuple):
@@ -64,4 +70,8 @@ def best_record(records: Iterable[Record]) -> Record:
     records = list(records)
     if not records:
         raise ValueError("records=[] is empty; the best of no records is not defined")
+    if records[0].test_accuracy is None:
+        raise ValueError(
+            "records have no test accuracy, since the task has no test set; no epoch can be called the best"
+        )
     return max(records, key=lambda record: record.test_accuracy)

@@ -1,32 +1,27 @@
-"""The training loop: a generator of one record an epoch. It knows nothing of plots, widgets or progress bars."""
+"""Training as a generator of one record an epoch. It knows nothing of plots, widgets or progress bars."""
 
 from __future__ import annotations
 
-import math
-import time
-import warnings
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel
+from torch import nn
 
 from nlkit.augment import AUGMENTATIONS
 from nlkit.checkpoints import Checkpoint, network_fingerprint, task_fingerprint
 from nlkit.checks import check_choice, check_integer, check_number
-from nlkit.devices import PRECISIONS, InBfloat16, has_convolutions, pick_precision, pick_threads, threads
+from nlkit.devices import PRECISIONS, InBfloat16, has_convolutions, pick_precision, pick_threads
 from nlkit.methods import build_method
-from nlkit.models import MODELS, build_model, predict
+from nlkit.models import MODELS, build_model
 from nlkit.optimizers import OPTIMIZERS, SCHEDULES, MakeOptimizer, build_optimizer, own_optimizer
 from nlkit.own_network import OwnDraws, check_network, start_training_mode
 from nlkit.randomness import MAX_SEED, seeded_generator
 from nlkit.records import Record, Step
-from nlkit.run import Batch, Run
+from nlkit.run import Run
 from nlkit.settings import plain
 from nlkit.task import Task
+from nlkit.trainer import Trainer, averaged_network
 
 
 def train(
@@ -114,8 +109,8 @@ def train(
         optimizer, network, learning_rate, weight_decay
     )  # fmt: skip
     in_bfloat16 = pick_precision(precision, network, task.device) == "bfloat16"
-    averaged = _averaged(network, weight_average) if weight_average else None
-    trainer = _Trainer(
+    averaged = averaged_network(network, weight_average) if weight_average else None
+    trainer = Trainer(
         task=task,
         algorithm=algorithm,
         run=Run(
@@ -155,7 +150,7 @@ def train(
         if state:
             trainer.load_state(state)
             trainer.behind = state["behind"] if file.replanned else 0.0
-    events = _events(trainer, done, file)
+    events = trainer.events(done, file)
     return events if yield_steps else (event for event in events if isinstance(event, Record))
 
 
@@ -163,142 +158,6 @@ def _described(optimizer: torch.optim.Optimizer) -> dict[str, object]:
     """An optimizer of one's own as settings: its kind, and the options of each of its groups."""
     groups = [{k: v for k, v in group.items() if k != "params"} for group in optimizer.param_groups]
     return {"kind": type(optimizer), "groups": groups}
-
-
-@dataclass
-class _Trainer:
-    task: Task
-    algorithm: object
-    run: Run
-    network: nn.Module  # the network itself, where run.model is one that computes in bfloat16
-    averaged: AveragedModel | None  # the network that is measured, when it is not the one that is trained
-    batch_size: int
-    epochs: int
-    learning_rates: list[float]  # of the optimizer's groups, with which the schedule starts
-    schedule: Callable[[float], float]
-    generator: torch.Generator  # of the order of the examples
-    augmentation: torch.Generator
-    draws: OwnDraws | None  # of the layers of a network of one's own; the kit's own networks draw nothing
-    threads: int  # of a step
-    behind: float = 0.0  # progress that a plan of fewer epochs had reached; what a method left behind stays behind
-    diverged: bool = False
-
-    def epoch(self, number: int) -> Iterator[Step | Record]:
-        task, run = self.task, self.run
-        images, labels = {
-            "noisy": (task.noisy_images, task.given_labels),
-            "clean": (task.clean_images, task.clean_labels),
-            "noisy and clean": (task.images, task.given),
-        }[self.algorithm.learns_from]
-        # A method that learns from the clean set alone goes through it as often as it takes to see as many examples.
-        visits = max(len(labels), len(task.given_labels))
-        losses, weights = [], torch.zeros(len(labels), device=task.device)
-        started, waited = time.perf_counter(), 0.0
-        batches = self._batches(len(labels), visits)
-        for done, index in enumerate(batches):
-            progress = (number - 1 + done / len(batches)) / self.epochs
-            run.progress = max(progress, self.behind)
-            run.steps_done, run.steps_an_epoch = (number - 1) * len(batches) + done, len(batches)
-            for group, rate in zip(run.optimizer.param_groups, self.learning_rates):
-                group["lr"] = rate * self.schedule(progress)
-            with threads(self.threads), torch.enable_grad(), self.draws.active() if self.draws else nullcontext():
-                originals = images.index_select(0, index)
-                seen = run.augment(originals, self.augmentation)
-                result = self.algorithm.step(run, Batch(index, seen, labels[index], originals))
-            losses.append(result.loss.detach())
-            if self.averaged:
-                self.averaged.update_parameters(self.network)
-            if result.weights is not None:
-                weights[index] = result.weights.detach() * len(index)
-            left = time.perf_counter()
-            yield Step(number, done + 1, len(batches))
-            waited += time.perf_counter() - left
-        loss = torch.stack(losses).mean().item()  # waits for the device, so that the time below is all of it
-        seconds = time.perf_counter() - started - waited
-        self._say_if_diverged(number, loss)
-        weighs, weights = result.weights is not None, weights[: len(task.wrong)]  # those of the noisy set
-        yield Record(
-            epoch=number,
-            loss=loss,
-            **self._measure(),
-            seconds=seconds,
-            examples_per_second=visits / seconds,
-            extra=_weight_shares(weights, task.wrong) if weighs else {},
-            example_weights=weights.cpu() if weighs else None,
-        )
-
-    def _batches(self, size: int, visits: int) -> tuple[Tensor, ...]:
-        """Indices (B,) of shuffled passes through `size` examples, `visits` of them in all.
-
-        A last batch of one example joins the one before: a norm over the batch would have nothing to compare it with.
-        """
-        passes = [torch.randperm(size, generator=self.generator) for _ in range(math.ceil(visits / size))]
-        order = torch.cat(passes)[:visits].to(self.task.device)
-        last = visits - 1 if self.batch_size > 1 and visits % self.batch_size == 1 and visits > 1 else visits
-        batches = list(order[:last].split(self.batch_size))
-        batches[-1] = torch.cat([batches[-1], order[last:]])
-        return tuple(batches)
-
-    def _say_if_diverged(self, number: int, loss: float) -> None:
-        finite = math.isfinite(loss) and all(bool(p.isfinite().all()) for p in self.network.parameters())
-        if not finite and not self.diverged:
-            self.diverged = True
-            warnings.warn(
-                f"training diverged in epoch {number}: the loss is {loss:g}, and what is measured from here on means "
-                "nothing; take a lower learning rate", RuntimeWarning, stacklevel=2,
-            )  # fmt: skip
-
-    def _measure(self) -> dict[str, float]:
-        task, model = self.task, self.averaged or self.network
-        predicted = predict(model, task.noisy_images)
-        as_given, as_true = predicted == task.given_labels, predicted == task.true_labels
-        of_a_class = task.true_labels >= 0
-        tested = predict(model, task.test_images) == task.test_labels
-        return {
-            "given_accuracy": as_given.double().mean().item(),
-            "true_accuracy": as_true[of_a_class].double().mean().item(),
-            "test_accuracy": tested.double().mean().item(),
-            "memorized": as_given[task.wrong].double().mean().item(),
-            "recovered": as_true[task.wrong & of_a_class].double().mean().item(),
-        }
-
-    def state(self) -> dict[str, object]:
-        return {
-            "model": self.network.state_dict(),
-            "averaged": self.averaged.state_dict() if self.averaged else {},
-            "optimizer": self.run.optimizer.state_dict(),
-            "method": getattr(self.algorithm, "state", {}),
-            "generators": [generator.get_state() for generator in self._generators],
-            "draws": self.draws.state if self.draws else {},
-            "behind": max(self.run.progress, self.behind),
-        }
-
-    def load_state(self, state: dict[str, object]) -> None:
-        self.network.load_state_dict(state["model"])
-        if self.averaged:
-            self.averaged.load_state_dict(state["averaged"])
-        self.run.optimizer.load_state_dict(state["optimizer"])
-        if state["method"]:
-            self.algorithm.state.update(state["method"])
-        for generator, saved in zip(self._generators, state["generators"]):
-            generator.set_state(saved.cpu())
-        if self.draws:
-            self.draws.state = {kind: saved.cpu() for kind, saved in state["draws"].items()}
-
-    @property
-    def _generators(self) -> tuple[torch.Generator, ...]:
-        return self.generator, self.run.generator, self.augmentation
-
-
-def _events(trainer: _Trainer, done: list[Record], file: Checkpoint | None) -> Iterator[Step | Record]:
-    yield from done
-    for number in range(len(done) + 1, trainer.epochs + 1):
-        for event in trainer.epoch(number):
-            if isinstance(event, Record):
-                done.append(event)
-                if file:
-                    file.save(done, trainer.state())
-            yield event
 
 
 def _builder(model: str | nn.Module | Callable[[], nn.Module], task: Task) -> Callable[[int], nn.Module] | None:
@@ -322,26 +181,3 @@ def _named_network(name: str, task: Task, seed: int) -> nn.Module:
     # Convolutions are faster when a pixel's channels lie together. A network of one's own is left as it is: its layers
     # may count on the usual order in memory, as `view` does.
     return network.to(memory_format=torch.channels_last) if has_convolutions(network) else network
-
-
-def _averaged(model: nn.Module, decay: float) -> AveragedModel:
-    @torch.no_grad()
-    def move(averages: list[Tensor], values: list[Tensor], steps: Tensor) -> None:
-        # With the full decay from the start, the initial weights would fill the average for a thousand steps.
-        if averages[0].is_floating_point():
-            torch._foreach_lerp_(averages, values, 1 - min(decay, (1 + int(steps)) / (10 + int(steps))))
-        else:  # how many batches a norm has seen
-            torch._foreach_copy_(averages, values)
-
-    # Batch norm's running statistics are averaged as well: they belong to the averaged weights.
-    return AveragedModel(model, multi_avg_fn=move, use_buffers=True)
-
-
-def _weight_shares(weights: Tensor, wrong: Tensor) -> dict[str, float]:
-    """How the epoch's weight was split between right and wrong labels (summing to 1), and the share that got any."""
-    total = weights.sum().clamp(min=1e-30)
-    return {
-        "weight_on_right": (weights[~wrong].sum() / total).item(),
-        "weight_on_wrong": (weights[wrong].sum() / total).item(),
-        "kept": (weights > 0).double().mean().item(),
-    }

@@ -188,7 +188,6 @@ def test_true_labels_and_test_set_do_not_reach_the_training(task, method):
     blind = dataclasses.replace(
         task,
         true=task.true.flip(0),
-        wrong=~task.wrong,
         test_images=task.test_images * 0,
         test_labels=task.test_labels * 0,
     )
