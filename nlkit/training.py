@@ -11,7 +11,7 @@ from torch import nn
 from nlkit.augment import AUGMENTATIONS
 from nlkit.checkpoints import Checkpoint, network_fingerprint, task_fingerprint
 from nlkit.checks import check_choice, check_integer, check_number
-from nlkit.devices import PRECISIONS, InBfloat16, has_convolutions, pick_precision, pick_threads
+from nlkit.devices import PRECISIONS, InBfloat16, has_convolutions, pick_precision, pick_threads, threads
 from nlkit.methods import build_method
 from nlkit.models import MODELS, build_model
 from nlkit.optimizers import OPTIMIZERS, SCHEDULES, MakeOptimizer, build_optimizer, own_optimizer
@@ -104,7 +104,8 @@ def train(
     of_the_kit = isinstance(model, str)
     if not of_the_kit:
         start_training_mode(network)
-        check_network(network, task.images[: min(2, batch_size, len(task.given))], task.num_classes)
+        with threads(pick_threads(network)):
+            check_network(network, task.images[: min(2, batch_size, len(task.given))], task.num_classes)
     descent = own_optimizer(optimizer, network) if callable(optimizer) else build_optimizer(
         optimizer, network, learning_rate, weight_decay
     )  # fmt: skip
@@ -137,7 +138,8 @@ def train(
         threads=pick_threads(network),
     )
     if hasattr(algorithm, "prepare"):
-        algorithm.prepare(trainer.run)
+        with threads(trainer.threads), torch.enable_grad():
+            algorithm.prepare(trainer.run)
     done = []
     if file:
         settings = plain({

@@ -98,7 +98,9 @@ def test_an_unknown_name_of_the_package_is_an_attribute_error():
 # Imports go down, from the last to the first. What is not named here is ground: data, noise, pictures and the like.
 LAYERS = [
     {"run"},
-    {"methods", "own_network"},
+    {"look_ahead", "own_network"},
+    {"engine_trial"},
+    {"methods"},
     {"trainer"},
     {"training"},
     {"experiment", "claims"},
