@@ -8,11 +8,13 @@ from torch import nn
 from torch.nn import functional as F
 
 from nlkit import build_model, make_task, train
-from nlkit.look_ahead import look_ahead, torch_eps
+from nlkit.engine_trial import first_exact, one_by_one
+from nlkit.look_ahead import clean_direction, look_ahead, torch_eps
 from nlkit.methods.reweight import (
     ENGINES,
     Reweight,
     acts_alone,
+    help_by_double_backward,
     help_by_higher,
     help_by_jvp,
     help_by_layers,
@@ -62,8 +64,8 @@ def difference(ours: torch.Tensor, theirs: torch.Tensor) -> float:
 @pytest.mark.parametrize("optimizer_name", ["sgd", "momentum", "adam"])
 @pytest.mark.parametrize("model_name", ["mlp", "cnn"])
 @pytest.mark.parametrize("dtype, tolerance", [(torch.float32, 1e-3), (torch.float64, 1e-6)])
-@pytest.mark.parametrize("engine", [help_by_jvp, help_by_layers])
-def test_both_fast_engines_give_the_weights_of_higher(model_name, optimizer_name, steps, dtype, tolerance, engine):
+@pytest.mark.parametrize("engine", [help_by_jvp, help_by_layers, help_by_double_backward])
+def test_the_fast_engines_give_the_weights_of_higher(model_name, optimizer_name, steps, dtype, tolerance, engine):
     model, optimizer = walked(model_name, optimizer_name, steps, dtype)
     noisy, clean = examples(24, 1, dtype), examples(12, 2, dtype)
     by_higher, losses_higher = help_by_higher(model, optimizer, noisy, clean)
@@ -230,6 +232,207 @@ def test_a_step_goes_down_the_weighted_sum_of_the_losses(engine):
     assert result.loss.item() == pytest.approx(loss.item())
     assert result.weights.tolist() == pytest.approx(share, abs=1e-6)
     torch.testing.assert_close([p.detach() for p in model.parameters()], expected)
+
+
+def fine_tuned(change) -> tuple[nn.Module, torch.optim.Optimizer]:
+    """The classroom network with something done to its first layer, and its optimizer after a few steps."""
+    model, _ = walked("mlp", "sgd", steps=2)
+    change(model[1])
+    optimizer = build_optimizer("momentum", model, 1e-2, 0.3)
+    for step in range(3):
+        images, labels = examples(16, 200 + step, torch.float64)
+        optimizer.zero_grad()
+        F.cross_entropy(model(images), labels).backward()
+        optimizer.step()
+    return model, optimizer
+
+
+@pytest.mark.parametrize("engine", ["auto", "jvp", "double-backward", "higher"])
+def test_frozen_layers_have_no_say(engine):
+    """The help is that of the head alone: as if the frozen layers were a part of the images."""
+    model, optimizer = fine_tuned(lambda layer: layer.requires_grad_(False))
+    noisy, clean = examples(8, 1, torch.float64), examples(12, 2, torch.float64)
+    head = model[2:]
+    stepper = torch.optim.SGD(head.parameters(), lr=1e-2, momentum=0.9, weight_decay=0)
+    stepper.param_groups.clear()
+    for group in optimizer.param_groups:
+        stepper.add_param_group({**group, "params": [p for p in group["params"] if p.requires_grad]})
+    stepper.state.update(optimizer.state)
+    seen = [(model[:2](images).detach(), labels) for images, labels in (noisy, clean)]
+    expected, _ = help_by_higher(head, stepper, *seen)
+    ours, _ = ENGINES[engine](model, optimizer, noisy, clean)
+    torch.testing.assert_close(ours, expected)
+    assert clean_direction(model, optimizer, clean).keys() == set(head.parameters())
+
+
+def test_a_parameter_that_the_optimizer_does_not_hold_has_no_say():
+    model, _ = walked("mlp", "sgd", steps=2)
+    optimizer = torch.optim.SGD(model[-1].parameters(), lr=0.1)
+    noisy, clean = examples(8, 1, torch.float64), examples(12, 2, torch.float64)
+    taken, engine = first_exact(ENGINES, "auto", model, optimizer, clean, "optimizer")
+    assert taken == "jvp"
+    seen = [(model[:-1](images).detach(), labels) for images, labels in (noisy, clean)]
+    expected, _ = help_by_higher(model[-1:], optimizer, *seen)
+    torch.testing.assert_close(engine(model, optimizer, noisy, clean, "optimizer")[0], expected)
+
+
+@pytest.mark.parametrize("ahead", ["optimizer", "paper"])
+@pytest.mark.parametrize("optimizer_name", ["sgd", "momentum", "adam"])
+def test_the_paper_s_look_ahead_is_the_plain_product_of_gradients_whatever_the_optimizer(optimizer_name, ahead):
+    """By hand, from the gradient of each example's loss and that of the clean loss, both at θ."""
+    model, optimizer = walked("mlp", optimizer_name, steps=5, decay=0.3)
+    noisy, clean = examples(6, 1, torch.float64), examples(12, 2, torch.float64)
+    parameters = list(model.parameters())
+    clean_gradient = torch.autograd.grad(F.cross_entropy(model(clean[0]), clean[1]), parameters)
+    losses = F.cross_entropy(model(noisy[0]), noisy[1], reduction="none")
+    gradients = [torch.autograd.grad(loss, parameters, retain_graph=True) for loss in losses]
+    plain = torch.stack([sum((g * c).sum() for g, c in zip(each, clean_gradient)) for each in gradients])
+    for engine in ENGINES:
+        help_, _ = ENGINES[engine](model, optimizer, noisy, clean, ahead)
+        same = torch.allclose(normalize_weights(help_), normalize_weights(plain), rtol=1e-6)
+        assert same == (ahead == "paper")
+        if ahead == "paper":
+            torch.testing.assert_close(help_, plain)
+
+
+def test_the_paper_s_look_ahead_takes_any_optimizer_and_the_other_says_which_it_takes():
+    model = build_model("mlp", SHAPE, CLASSES)
+    clean = examples(12, 2, torch.float32)
+    for optimizer in (
+        torch.optim.RMSprop(model.parameters()),
+        torch.optim.AdamW(model.parameters()),
+        torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, nesterov=True),
+        torch.optim.Adam(model.parameters(), maximize=True),
+    ):
+        run = Run(model, optimizer, *clean, seeded_generator(0, "method"), CLASSES, 100)
+        for engine in ENGINES:
+            with pytest.raises(ValueError, match="look_ahead='paper'"):
+                Reweight(engine).prepare(run)
+            with pytest.raises(ValueError, match="look_ahead='paper'"):
+                ENGINES[engine](model, optimizer, clean, clean)
+        method = Reweight(look_ahead="paper")
+        method.prepare(run)
+        assert method.taken == "layers"
+    with pytest.raises(ValueError, match="look_ahead='sideways' is not known. Known: optimizer, paper"):
+        Reweight(look_ahead="sideways")
+
+
+class TwoPaths(nn.Module):
+    """Self-distillation: a layer used twice, and no gradient passes the second time."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer, self.head = nn.Linear(64, 8), nn.Linear(8, CLASSES)
+
+    def forward(self, x):
+        h = self.layer(x.flatten(1))
+        with torch.no_grad():
+            target = self.layer(x.flatten(1)).sin()
+        return self.head(h * target)
+
+
+def test_a_product_that_passes_where_no_gradient_does_is_noticed():
+    """Forward derivatives pass `torch.no_grad()`: without a word, the product would be that of another network."""
+    torch.manual_seed(0)
+    model = TwoPaths()
+    optimizer = build_optimizer("sgd", model, 0.1)
+    noisy, clean = examples(6, 1, torch.float32), examples(12, 2, torch.float32)
+    expected, _ = one_by_one(model, optimizer, noisy, clean, "optimizer")
+    product, _ = help_by_jvp(model, optimizer, noisy, clean)
+    assert (product - expected).abs().max() > 0.2 * expected.abs().max()
+    with pytest.warns(UserWarning, match="'double-backward' for model=TwoPaths"):
+        ours, _ = ENGINES["auto"](model, optimizer, noisy, clean)
+    torch.testing.assert_close(ours, expected)
+    with pytest.raises(ValueError, match="engine='jvp' can't be used for model=TwoPaths.*gradients; take"):
+        first_exact(ENGINES, "jvp", model, optimizer, clean, "optimizer")
+
+
+class Branches(nn.Module):
+    """One of two layers, by the first pixel of the batch."""
+
+    def __init__(self):
+        super().__init__()
+        self.one, self.other, self.head = nn.Linear(64, 8), nn.Linear(64, 8), nn.Linear(8, CLASSES)
+
+    def forward(self, x):
+        return self.head((self.one if x[0, 0, 0, 0] > 0.5 else self.other)(x.flatten(1)))
+
+
+@pytest.mark.parametrize(
+    "ahead, engines", [("paper", ("jvp", "double-backward", "higher")), ("optimizer", ("higher",))]
+)
+def test_where_a_batch_takes_another_path_the_step_that_is_taken_counts(ahead, engines):
+    """By `higher` always; by the others, whose θ̂ moves all layers, where there is no momentum to move them."""
+    torch.manual_seed(0)
+    model = Branches().double()
+    optimizer = build_optimizer("momentum", model, 0.1)
+    noisy, clean = examples(6, 1, torch.float64), examples(12, 2, torch.float64)
+    for first in (1.0, 0.0):
+        noisy[0][0, 0, 0, 0] = first
+        optimizer.zero_grad()
+        F.cross_entropy(model(noisy[0]), noisy[1]).backward()
+        optimizer.step()
+    noisy[0][0, 0, 0, 0], clean[0][0, 0, 0, 0] = 0.0, 1.0
+    ahead_model = copy.deepcopy(model)
+    velocity = {name: optimizer.state[p]["momentum_buffer"] for name, p in model.named_parameters()}
+    losses = F.cross_entropy(model(noisy[0]), noisy[1], reduction="none")
+    if ahead == "optimizer":
+        with torch.no_grad():
+            for name, p in ahead_model.named_parameters():
+                if not name.startswith("one"):  # the layer that the noisy batch leaves out
+                    p -= 0.1 * 0.9 * velocity[name]
+    scale = 0.1 if ahead == "optimizer" else 1.0
+    clean_gradient = torch.autograd.grad(F.cross_entropy(ahead_model(clean[0]), clean[1]), ahead_model.head.weight)[0]
+    bias = torch.autograd.grad(F.cross_entropy(ahead_model(clean[0]), clean[1]), ahead_model.head.bias)[0]
+    expected = []
+    for loss in losses:
+        own = torch.autograd.grad(loss, [model.head.weight, model.head.bias], retain_graph=True)
+        expected.append(scale * ((own[0] * clean_gradient).sum() + (own[1] * bias).sum()))
+    for engine in engines:
+        help_, _ = ENGINES[engine](model, optimizer, noisy, clean, ahead)
+        torch.testing.assert_close(help_, torch.stack(expected))
+
+
+def test_layers_takes_its_hooks_back_when_a_pass_fails():
+    model, optimizer = walked("mlp", "sgd", steps=0)
+    noisy, clean = examples(6, 1, torch.float64), examples(12, 2, torch.float64)
+    with pytest.raises(RuntimeError):
+        help_by_layers(model, optimizer, (noisy[0][:, :, :3], noisy[1]), clean)
+    assert not any(layer._forward_hooks for layer in model.modules())
+
+
+@pytest.mark.parametrize("interrupt", [KeyboardInterrupt, RuntimeError])
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("at", range(1, 5))
+def test_an_interrupt_in_the_middle_leaves_the_network_whole(engine, at, interrupt):
+    """In the pass over the clean set, in that over the noisy batch, or while the engine is looked for."""
+    passes = []
+
+    class Interrupting(nn.ReLU):
+        def forward(self, x):
+            passes.append(x)
+            if len(passes) >= at and armed:
+                raise interrupt("stop")
+            return super().forward(x)
+
+    shared, armed = nn.Linear(8, 8), []
+    model = nn.Sequential(nn.Flatten(), nn.Linear(64, 8), shared, Interrupting(), nn.BatchNorm1d(8), shared,
+                          nn.Linear(8, CLASSES)).eval()  # fmt: skip
+    optimizer = build_optimizer("adam", model, 1e-2)
+    before = {name: (p, p.detach().clone()) for name, p in (*model.named_parameters(), *model.named_buffers())}
+    clean, random = examples(12, 2, torch.float32), torch.random.get_rng_state()
+    armed.append(True)
+    with pytest.raises((interrupt, ValueError)):
+        Reweight(engine).prepare(Run(model, optimizer, *clean, seeded_generator(0, "method"), CLASSES, 100))
+    with pytest.raises((interrupt, ValueError)):
+        ENGINES[engine](model, optimizer, clean, clean)
+    after = dict((*model.named_parameters(), *model.named_buffers()))
+    assert after.keys() == before.keys()
+    for name, (tensor, value) in before.items():
+        assert after[name] is tensor and torch.equal(tensor, value), name
+    assert all(isinstance(p, nn.Parameter) and p.grad is None for p in model.parameters())
+    assert not any(layer.training or layer._forward_hooks for layer in model.modules())
+    assert torch.equal(torch.random.get_rng_state(), random)
 
 
 def test_a_corrupted_clean_set_leads_the_weights_astray(mnist5k):
