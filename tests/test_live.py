@@ -47,7 +47,7 @@ def test_an_error_is_shown_in_the_panel_and_the_last_picture_stays(panel, monkey
     def refuse(*_args, **_kwargs):
         raise ValueError("ratio=2 must be <at most> 1")
 
-    monkeypatch.setattr("nlkit.live.noise_panel.make_task", refuse)
+    monkeypatch.setattr("nlkit.live.noise_panel.glance", refuse)
     control(panel, "noise ratio").value = 0.5
     assert "failed: ratio=2 must be &lt;at most&gt; 1" in words(panel)
     assert picture.value == before
@@ -75,7 +75,7 @@ def test_red_noise_draws_only_the_look_alikes_that_are_new(mnist5k, monkeypatch)
 
 
 def test_a_move_of_the_browser_s_slider_is_the_number_that_is_read():
-    slider = percent_slider("noise ratio", 0.4, 0.0, 1.0)
+    slider = percent_slider("noise ratio", 0.4, 0.0, 1.0, argument="ratio")
     slider.value = 12 * 0.05
     assert slider.value != 0.6 and values_of({"ratio": slider}) == {"ratio": 0.6}
     rate = scale_slider("learning rate", 7e-4, (1e-4, 1e-3))

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import ipywidgets as widgets
 
-from nlkit.data import Dataset
+from nlkit.checks import check_choice, check_integer, check_number
+from nlkit.data import Dataset, load
 from nlkit.human import find_human_labels
 from nlkit.noise import ASYMMETRIC_MAPS, NOISE_TYPES
 from nlkit.randomness import MAX_SEED
-from nlkit.task import TASK_NOISE_TYPES
+from nlkit.task import TASK_NOISE_TYPES, Task
 
 _WORDS = {"description_width": "7.5em"}
 _WIDTH = {"width": "auto", "min_width": "18em", "margin": "2px"}
@@ -24,17 +25,36 @@ def noise_types(dataset: Dataset) -> list[str]:
         "red": dataset.class_names == tuple("0123456789") and tuple(dataset.train_images.shape[1:]) == (1, 28, 28),
     }
     human = dataset.name == "cifar10" and find_human_labels() is not None
-    return [kind for kind in TASK_NOISE_TYPES if can_have.get(kind, kind in NOISE_TYPES or human)]
+    can_have |= {kind: human for kind in TASK_NOISE_TYPES if kind.startswith("human:")}
+    return [kind for kind in TASK_NOISE_TYPES if can_have.get(kind, kind in NOISE_TYPES)]
 
 
-def task_controls(dataset: Dataset, *, noise: str, ratio: float, clean_per_class: int, seed: int = 0) -> dict:
-    """Controls for what `make_task` takes, by the names of its arguments."""
-    most = int(dataset.train_labels.bincount().min()) - 1
+def data_of(data: str | Dataset | Task) -> Dataset | Task:
+    """What a panel's `data` stands for: a data set by its name is loaded, the others are taken as they are."""
+    return data if isinstance(data, (Dataset, Task)) else load(data)
+
+
+def task_controls(
+    data: Dataset | Task, *, noise: str, ratio: float, clean_per_class: int | None, seed: int = 0
+) -> dict[str, widgets.Widget]:
+    """Controls for what `make_task` takes, by the names of its arguments; a task that is made has only the seed.
+
+    Raises a ValueError for a start that the data set does not have, as `make_task` does.
+    """
+    check_integer("seed", seed, 0, MAX_SEED)
+    seeds = {"seed": widgets.BoundedIntText(seed, min=0, max=MAX_SEED, description="seed", **_look())}
+    if isinstance(data, Task):
+        return seeds
+    most = int(data.train_labels.bincount().min()) - 1
+    if clean_per_class is None:
+        clean_per_class = min(50, most)
+    why = f": the smallest class of {data.name} has {most + 1} training examples, and one must stay noisy"
+    check_integer("clean_per_class", clean_per_class, 0, most, why=why)
     controls = {
-        "noise": choice("noise type", noise_types(dataset), noise),
-        "ratio": percent_slider("noise ratio", ratio, 0.0, 1.0),
-        "clean_per_class": whole_slider("clean a class", clean_per_class, 0, most),
-        "seed": widgets.BoundedIntText(seed, min=0, max=MAX_SEED, description="seed", **_look()),
+        "noise": choice("noise type", noise_types(data), noise),
+        "ratio": percent_slider("noise ratio", ratio, 0.0, 1.0, argument="ratio"),
+        "clean_per_class": whole_slider("clean a class", clean_per_class, 0, most, argument="clean_per_class"),
+        **seeds,
     }
 
     def own_ratio(_change: object = None) -> None:
@@ -47,8 +67,8 @@ def task_controls(dataset: Dataset, *, noise: str, ratio: float, clean_per_class
 
 def task_settings(values: dict[str, object]) -> dict[str, object]:
     """The arguments of `make_task` among the values of controls; human labels have their own ratio."""
-    settings = {name: values[name] for name in ("noise", "ratio", "clean_per_class", "seed")}
-    return settings | ({"ratio": None} if settings["noise"].startswith("human:") else {})
+    settings = {name: values[name] for name in ("noise", "ratio", "clean_per_class", "seed") if name in values}
+    return settings | ({"ratio": None} if settings.get("noise", "").startswith("human:") else {})
 
 
 def choice(name: str, options: Iterable[str], value: str) -> widgets.Dropdown:
@@ -58,18 +78,28 @@ def choice(name: str, options: Iterable[str], value: str) -> widgets.Dropdown:
     return widgets.Dropdown(options=options, value=value, description=name, **_look())
 
 
-def percent_slider(name: str, value: float, low: float, high: float) -> widgets.FloatSlider:
+def check_methods(methods: Sequence[str], known: Iterable[str]) -> tuple[str, ...]:
+    """Names of methods, or the name of one; otherwise a ValueError."""
+    methods = (methods,) if isinstance(methods, str) else tuple(methods)
+    return tuple(check_choice("methods", method, known) for method in methods)
+
+
+def percent_slider(name: str, value: float, low: float, high: float, *, argument: str) -> widgets.FloatSlider:
+    """argument: what the value is called in a ValueError, when it lies beyond an end of the slider."""
+    value = check_number(argument, value, low, high)
     return widgets.FloatSlider(
         value, min=low, max=high, step=0.05, readout_format=".0%", description=name, **_look()
     )  # fmt: skip
 
 
-def whole_slider(name: str, value: int, low: int, high: int) -> widgets.IntSlider:
+def whole_slider(name: str, value: int, low: int, high: int, *, argument: str) -> widgets.IntSlider:
+    value = check_integer(argument, value, low, high)
     return widgets.IntSlider(value, min=low, max=high, description=name, **_look())
 
 
 def scale_slider(name: str, value: float, steps: Iterable[float]) -> widgets.SelectionSlider:
     """A slider over these numbers and the value: a logarithmic one would change 0.0006 into 0.00060256."""
+    value = check_number(name.replace(" ", "_"), value, 0, above=True)
     options = [(f"{number:g}", number) for number in sorted({*steps, value})]
     return widgets.SelectionSlider(options=options, value=value, description=name, **_look())
 

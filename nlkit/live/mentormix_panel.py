@@ -40,18 +40,23 @@ def mentormix(
     model: the network whose losses decide, best one that has trained for a few epochs. Without task and model the panel
         makes its own: mnist5k with symmetric noise and a slider for its ratio, and a network that it trains for three
         epochs. ratio: where that slider starts.
-    batch_size: examples in the batch, from 8. mode: how pictures are drawn, see `nlkit.live.driver`.
+    batch_size: examples in the batch, from 8 to as many as the task has. mode: how pictures are drawn, see
+        `nlkit.live.driver`.
+
+    Raises a ValueError for a task without model, or where a slider can't start.
     """
     if (task is None) != (model is None):
         missing = "model" if model is None else "task"
         raise ValueError(f"{missing}=None; give both task and model, or neither, and the panel makes its own")
     check_integer("batch_size", batch_size, 8)
+    if task is not None and task.noisy_count < 8:
+        raise ValueError(f"task has {task.noisy_count} noisy examples; a batch to look at needs 8 or more")
     controls = {
-        "percentile": percent_slider("percentile p", percentile, 0.05, 0.95),
+        "percentile": percent_slider("percentile p", percentile, 0.05, 0.95, argument="percentile"),
         "alpha": scale_slider("alpha", alpha, _ALPHAS),
     }
     if task is None:
-        controls = {"ratio": percent_slider("noise ratio", ratio, 0.0, 0.9)} | controls
+        controls = {"ratio": percent_slider("noise ratio", ratio, 0.0, 0.9, argument="ratio")} | controls
         prepare = functools.lru_cache(maxsize=20)(_trained)
     else:
         prepare = functools.partial(_given, task, model)
@@ -61,7 +66,7 @@ def mentormix(
 def _draw(prepare: Callable, batch_size: int, values: dict[str, float]) -> Iterator[tuple[Frame, str]]:
     task, model = prepare(values.get("ratio"))
     generator = seeded_generator(task.seed, "a batch to look at")
-    picks = torch.randperm(len(task.wrong), generator=generator)[:batch_size]
+    picks = torch.randperm(task.noisy_count, generator=generator)[:batch_size]
     with torch.no_grad():
         logits = model(task.noisy_images[picks])
         losses = F.cross_entropy(logits, task.given_labels[picks], reduction="none").cpu()
@@ -69,9 +74,20 @@ def _draw(prepare: Callable, batch_size: int, values: dict[str, float]) -> Itera
     v = (losses < threshold).float()
     partner, lam = draw_mixture(v, values["alpha"], seeded_generator(task.seed, "the mixture to look at"))
     figure = plots.mentormix_steps(task, picks, losses, threshold, partner, lam, v)
-    rightly, wrong = task.wrong.cpu()[picks] == 0, task.wrong.cpu()[picks[partner]]
-    kept = f"{int(v.sum())} of {len(v)} examples have weight 1, {int((v[rightly] == 1).sum())} of them rightly labelled"
-    yield drawn(figure), f"{kept}; {int((~wrong).sum())} of {len(v)} partners have a right label"
+    yield drawn(figure), _in_words(task, picks, v, partner)
+
+
+def _in_words(task: Task, picks: torch.Tensor, v: torch.Tensor, partner: torch.Tensor) -> str:
+    """Whom the mentor trusts, and who is mixed with whom, as far as it is known whose label is right."""
+    right, known = task.right.cpu()[picks], task.known.cpu()[picks]
+    told = f"{int(v.sum())} of {len(v)} examples have weight 1"
+    if not known.any():
+        return f"{told}; whose label is right is not known"
+    trusted, partners = (v == 1) & known, known[partner]
+    of_them = "them" if known.all() else f"{int(trusted.sum())} verified ones"
+    told += f", {int((trusted & right).sum())} of {of_them} rightly labelled"
+    of_partners = f"{len(v)} partners" if known.all() else f"{int(partners.sum())} verified partners"
+    return f"{told}; {int((right[partner]).sum())} of {of_partners} have a right label"
 
 
 def _given(task: Task, model: nn.Module, _ratio: None) -> tuple[Task, nn.Module]:

@@ -7,44 +7,48 @@ from collections.abc import Iterator
 import ipywidgets as widgets
 
 from nlkit import plots
-from nlkit.data import Dataset, load
-from nlkit.live.controls import task_controls, task_settings
+from nlkit.data import Dataset
+from nlkit.live.controls import data_of, task_controls, task_settings
 from nlkit.live.panel import Frame, drawn
 from nlkit.live.picture_panel import PicturePanel
-from nlkit.task import make_task
+from nlkit.task import Task, glance
 
 
 def noise(
-    data: str | Dataset = "mnist5k",
+    data: str | Dataset | Task = "mnist5k",
     *,
     noise: str = "symmetric",
     ratio: float = 0.4,
-    clean_per_class: int = 50,
+    clean_per_class: int | None = None,
     mode: str | None = None,
 ) -> widgets.Widget:
     """A panel with controls for noise type, noise ratio, clean-set size and seed over a live picture of the task.
 
-    data: a name of `nlkit.data.DATASETS`, or a data set of your own. noise, ratio, clean_per_class: where the controls
-    start. mode: how pictures are drawn, see `nlkit.live.driver`.
+    data: a name of `nlkit.data.DATASETS`, a data set of your own, or a task that is made, as one with labels of your
+    own: it is shown as it is, without controls. noise, ratio, clean_per_class: where the controls start; the clean set
+    has 50 a class, or as many as the data set allows. mode: how pictures are drawn, see `nlkit.live.driver`.
 
-    Pictures are drawn one after another; when the controls move faster, those in between are left out.
+    Pictures are drawn one after another; when the controls move faster, those in between are left out. Raises a
+    ValueError for a start that the data set does not have.
     """
-    dataset = load(data) if isinstance(data, str) else data
-    controls = task_controls(dataset, noise=noise, ratio=ratio, clean_per_class=clean_per_class)
-    return PicturePanel("noise", controls, _Drawing(dataset), mode)
+    data = data_of(data)
+    controls = task_controls(data, noise=noise, ratio=ratio, clean_per_class=clean_per_class)
+    return PicturePanel("noise", {} if isinstance(data, Task) else controls, _Drawing(data), mode)
 
 
 class _Drawing:
     """Draws the task that is asked for into one figure: what stays the same is drawn once."""
 
-    def __init__(self, dataset: Dataset):
-        self.dataset, self.figure = dataset, None
+    def __init__(self, data: Dataset | Task):
+        self.data, self.figure = data if isinstance(data, Task) else data.to("cpu"), None
 
     def __call__(self, values: dict[str, object]) -> Iterator[tuple[Frame, str]]:
         settings = task_settings(values)
-        task = make_task(self.dataset, **settings, device="cpu")
+        task = self.data if isinstance(self.data, Task) else glance(self.data, **settings)
         self.figure = plots.noise_overview(task, self.figure)
-        asked = "" if settings["ratio"] is None else f"asked for {settings['ratio']:.0%}, "
-        counts = f"{int(task.wrong.sum()):,} of {len(task.wrong):,} given labels are wrong"
-        clean = f"{len(task.clean_labels):,} examples are clean"
-        yield drawn(self.figure), f"{asked}realised {task.realized_ratio:.1%}: {counts}; {clean}"
+        ratio, known = settings.get("ratio"), task.known_count
+        asked = "" if ratio is None else f"asked for {ratio:.0%}, "
+        of_them = f"{task.noisy_count:,} given" if known == task.noisy_count else f"{known:,} known"
+        counts = f"{int(task.wrong.sum()):,} of {of_them} labels are wrong"
+        told = f"realised {task.realized_ratio:.1%}: {counts}" if known else "how many labels are wrong is not known"
+        yield drawn(self.figure), f"{asked}{told}; {len(task.clean_labels):,} examples are clean"

@@ -36,7 +36,7 @@ class RunPanel(Panel):
     def __init__(
         self,
         kind: str,
-        dataset: Dataset,
+        data: Dataset | Task,
         controls: dict[str, widgets.Widget],
         *,
         above: Iterable[widgets.Widget] = (),
@@ -61,7 +61,7 @@ class RunPanel(Panel):
         for name, act in (("Start", self.start), ("Stop", self.stop), ("Reset", self.reset)):
             self.buttons[name].on_click(act)
             self.buttons[name].layout.width = "7em"
-        self.driver = Driver(functools.partial(_run, dataset), self.on_event, self.on_state, mode=mode)
+        self.driver = Driver(functools.partial(_run, data), self.on_event, self.on_state, mode=mode)
         says = widgets.Box([self.line], layout=widgets.Layout(flex="1 1 16em"))
         bar = rows([*self.buttons.values(), self.progress, says])
         bar.layout.align_items = "center"
@@ -183,7 +183,7 @@ class RunPanel(Panel):
 def training_controls(*, epochs: int, learning_rate: float) -> dict[str, widgets.Widget]:
     """Controls for what `train` takes, by the names of its arguments."""
     return {
-        "epochs": whole_slider("epochs", epochs, 1, 100),
+        "epochs": whole_slider("epochs", epochs, 1, 100, argument="epochs"),
         "learning_rate": scale_slider("learning rate", learning_rate, _LEARNING_RATES),
     }
 
@@ -195,11 +195,11 @@ def check_history(method: str, history: Sequence[Record]) -> Sequence[Record]:
     return history
 
 
-def _run(dataset: Dataset, asked: tuple[list[str], dict[str, object]]) -> Iterator[tuple[str, object]]:
+def _run(data: Dataset | Task, asked: tuple[list[str], dict[str, object]]) -> Iterator[tuple[str, object]]:
     """Events of a race: ("run", (methods, settings, task)) first, then ("step", (place, Step or Record))."""
     methods, settings = asked
     training = {name: settings[name] for name in ("epochs", "learning_rate", "seed")}
-    events = race(dataset, task_settings(settings), training, methods)
+    events = race(data, task_settings(settings), training, methods)
     yield "run", (methods, settings, next(events))
     for event in events:
         yield "step", event

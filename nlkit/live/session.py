@@ -41,12 +41,12 @@ class Seen:
 
 
 def race(
-    dataset: Dataset, task_arguments: dict[str, object], training: dict[str, object], methods: Sequence[str]
+    data: Dataset | Task, task_arguments: dict[str, object], training: dict[str, object], methods: Sequence[str]
 ) -> Iterator[Task | tuple[int, Record | Step]]:
     """Train several methods on one task, epoch by epoch in turn: first the task, then (place of the method, event)."""
     if not methods:
         raise ValueError("methods=() is empty; pick at least one")
-    task = make_task(dataset, **task_arguments)
+    task = data if isinstance(data, Task) else make_task(data, **task_arguments)
     yield task
     runs = [Experiment(method=method, **training).run(task, yield_steps=True) for method in methods]
     for _ in range(training["epochs"]):
@@ -59,7 +59,7 @@ def race(
 
 def named_curves(runs: Sequence[Seen]) -> list[Curve]:
     """Curves of the runs that have begun, each named by its number, its method and the settings that differ."""
-    differ = [key for key in _SHORT if len({run.settings[key] for run in runs}) > 1]
+    differ = [key for key in _SHORT if len({run.settings.get(key) for run in runs}) > 1]
     return [
         Curve(run.method, ", ".join([run.name, *(_SHORT[key](run.settings) for key in differ)]), run.history)
         for run in runs
@@ -67,27 +67,40 @@ def named_curves(runs: Sequence[Seen]) -> list[Curve]:
     ]
 
 
+_COLUMNS = ("run", "noise", "ratio", "clean a class", "best", "final", "fits given labels", "memorized", "seconds")
+
+
 def results_table(runs: Sequence[Seen]) -> str:
-    """The runs as an HTML table, the latest first; empty without runs."""
+    """The runs as an HTML table, the latest first; empty without runs. A column that no run has is left out."""
     if not any(run.history for run in runs):
         return ""
-    head = ("run", "noise", "ratio", "clean a class", "best", "final", "memorized", "seconds")
-    rows = [_row(run) for run in reversed(runs) if run.history]
+    cells_by_name = [_row(run) for run in reversed(runs) if run.history]
+    head = [name for name in _COLUMNS if any(name in row for row in cells_by_name)]
+    rows = [[row.get(name, "") for name in head] for row in cells_by_name]
     cells = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
     names = "".join(f'<th scope="col">{name}</th>' for name in head)
     return f"<table><thead><tr>{names}</tr></thead><tbody>{cells}</tbody></table>"
 
 
-def _row(run: Seen) -> tuple[str, ...]:
+def _row(run: Seen) -> dict[str, str]:
     last, settings = run.history[-1], run.settings
     stopped = "" if last.epoch == settings["epochs"] else f" (epoch {last.epoch})"
-    return (
-        run.name,
-        str(settings["noise"]),
-        "its own" if str(settings["noise"]).startswith("human:") else f"{settings['ratio']:.0%}",
-        str(settings["clean_per_class"]),
-        f"{best_record(run.history).test_accuracy:.1%}",
-        f"{last.test_accuracy:.1%}{stopped}",
-        "–" if last.memorized != last.memorized else f"{last.memorized:.1%}",  # NaN without wrong labels
-        f"{run.seconds:.1f}",
-    )
+    row = {"run": run.name}
+    if "noise" in settings:  # a task that was made beforehand has nothing to choose
+        its_own = str(settings["noise"]).startswith("human:")
+        row |= {
+            "noise": str(settings["noise"]),
+            "ratio": "its own" if its_own else f"{settings['ratio']:.0%}",
+            "clean a class": str(settings["clean_per_class"]),
+        }
+    if last.test_accuracy is None:
+        row["fits given labels"] = f"{last.given_accuracy:.1%}{stopped}"
+    else:
+        row["best"] = f"{best_record(run.history).test_accuracy:.1%}"
+        row["final"] = f"{last.test_accuracy:.1%}{stopped}"
+    if last.memorized is not None:
+        of_known = "" if last.known is None else f" of {last.known:,} known"
+        row["memorized"] = (
+            "–" if last.memorized != last.memorized else f"{last.memorized:.1%}{of_known}"
+        )  # NaN: no wrong
+    return row | {"seconds": f"{run.seconds:.1f}"}

@@ -8,23 +8,24 @@ import ipywidgets as widgets
 
 from nlkit import plots
 from nlkit.checks import check_choice
-from nlkit.data import Dataset, load
-from nlkit.live.controls import on_change, task_controls
+from nlkit.data import Dataset
+from nlkit.live.controls import check_methods, data_of, on_change, task_controls
 from nlkit.live.run_panel import RunPanel, check_history, training_controls
 from nlkit.live.session import named_curves, results_table
 from nlkit.methods import METHODS
 from nlkit.records import Record
+from nlkit.task import Task
 
 _MOST_DRAWN = 6  # earlier runs: more lines can't be told apart
 
 
 def training(
-    data: str | Dataset = "mnist5k",
+    data: str | Dataset | Task = "mnist5k",
     *,
-    methods: Sequence[str] = ("standard",),
+    methods: str | Sequence[str] = ("standard",),
     noise: str = "symmetric",
     ratio: float = 0.8,
-    clean_per_class: int = 50,
+    clean_per_class: int | None = None,
     epochs: int = 25,
     learning_rate: float = 6e-4,
     seed: int = 0,
@@ -33,22 +34,24 @@ def training(
 ) -> widgets.Widget:
     """A panel that trains one method or several, epoch by epoch in turn, and draws their curves as they grow.
 
-    data: a name of `nlkit.data.DATASETS`, or a data set of your own. methods: names of `nlkit.METHODS` that are ticked
-    at first. The others: where the controls start, as `make_task` and `train` take them. histories: method -> records
+    data: a name of `nlkit.data.DATASETS`, a data set of your own, or a task that is made, as one with labels of your
+    own: then there is no noise to move, and what its truth would have to tell is left out. methods: the name or names
+    of `nlkit.METHODS` that are ticked at first. The others: where the controls start, as `make_task` and `train` take
+    them (1 to 100 epochs; 50 clean examples a class, or as many as the data set allows). histories: method -> records
     of a run that you have made with just these settings, for any number of epochs; the panel shows them until Start is
     pressed, and then as earlier runs. mode: how training is driven, see `nlkit.live`; left out, it is chosen by where
     the notebook runs.
 
-    Raises a ValueError for what the data set or the registry does not have, and for a history without records.
+    Raises a ValueError for what the data set or the registry does not have, for a start beyond the end of a slider, and
+    for a history without records.
     """
-    for method in methods:
-        check_choice("methods", method, METHODS)
+    methods = check_methods(methods, METHODS)
     for method, history in (histories or {}).items():
         check_history(check_choice("histories", method, METHODS), history)
-    dataset = load(data) if isinstance(data, str) else data
-    controls = task_controls(dataset, noise=noise, ratio=ratio, clean_per_class=clean_per_class, seed=seed)
+    data = data_of(data)
+    controls = task_controls(data, noise=noise, ratio=ratio, clean_per_class=clean_per_class, seed=seed)
     controls |= training_controls(epochs=epochs, learning_rate=learning_rate)
-    return TrainingPanel(dataset, methods, controls, histories, mode)
+    return TrainingPanel(data, methods, controls, histories, mode)
 
 
 class TrainingPanel(RunPanel):
@@ -56,13 +59,15 @@ class TrainingPanel(RunPanel):
 
     def __init__(
         self,
-        dataset: Dataset,
+        data: Dataset | Task,
         methods: Sequence[str],
         controls: dict[str, widgets.Widget],
         histories: Mapping[str, Sequence[Record]] | None,
         mode: str | None,
     ):
-        self._chance = 1 / dataset.num_classes
+        self._chance = 1 / data.num_classes
+        self._measured = {"given_accuracy"} | ({"test_accuracy"} if len(data.test_labels) else set())
+        self._measured |= {"memorized"} if isinstance(data, Dataset) or data.known_count else set()
         self.ticks = {
             name: widgets.Checkbox(name in methods, description=name.replace("_", " "), indent=False,
                                    layout=widgets.Layout(width="auto", margin="2px 1.2em 2px 0"))
@@ -73,7 +78,7 @@ class TrainingPanel(RunPanel):
         ticks = widgets.HBox(list(self.ticks.values()), layout=widgets.Layout(flex_flow="row wrap", flex="1 1 0"))
         picks = widgets.HBox([widgets.Label("methods"), ticks])
         parts = {"above": [picks], "below": [self.table]}
-        super().__init__("training", dataset, controls, **parts, histories=histories, mode=mode)
+        super().__init__("training", data, controls, **parts, histories=histories, mode=mode)
         on_change(self.ticks.values(), self.changed)
 
     def methods(self) -> list[str]:
@@ -84,7 +89,8 @@ class TrainingPanel(RunPanel):
         names = named_curves([*earlier, *self.current])
         current = [plots.Curve(run.method, run.name, run.history) for run in self.current if run.history]
         epochs = (self.current[0].settings if self.current else self._at_first)["epochs"]
-        return plots.training_curves(current, names[: len(earlier)], epochs=epochs, chance=self._chance)
+        options = {"epochs": epochs, "chance": self._chance, "measured": self._measured}
+        return plots.training_curves(current, names[: len(earlier)], **options)
 
     def reset(self, _button: object = None) -> None:
         with self.driver.lock:

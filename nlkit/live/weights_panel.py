@@ -9,8 +9,16 @@ import ipywidgets as widgets
 import torch
 
 from nlkit import plots
-from nlkit.data import Dataset, load
-from nlkit.live.controls import choice, on_change, task_controls, task_settings, values_of, whole_slider
+from nlkit.data import Dataset
+from nlkit.live.controls import (
+    choice,
+    data_of,
+    on_change,
+    task_controls,
+    task_settings,
+    values_of,
+    whole_slider,
+)
 from nlkit.live.driver import Driver
 from nlkit.live.panel import drawn, tell
 from nlkit.live.run_panel import RunPanel, check_history, training_controls
@@ -21,12 +29,12 @@ from nlkit.training import train
 
 
 def weights(
-    data: str | Dataset = "mnist5k",
+    data: str | Dataset | Task = "mnist5k",
     *,
     method: str = "reweight",
     noise: str = "symmetric",
     ratio: float = 0.8,
-    clean_per_class: int = 50,
+    clean_per_class: int | None = None,
     epochs: int = 25,
     learning_rate: float = 6e-4,
     seed: int = 0,
@@ -40,14 +48,14 @@ def weights(
 
     Raises a ValueError for what is not offered, and for a history that is not of such a run.
     """
-    dataset = load(data) if isinstance(data, str) else data
+    data = data_of(data)
     controls = {"method": choice("method", weighing_methods(), method)}
-    controls |= task_controls(dataset, noise=noise, ratio=ratio, clean_per_class=clean_per_class, seed=seed)
+    controls |= task_controls(data, noise=noise, ratio=ratio, clean_per_class=clean_per_class, seed=seed)
     controls |= training_controls(epochs=epochs, learning_rate=learning_rate)
-    task = make_task(dataset, **task_settings(values_of(controls)))
+    task = data if isinstance(data, Task) else make_task(data, **task_settings(values_of(controls)))
     if history is not None:
         _check_weights(check_history(method, history), task)
-    return WeightsPanel(dataset, task, controls, history, mode)
+    return WeightsPanel(data, task, controls, history, mode)
 
 
 @functools.cache
@@ -64,18 +72,18 @@ class WeightsPanel(RunPanel):
 
     def __init__(
         self,
-        dataset: Dataset,
+        data: Dataset | Task,
         task_at_first: Task,
         controls: dict[str, widgets.Widget],
         history: Sequence[Record] | None,
         mode: str | None,
     ):
         self._task_at_first = task_at_first
-        self.look_at = whole_slider("look at epoch", 1, 1, 1)
+        self.look_at = whole_slider("look at epoch", 1, 1, 1, argument="epoch")
         self.look_at.disabled, self._follows = True, False
         self.painter = Driver(_paint, self.show, self.on_painted, mode=mode, delay=0, patient=True)
         histories = {} if history is None else {controls["method"].value: history}
-        super().__init__("weights", dataset, controls, below=[self.look_at], histories=histories, mode=mode)
+        super().__init__("weights", data, controls, below=[self.look_at], histories=histories, mode=mode)
         self.drivers = (self.driver, self.painter)
         on_change([self.look_at], self.look_back)
 
@@ -116,11 +124,11 @@ class WeightsPanel(RunPanel):
 
 def _check_weights(history: Sequence[Record], task: Task) -> None:
     weights = history[-1].example_weights
-    if weights is None or len(weights) != len(task.wrong):
+    if weights is None or len(weights) != task.noisy_count:
         found = "no weights of examples" if weights is None else f"weights of {len(weights):,} examples"
         raise ValueError(
             f"history has {found}; it must come from a method that weighs examples, trained with the settings that "
-            f"this panel starts with, on {len(task.wrong):,} noisy examples"
+            f"this panel starts with, on {task.noisy_count:,} noisy examples"
         )
 
 

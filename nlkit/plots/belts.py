@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
-from nlkit.intervals import mean_interval
-from nlkit.plots.style import REFERENCE, Figure, label_ends, marker_every, method_style, percent_axis, picture
+from nlkit.intervals import Interval, mean_interval
+from nlkit.plots.style import (
+    REFERENCE,
+    Figure,
+    class_ticks,
+    end_of,
+    label_ends,
+    marker_every,
+    method_style,
+    percent_axis,
+    picture,
+)
+
+_MOST_NUMBERED = 26  # classes: beyond, the numbers over their bars would touch
+
+
+def interval_or_nan(values: Sequence[float]) -> Interval:
+    """The mean with its interval; NaN as soon as one run has ended, since a mean of those that go on is another one."""
+    ended = any(math.isnan(value) for value in values)
+    return Interval(math.nan, math.nan) if ended else mean_interval(values)
 
 
 @picture
@@ -33,14 +52,15 @@ def belts(
             ax.set_xticks(x, [f"{at:g}" for at in x])
             ax.minorticks_off()
         for name, runs in lines.items():
-            style, belt = method_style(name), [mean_interval(at) for at in zip(*runs, strict=True)]
+            style, belt = method_style(name), [interval_or_nan(at) for at in zip(*runs, strict=True)]
             mean = [100 * i.mean for i in belt]
             ax.fill_between(
                 x, [100 * i.low for i in belt], [100 * i.high for i in belt], color=style.color, alpha=0.2, linewidth=0
             )
             ax.plot(x, mean, color=style.color, linestyle=style.line, marker=style.marker, markevery=marker_every(x))
-            ends.append((mean[-1], name.replace("_", " "), style.color))
-            told.append(f"{panel}, {name.replace('_', ' ')}: {belt[0].percent()} to {belt[-1].percent()}")
+            ends.append((end_of(mean), name.replace("_", " "), style.color))
+            at_end = next((i for i in reversed(belt) if not math.isnan(i.mean)), belt[-1])
+            told.append(f"{panel}, {name.replace('_', ' ')}: {belt[0].percent()} to {at_end.percent()}")
         label_ends(ax, x, ends)
         percent_axis(ax, ylabel if ax is axes[0] else "")
         if ax is not axes[0]:
@@ -60,12 +80,15 @@ def predicted_classes(shares: Mapping[str, Sequence[float]], class_names: Sequen
     for ax, (name, share) in zip(axes, shares.items()):
         percent = [100 * value for value in share]
         ax.bar(range(len(percent)), percent, color=method_style("mentormix").color, width=0.7)
-        for c, value in enumerate(percent):
+        for c, value in enumerate(percent if len(percent) <= _MOST_NUMBERED else []):
             ax.text(c, value + 1, f"{value:.0f}", ha="center", va="bottom", fontsize=11)
         ax.axhline(100 / len(percent), color=REFERENCE, linestyle=":")
         ax.set_title(name)
     axes[0].set_ylim(0, 100 * max(max(share) for share in shares.values()) * 1.25)
-    axes[-1].set_xticks(range(len(class_names)), class_names)
+    if len("".join(class_names)) * 0.085 < 8.5:  # inches of a letter, and of the axis
+        axes[-1].set_xticks(range(len(class_names)), class_names)
+    else:
+        class_ticks(axes[-1], "x", class_names, 8.5)
     axes[-1].set_xlabel("predicted class (dotted: equal shares)")
     figure.supylabel("% of predictions")
     figure.suptitle(title, x=0.01, ha="left")

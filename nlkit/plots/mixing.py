@@ -6,17 +6,44 @@ import matplotlib.patches
 import torch
 from torch import Tensor
 
-from nlkit.plots.examples import cell_size, draw_images, draw_labelled, image_array, label_room, top_of_labels
-from nlkit.plots.style import KINDS_OF_LABEL, PANEL_DPI, PANEL_WIDTH, REFERENCE, Figure, picture, text_color
+from nlkit.plots.examples import (
+    cell_size,
+    draw_images,
+    draw_labelled,
+    image_tiles,
+    kinds_of_label,
+    label_room,
+    tile_side,
+    top_of_labels,
+)
+from nlkit.plots.style import (
+    KINDS_OF_LABEL,
+    OF_UNKNOWN_TRUTH,
+    PANEL_DPI,
+    PANEL_WIDTH,
+    REFERENCE,
+    Figure,
+    Style,
+    picture,
+    short_name,
+    text_color,
+)
 from nlkit.task import Task
 
 
 @picture
-def losses_and_threshold(losses: Tensor, wrong: Tensor, threshold: float, *, title: str = "") -> Figure:
-    """Losses (B,) of a batch, those of right and wrong labels (B,) apart, and the threshold below which they count."""
+def losses_and_threshold(losses: Tensor, wrong: Tensor | None, threshold: float, *, title: str = "") -> Figure:
+    """Losses (B,) of a batch, those of right and wrong labels (B,) apart, and the threshold below which they count.
+
+    wrong: None where it is not known of any label; then the losses are drawn together.
+    """
+    if wrong is None:
+        kinds = [("all labels", OF_UNKNOWN_TRUTH, torch.ones(len(losses), dtype=torch.bool))]
+    else:
+        kinds = [("right", KINDS_OF_LABEL["right"], ~wrong), ("wrong", KINDS_OF_LABEL["wrong"], wrong)]
     figure = Figure(figsize=(10, 3.2), layout="constrained")
     ax = figure.subplots()
-    figure.alt = _draw_losses(ax, losses, wrong, threshold)
+    figure.alt = _draw_losses(ax, losses, kinds, threshold)
     ax.set_title(title)
     return figure
 
@@ -31,34 +58,42 @@ def mentormix_steps(
     """
     figure = Figure(figsize=(PANEL_WIDTH, 6.7), dpi=PANEL_DPI)
     above = figure.add_axes((0.1, 0.745, 0.62, 0.21))
-    losses_told = _draw_losses(above, losses, task.wrong[picks], threshold)
+    kinds = [(kind, style, mask.cpu()[picks.cpu()]) for kind, style, mask in kinds_of_label(task)]
+    losses_told = _draw_losses(above, losses, kinds, threshold)
     above.set_title("1. weight: small losses count")
     below = figure.add_axes((0.01, 0.0, 0.98, 0.615))
-    blends_told = _draw_blends(below, task, picks, partner, lam, v, columns=5)
+    blends_told = _draw_blends(below, task, picks, partner, lam, v, columns=min(5, len(picks)))
     figure.text(0.1, 0.63, "2. a partner, 3. a blend; 4. weigh it again if asked", fontsize=13)
     figure.alt = f"{losses_told} {blends_told}"
     return figure
 
 
-def _draw_losses(ax, losses: Tensor, wrong: Tensor, threshold: float) -> str:
-    """Draw the histograms, and say the same in words."""
-    losses, wrong = losses.detach().cpu().double(), wrong.cpu()
-    edges = torch.linspace(0, max(1.0, losses.max().item()), 31)
-    for kind, mask in (("right", ~wrong), ("wrong", wrong)):
-        style = KINDS_OF_LABEL[kind]
-        counts = torch.histogram(losses[mask].float(), edges.float()).hist
-        kept = int((losses[mask] < threshold).sum())
+def _draw_losses(ax, losses: Tensor, kinds: list[tuple[str, Style, Tensor]], threshold: float) -> str:
+    """Draw the histograms of each kind of label, and say the same in words."""
+    losses = losses.detach().cpu().double()
+    finite = losses[losses.isfinite()]
+    edges = torch.linspace(0, max([1.0, *finite.tolist()]), 31)
+    told, apart = [], 0.35 if len(kinds) < 3 else 0.27
+    for place, (kind, style, mask) in enumerate(kinds):
+        mine = losses[mask.cpu()]
+        counts = torch.histogram(mine[mine.isfinite()].float(), edges.float()).hist
+        kept = int((mine < threshold).sum())
         ax.stairs(counts.tolist(), edges.tolist(), color=style.color, linestyle=style.line, linewidth=2.2)
-        ax.text(1.01, 0.95 if kind == "right" else 0.6, f"{kind} labels:\n{kept} of {int(mask.sum())} kept",
+        words = kind if kind == "all labels" else f"{kind} labels" if kind in KINDS_OF_LABEL else f"truth {kind}"
+        ax.text(1.01, 0.95 - apart * place, f"{words}:\n{kept} of {len(mine)} kept",
                 transform=ax.transAxes, color=text_color(style.color), va="top")  # fmt: skip
+        told.append(f"{kept} of {len(mine)} {words if kind != 'wrong' else 'wrong ones'}")
     ax.axvline(threshold, color=REFERENCE, linestyle=":")
-    ax.text(1.01, 0.2, f"dotted: threshold\n{threshold:.2f}", transform=ax.transAxes, color=REFERENCE, va="top")
-    ax.set(xlabel="loss of an example", ylabel="examples", xlim=(0, edges[-1].item()))
-    return (
-        f"Histogram of {len(losses)} losses. Below the threshold of {threshold:.2f} lie "
-        f"{int((losses[~wrong] < threshold).sum())} of {int((~wrong).sum())} right labels and "
-        f"{int((losses[wrong] < threshold).sum())} of {int(wrong.sum())} wrong ones."
+    ax.text(
+        1.01,
+        0.2 if len(kinds) < 3 else 0.95 - 3 * apart,
+        f"dotted: threshold\n{threshold:.2f}",
+        transform=ax.transAxes,
+        color=REFERENCE,
+        va="top",
     )
+    ax.set(xlabel="loss of an example", ylabel="examples", xlim=(0, edges[-1].item()))
+    return f"Histogram of {len(losses)} losses. Below the threshold of {threshold:.2f} lie {' and '.join(told)}."
 
 
 @picture
@@ -79,16 +114,16 @@ def _draw_blends(ax, task: Task, picks: Tensor, partner: Tensor, lam: Tensor, v:
     half = max(columns // 2, columns - len(others))
     shown = torch.cat([trusted[:half], others])[:columns]
     draw_labelled(ax, task, torch.stack([picks[shown], picks[partner[shown]]]))
-    height, width = task.images.shape[-2:]
+    height = width = tile_side(task)
     step_y, step_x = cell_size(task)
     top = 2 * step_y
     own, other = task.images[picks[shown]].cpu(), task.images[picks[partner[shown]]].cpu()
     blends = other.lerp(own, lam[shown].view(-1, 1, 1, 1))
-    draw_images(ax, image_array(task, blends)[None], step_y, step_x, top)
+    draw_images(ax, image_tiles(task, blends)[None], step_y, step_x, top)
     for column, place in enumerate(shown.tolist()):
         left, share = column * step_x, lam[place].item()
         ax.add_patch(matplotlib.patches.Rectangle((left, top), width, height, fill=False, edgecolor="#BBBBBB"))
-        names = (task.class_names[int(task.given[picks[i]])] for i in (place, partner[place]))
+        names = (short_name(task.class_names[int(task.given[picks[i]])], 9) for i in (place, partner[place]))
         first, second = names
         plus = "+" if label_room(task) < 0.5 else "\n+ "
         blend = f"{share:.1f}·{first}{plus}{1 - share:.1f}·{second}"
@@ -99,13 +134,13 @@ def _draw_blends(ax, task: Task, picks: Tensor, partner: Tensor, lam: Tensor, v:
         ax.text(-0.12 * width, row * step_y + 0.5 * height, name, ha="right", va="center", fontsize=12)
     ax.set_ylim(3 * step_y - 0.05 * height, top_of_labels(task))
     ax.set_xlim(-0.75 * width, columns * step_x)
-    rightly = int((~task.wrong.cpu()[picks[partner]]).sum())
+    partners = task.right.cpu()[picks[partner]], task.known.cpu()[picks[partner]]
+    rightly, known = (int(which.sum()) for which in partners)
+    of_known = f"all {len(partner)}" if known == len(partner) else f"{known} verified"
+    told = f"; {rightly} of {of_known} partners have a right label" if known else ""
     kept = [
         f"{who} examples keep {lam[places].mean():.0%} of themselves on average"
         for who, places in (("trusted", trusted), ("doubtful", others))
         if len(places)
     ]
-    return (
-        f"{len(shown)} examples of a batch, their partners and their blends; {rightly} of all {len(partner)} partners "
-        f"have a right label. In the batch, {', '.join(kept)}."
-    )
+    return f"{len(shown)} examples of a batch, their partners and their blends{told}. In the batch, {', '.join(kept)}."

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import matplotlib.lines
 import matplotlib.ticker
 import torch
 
-from nlkit.plots.examples import cell_size, draw_labelled, label_room
+from nlkit.plots.examples import cell_size, draw_labelled, kinds_of_label, label_room, tile_side, wrongly_labelled
 from nlkit.plots.style import (
     KINDS_OF_LABEL,
     PANEL_DPI,
     PANEL_WIDTH,
     REFERENCE,
     Figure,
+    end_of,
+    in_percent_words,
     label_ends,
     marker_every,
     method_style,
@@ -38,7 +41,21 @@ _TO_COME = {
     "given_accuracy": "how many labels\nit repeats as given,\nright and wrong ones",
     "memorized": "how many wrong labels\nit has learned by heart:\nthe fewer, the better",
 }
+_TITLES = {
+    "test_accuracy": "test accuracy, %",
+    "given_accuracy": "fits given labels, %",
+    "memorized": "wrong ones memorized, %",
+}
+_PLACES = {  # left, bottom, width, height in inches
+    "test_accuracy": (0.45, 2.4, 4.0, 1.9),
+    "given_accuracy": (0.45, 0.48, 2.3, 1.35),
+    "memorized": (3.5, 0.48, 2.3, 1.35),
+}
 _KEY = "above: given label, ✗ if wrong (then true label); in the corner: weight"
+_KEY_WITHOUT_TRUTH = "above: given label; in the corner: weight"
+
+
+_PARTS = tuple(_TITLES)
 
 
 class Curve(NamedTuple):
@@ -51,7 +68,12 @@ class Curve(NamedTuple):
 
 @picture
 def training_curves(
-    current: Sequence[Curve], earlier: Sequence[Curve] = (), *, epochs: int = 25, chance: float | None = None
+    current: Sequence[Curve],
+    earlier: Sequence[Curve] = (),
+    *,
+    epochs: int = 25,
+    chance: float | None = None,
+    measured: Collection[str] = _PARTS,
 ) -> Figure:
     """Runs as they grow: test accuracy above, below it the accuracy on given labels and the share that is memorized.
 
@@ -59,7 +81,11 @@ def training_curves(
         in the axes say what will be seen there.
     earlier: runs to compare with, faint, the latest last; their names are in the legend.
     epochs: how long the axis is at least. chance: the accuracy of guessing, in [0, 1], drawn for reference.
+    measured: which of "test_accuracy", "given_accuracy" and "memorized" the runs' task lets be measured; what the
+        records lack is left out in any case.
     """
+    records = [run.history[0] for run in [*current, *earlier] if run.history]
+    parts = [p for p in _PARTS if p in measured and (not records or any(getattr(r, p) is not None for r in records))]
     legend_columns = 1 if any(len(run.name) > 27 for run in earlier) else 2
     rows = -(-len(earlier) // legend_columns)  # of the legend
     below = _LEGEND_ROW * rows
@@ -70,32 +96,31 @@ def training_curves(
         box = left / PANEL_WIDTH, (bottom + below) / height, width / PANEL_WIDTH, tall / height
         return figure.add_axes(box)
 
-    axes = {
-        "test_accuracy": place(0.45, 2.4, 4.0, 1.9),
-        "given_accuracy": place(0.45, 0.48, 2.3, 1.35),
-        "memorized": place(3.5, 0.48, 2.3, 1.35),
-    }
+    axes = {part: place(*_PLACES[part]) for part in parts}
     methods = [run.method for run in earlier]
     dashes = [_EARLIER_LINES[methods[:i].count(m) % len(_EARLIER_LINES)] for i, m in enumerate(methods)]
-    titles = ("test accuracy, %", "fits given labels, %", "wrong ones memorized, %")
+    known = next((r.known for r in records if r.known), None)
+    titles = _TITLES if known is None else _TITLES | {"memorized": f"memorized, % ({known:,} known)"}
     last = max([epochs, *(run.history[-1].epoch for run in [*current, *earlier] if run.history)])
-    for (quantity, ax), title in zip(axes.items(), titles):
+    for quantity, ax in axes.items():
         percent_axis(ax, "")
-        ax.set(title=title, ylabel="", xlim=(1 - 0.02 * last, 1.02 * last), yticks=range(0, 101, 25))
+        ax.set(title=titles[quantity], ylabel="", xlim=(1 - 0.02 * last, 1.02 * last), yticks=range(0, 101, 25))
         ax.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(5, integer=True))
         for run, line in zip(earlier, dashes):
             style = method_style(run.method)
-            x, y = [r.epoch for r in run.history], [100 * getattr(r, quantity) for r in run.history]
+            x, y = [r.epoch for r in run.history], _percents(run.history, quantity)
             ax.plot(x, y, color=style.color, linestyle=line, linewidth=1.3, alpha=0.55)
         for run in current:
             style = method_style(run.method)
-            x, y = [r.epoch for r in run.history], [100 * getattr(r, quantity) for r in run.history]
+            x, y = [r.epoch for r in run.history], _percents(run.history, quantity)
             ax.plot(x, y, color=style.color, linestyle=style.line, marker=style.marker, markersize=5, linewidth=2,
                     markevery=marker_every(x))  # fmt: skip
         ax.set_xlabel("" if quantity == "test_accuracy" else "epoch", labelpad=1)
-    _name_ends(axes["test_accuracy"], current, chance, last)
-    if not any(run.history for run in [*current, *earlier]):
-        for (quantity, ax), middle in zip(axes.items(), (55, 50, 50)):
+    if "test_accuracy" in axes:
+        _name_ends(axes["test_accuracy"], current, chance, last)
+    if not records:
+        for quantity, ax in axes.items():
+            middle = 55 if quantity == "test_accuracy" else 50
             ax.text((1 + last) / 2, middle, _TO_COME[quantity], color=REFERENCE, ha="center", va="center",
                     bbox={"facecolor": "white", "linewidth": 0})  # fmt: skip
     handles = [
@@ -107,14 +132,20 @@ def training_curves(
         figure.legend(handles, [run.name for run in earlier], loc="lower left", bbox_to_anchor=(0.03, 0),
                       ncols=legend_columns, frameon=False, fontsize=11, labelspacing=0.25, handlelength=2.6,
                       borderpad=0.1)  # fmt: skip
-    figure.alt = _tell(current, earlier)
+    figure.alt = _tell(current, earlier, parts)
     return figure
+
+
+def _percents(history: Sequence[Record], quantity: str) -> list[float]:
+    """NaN, which draws nothing, where a record lacks the quantity."""
+    values = (getattr(record, quantity) for record in history)
+    return [math.nan if value is None else 100 * value for value in values]
 
 
 def _name_ends(ax, current: Sequence[Curve], chance: float | None, last: int) -> None:
     ends = []
     for run in current:
-        if not run.history:
+        if not run.history or run.history[0].test_accuracy is None:
             continue
         color, best, final = method_style(run.method).color, best_record(run.history), run.history[-1]
         top, end = 100 * best.test_accuracy, 100 * final.test_accuracy
@@ -128,19 +159,30 @@ def _name_ends(ax, current: Sequence[Curve], chance: float | None, last: int) ->
         label_ends(ax, [1, last], ends)
 
 
-def _tell(current: Sequence[Curve], earlier: Sequence[Curve]) -> str:
+def _tell(current: Sequence[Curve], earlier: Sequence[Curve], parts: Sequence[str]) -> str:
     runs = [run for run in current if run.history]
     if not runs:
-        return (
-            "Empty axes for test accuracy, agreement with given labels and memorized wrong labels by epoch: a curve "
-            "for each method grows here when training starts."
-        )
-    told = "; ".join(
-        f"{run.name}: test accuracy {run.history[-1].test_accuracy:.1%} after epoch {run.history[-1].epoch}, "
-        f"best {best_record(run.history).test_accuracy:.1%}, memorized {run.history[-1].memorized:.0%}"
-        for run in runs
-    )
+        names = {"test_accuracy": "test accuracy", "given_accuracy": "agreement with given labels",
+                 "memorized": "memorized wrong labels"}  # fmt: skip
+        *first, last = [names[part] for part in parts]
+        named = f"{', '.join(first)} and {last}" if first else last
+        return f"Empty axes for {named} by epoch: a curve for each method grows here when training starts."
+    told = "; ".join(f"{run.name}: {_tell_run(run.history)}" for run in runs)
     return f"Curves by epoch. {told}. Earlier runs drawn faintly: {len(earlier)}."
+
+
+def _tell_run(history: Sequence[Record]) -> str:
+    last, told = history[-1], []
+    if last.test_accuracy is not None:
+        best = best_record(history).test_accuracy
+        told = [f"test accuracy {last.test_accuracy:.1%} after epoch {last.epoch}", f"best {best:.1%}"]
+    else:
+        told = [f"fits {last.given_accuracy:.1%} of the given labels after epoch {last.epoch}"]
+    if last.memorized is not None:
+        of_known = "" if last.known is None else f" of the wrong ones of {last.known:,} known"
+        memorized = "nothing" if math.isnan(last.memorized) else f"{last.memorized:.0%}"
+        told.append(f"memorized {memorized}{of_known}")
+    return ", ".join(told)
 
 
 @picture
@@ -152,43 +194,59 @@ def weights_now(history: Sequence[Record], task: Task, *, epoch: int | None = No
     """
     if history and history[0].example_weights is None:
         raise ValueError("history has no example weights; take a run of a method that weighs its examples")
-    epoch, wrong = len(history) if epoch is None else epoch, task.wrong.cpu()
-    weights = history[epoch - 1].example_weights if epoch else torch.ones(len(wrong))
-    shares = [task.realized_ratio, *(record.extra["weight_on_wrong"] for record in history)]  # from epoch 0
+    epoch, count, knows = len(history) if epoch is None else epoch, task.noisy_count, task.known_count > 0
+    weights = history[epoch - 1].example_weights if epoch else torch.ones(count)
     long = label_room(task) > 0.5  # names of classes take room, above images and beside each other
     columns, tall = (6, 3.2) if long else (8, 2.05)
+    columns = min(columns, count)
     height = tall + 2.4
     figure = Figure(figsize=(PANEL_WIDTH, height), dpi=PANEL_DPI)
     bottom, above = (tall + 0.55) / height, 1.5 / height
-    _draw_histogram(figure.add_axes((0.08, bottom, 0.38, above)), weights, wrong, epoch)
-    _draw_share(figure.add_axes((0.6, bottom, 0.38, above)), shares, epoch)
+    _draw_histogram(figure.add_axes((0.08, bottom, 0.38 if knows else 0.9, above)), weights, task, epoch)
+    if knows:
+        shares = [task.realized_ratio, *(record.extra["weight_on_wrong"] for record in history)]  # from epoch 0
+        of_known = "" if task.known_count == count else f" of {task.known_count:,} known"
+        _draw_share(figure.add_axes((0.6, bottom, 0.38, above)), shares, epoch, of_known)
     mixed = torch.randperm(len(weights), generator=seeded_generator(task.seed, "equal weights"))  # else class by class
     order = mixed[weights[mixed].argsort(descending=True, stable=True)]
     shown = torch.stack([order[:columns], order[-columns:].flip(0)])
     ax = figure.add_axes((0.09, 0.25 / height, 0.9, (tall - 0.25) / height), anchor="N")
-    figure.text(0.02, 0.06 / height, _KEY, fontsize=11)
+    figure.text(0.02, 0.06 / height, _KEY if knows else _KEY_WITHOUT_TRUTH, fontsize=11)
     draw_labelled(ax, task, shown, fontsize=12)
-    (height, width), (step_y, step_x) = task.images.shape[-2:], cell_size(task)
+    side, (step_y, step_x) = tile_side(task), cell_size(task)
     box = {"facecolor": "white", "alpha": 0.85, "pad": 1, "linewidth": 0}
     for row, name in enumerate(("most", "least")):
-        ax.text(-0.12 * width, row * step_y + 0.5 * height, name, ha="right", va="center")
+        ax.text(-0.12 * side, row * step_y + 0.5 * side, name, ha="right", va="center")
         for column, place in enumerate(shown[row].tolist()):
-            corner = column * step_x + 0.92 * width, row * step_y + 0.94 * height
+            corner = column * step_x + 0.92 * side, row * step_y + 0.94 * side
             ax.text(*corner, f"{weights[place]:.1f}", ha="right", va="bottom", bbox=box)
-    most, least = wrong[shown].sum(1).tolist()
-    figure.alt = (
-        f"Weights in epoch {epoch}: {shares[0]:.0%} of the labels are wrong, and they carry {shares[epoch]:.0%} of the "
-        f"weight. Of the {columns} images with the most weight {most} are wrongly labelled, of the {columns} with the "
-        f"least {least}."
-    )
+    carried = f"Weights in epoch {epoch}: {count:,} labels, of which none is verified."
+    if knows:
+        carried = (
+            f"Weights in epoch {epoch}: {shares[0]:.0%} of the labels{of_known} are wrong, and they carry "
+            f"{in_percent_words(shares[epoch], 0)} of the weight."
+        )
+    figure.alt = f"{carried} {_tell_shown(task, shown)}"
     return figure
 
 
-def _draw_histogram(ax, weights: torch.Tensor, wrong: torch.Tensor, epoch: int) -> None:
+def _tell_shown(task: Task, shown: torch.Tensor) -> str:
+    columns, places = shown.shape[1], shown.flatten()
+    if not task.known.cpu()[places].all():
+        most, least = (wrongly_labelled(task, row) for row in shown)
+        return f"Below, the {columns} images with the most weight{most}, and the {columns} with the least{least}."
+    most, least = task.wrong.cpu()[shown].sum(1).tolist()
+    return (
+        f"Of the {columns} images with the most weight {most} are wrongly labelled, of the {columns} with the least "
+        f"{least}."
+    )
+
+
+def _draw_histogram(ax, weights: torch.Tensor, task: Task, epoch: int) -> None:
     edges = torch.linspace(0, 5, 21)
-    for row, (kind, mask) in enumerate((("right", ~wrong), ("wrong", wrong))):
-        style, mine = KINDS_OF_LABEL[kind], weights[mask]
-        share = 100 * torch.histogram(mine.clamp(max=4.99), edges).hist / max(1, len(mine))
+    for row, (kind, style, mask) in enumerate(kinds_of_label(task)):
+        mine = weights[mask.cpu()]
+        share = 100 * torch.histogram(mine[mine.isfinite()].clamp(max=4.99), edges).hist / max(1, len(mine))
         ax.stairs(share.tolist(), edges.tolist(), color=style.color, linestyle=style.line, linewidth=2.2)
         zero = 100 * (mine == 0).double().mean().item() if len(mine) else 0
         ax.text(0.98, 0.95 - 0.15 * row, f"{kind}: {zero:.0f} % at 0", color=text_color(style.color), ha="right",
@@ -199,19 +257,20 @@ def _draw_histogram(ax, weights: torch.Tensor, wrong: torch.Tensor, epoch: int) 
     ax.set_xticks(range(6), ["0", "1", "2", "3", "4", "5+"])
 
 
-def _draw_share(ax, shares: Sequence[float], epoch: int) -> None:
+def _draw_share(ax, shares: Sequence[float], epoch: int, of_known: str) -> None:
     style, x, percent = KINDS_OF_LABEL["wrong"], range(len(shares)), [100 * share for share in shares]
     ax.plot(x, percent, color=style.color, marker=style.marker, markevery=marker_every(x))
     ax.plot(epoch, percent[epoch], "o", markersize=12, markerfacecolor="none", markeredgecolor=style.color,
             clip_on=False)  # fmt: skip
     ax.axhline(percent[0], color=REFERENCE, linestyle=":")
     percent_axis(ax, "")
-    ax.set(title="weight on wrong ones, %", ylabel="", xlim=(-0.5, max(len(shares) - 0.5, 5)))
+    title = f"on wrong ones{of_known}, %" if of_known else "weight on wrong ones, %"
+    ax.set(title=title, ylabel="", xlim=(-0.5, max(len(shares) - 0.5, 5)))
     ax.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(5, integer=True))
     at_right = {"ha": "right", "transform": ax.get_yaxis_transform()}
-    high, far = percent[0] > 85, percent[0] - percent[-1] > 25  # room for words above the line, and below it
+    high, far = percent[0] > 85, percent[0] - end_of(percent) > 25  # room for words above the line, and below it
     ax.text(0.98, percent[0] + (-3 if high else 2), f"equal weights {percent[0]:.0f}", color=REFERENCE,
             va="top" if high else "bottom", **at_right)  # fmt: skip
-    ax.text(0.98, percent[-1] + (8 if far else -8), f"epoch {epoch}: {percent[epoch]:.0f}",
+    ax.text(0.98, end_of(percent) + (8 if far else -8), f"epoch {epoch}: {percent[epoch]:.0f}",
             color=text_color(style.color), va="bottom" if far else "top", **at_right)  # fmt: skip
     ax.set_xlabel("epoch", labelpad=1)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping, Sequence
 
-from nlkit.intervals import mean_interval
-from nlkit.plots.style import Figure, Style, label_ends, marker_every, percent_axis, picture
+from nlkit.plots.belts import interval_or_nan
+from nlkit.plots.style import Figure, Style, end_of, label_ends, marker_every, percent_axis, picture
 
 
 @picture
@@ -31,13 +31,14 @@ def beside_published(
         for name, runs in lines.items():
             style = styles[name]
             mean = [100 * sum(at) / len(at) for at in zip(*runs, strict=True)]
+            mine, end = x[: len(mean)], end_of(mean)  # some runs may be shorter
             if len(runs) > 1:
-                belt = [mean_interval(at) for at in zip(*runs)]
+                belt = [interval_or_nan(at) for at in zip(*runs)]
                 low, high = [100 * i.low for i in belt], [100 * i.high for i in belt]
-                ax.fill_between(x, low, high, color=style.color, alpha=0.2, linewidth=0)
-            ax.plot(x, mean, color=style.color, linestyle=style.line, marker=style.marker, markevery=marker_every(x))
-            ends.append((mean[-1], textwrap.fill(f"{name} {mean[-1]:.1f}", 20), style.color))
-            text = f"{panel}, {name}: {mean[0]:.1f} to {mean[-1]:.1f} %"
+                ax.fill_between(mine, low, high, color=style.color, alpha=0.2, linewidth=0)
+            ax.plot(mine, mean, color=style.color, linestyle=style.line, marker=style.marker, markevery=marker_every(x))
+            ends.append((end, textwrap.fill(f"{name} {end:.1f}", 20), style.color))
+            text = f"{panel}, {name}: {mean[0]:.1f} to {end:.1f} %"
             if rings := published.get(panel, {}).get(name):
                 ring = {"marker": "o", "markersize": 9, "markerfacecolor": "none", "markeredgewidth": 1.8}
                 values = [100 * value for value in rings.values()]

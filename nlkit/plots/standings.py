@@ -8,8 +8,18 @@ from collections.abc import Mapping, Sequence
 from torch import Tensor
 
 from nlkit.intervals import Interval, in_percent, over_seeds
+from nlkit.labels import UNKNOWN
 from nlkit.plots.examples import draw_labelled
-from nlkit.plots.style import KINDS_OF_LABEL, REFERENCE, Figure, Style, picture, text_color
+from nlkit.plots.style import (
+    KINDS_OF_LABEL,
+    OF_UNKNOWN_TRUTH,
+    REFERENCE,
+    Figure,
+    Style,
+    class_ticks,
+    picture,
+    text_color,
+)
 from nlkit.standings import Standing, counted
 from nlkit.task import Task
 
@@ -111,30 +121,45 @@ def explained_labels(task: Task, picks: Sequence[int], said: Mapping[str, Tensor
     """
     figure = Figure(figsize=(10, 0.9 + 2.2 * len(picks)), layout="constrained")
     grid = figure.subplots(len(picks), 1 + len(said), squeeze=False, width_ratios=[0.55, *[1] * len(said)])
-    told = []
+    told, knows = [], [bool(task.known[pick]) for pick in picks]
     for axes, place, pick in zip(grid, range(len(picks)), picks):
         draw_labelled(axes[0], task, task.true.new_tensor([[pick]]).cpu(), fontsize=14)
         true, given = int(task.true[pick]), int(task.given[pick])
         for ax, (who, probabilities) in zip(axes[1:], said.items()):
             percent = (100 * probabilities[place]).tolist()
-            kinds = ["right" if k == true else "wrong" if k == given else None for k in range(len(percent))]
-            colors = [KINDS_OF_LABEL[kind].color if kind else "#8A8A8A" for kind in kinds]
-            hatches = ["///" if kind == "wrong" else "" for kind in kinds]
-            ax.bar(range(len(percent)), percent, color=colors, hatch=hatches, edgecolor="white", width=0.85)
-            for k, kind in enumerate(kinds):
-                if kind:
-                    ax.text(k, percent[k] + 2, f"{percent[k]:.0f}", ha="center", va="bottom", fontsize=11)
+            _draw_bars(ax, percent, true, given)
             ax.set(ylim=(0, 118), yticks=[0, 50, 100] if ax is axes[1] else [])
-            ax.set_xticks(range(len(percent)), task.class_names)
+            if len("".join(task.class_names)) * 0.085 < 8 / len(said):  # inches of a letter, and of the axis
+                ax.set_xticks(range(len(percent)), task.class_names)
+            else:
+                class_ticks(ax, "x", task.class_names, 8 / len(said))
             if place == 0:
                 ax.set_title(who, fontsize=12)
-            words = f"image {place + 1}, {' '.join(who.split())}"
-            told.append(f"{words}: true class {percent[true]:.0f} %, given {percent[given]:.0f} %")
+            as_true = f"true class {percent[true]:.0f} %, " if true >= 0 else ""
+            told.append(f"image {place + 1}, {' '.join(who.split())}: {as_true}given {percent[given]:.0f} %")
         axes[1].set_ylabel("%")
-    figure.supxlabel("class;  blue: the true one,  orange and hatched: the given label", fontsize=12)
+    key = "class;  blue: the true one,  orange and hatched: the given label"
+    if not all(knows):
+        key += ",  grey and hatched: a given label that nobody has verified"
+    figure.supxlabel(key if any(knows) else "class;  hatched: the given label, which nobody has verified", fontsize=12)
     figure.suptitle(title, x=0.01, ha="left")
-    figure.alt = "Wrongly labelled images, and what is said of each one's true class. " + "; ".join(told) + "."
+    wrongly = "Wrongly labelled images" if task.wrong.cpu()[list(picks)].all() else "Labelled images"
+    true_class = "each one's true class" if all(knows) else "each one's class"
+    figure.alt = f"{wrongly}, and what is said of {true_class}. " + "; ".join(told) + "."
     return figure
+
+
+def _draw_bars(ax, percent: Sequence[float], true: int, given: int) -> None:
+    """A bar a class, the given label hatched; blue if it is true, orange if it is wrong, grey if nobody knows."""
+    colors, hatches = ["#8A8A8A"] * len(percent), [""] * len(percent)
+    if true >= 0:
+        colors[true] = KINDS_OF_LABEL["right"].color
+    if given != true:
+        colors[given] = KINDS_OF_LABEL["wrong"].color if true != UNKNOWN else OF_UNKNOWN_TRUTH.color
+        hatches[given] = "///"
+    ax.bar(range(len(percent)), percent, color=colors, hatch=hatches, edgecolor="white", width=0.85)
+    for k in {given} | ({true} if true >= 0 else set()):
+        ax.text(k, percent[k] + 2, f"{percent[k]:.0f}", ha="center", va="bottom", fontsize=11)
 
 
 def _told(standing: Standing) -> tuple[Style, str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import functools
 import io
+import math
 import zlib
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -31,6 +32,7 @@ KINDS_OF_LABEL = {
     "wrong": Style("#D55E00", "X", "--"),
     "clean": Style("#009E73", "s", "-."),
 }
+OF_UNKNOWN_TRUTH = Style("#5E5E5E", "d", ":")  # a label that nobody has verified, beside those that are right or wrong
 METHOD_STYLES = {
     "standard": Style("#000000", "o", "-"),
     "clean_only": Style("#009E73", "s", "-."),
@@ -192,8 +194,13 @@ def percent_axis(ax, label: str) -> None:
 
 
 def label_ends(ax, x, ends: Sequence[tuple[float, str, str]]) -> None:
-    """Name lines at their right ends: (value, text, colour) each. `_spread_labels` keeps the names apart."""
+    """Name lines at their right ends: (value, text, colour) each. `_spread_labels` keeps the names apart.
+
+    A line that ends early, in NaN, is named at the height of its last value; one without any value stays unnamed.
+    """
     for value, text, color in ends:
+        if math.isnan(value):
+            continue
         place = {"xycoords": ("axes fraction", "data"), "va": "center", "annotation_clip": False, "linespacing": 1.05}
         ax.annotate(text, (1.01, value), color=text_color(color), **place).set_gid(_END_LABEL)
     if ax.get_xscale() == "log":
@@ -225,6 +232,40 @@ def _spread_labels(figure) -> None:
             places[i] = min(places[i], top - halves[i])
             top = places[i] - halves[i]
             labels[i].set_position((labels[i].xy[0], places[i]))
+
+
+def end_of(values: Sequence[float]) -> float:
+    """The last value that is a number; NaN if none is."""
+    return next((value for value in reversed(values) if not math.isnan(value)), math.nan)
+
+
+def in_percent_words(share: float, digits: int = 1) -> str:
+    """A share in [0, 1] in words; one that is not defined is a dash."""
+    return "–" if math.isnan(share) else f"{share:.{digits}%}"
+
+
+def short_name(name: str, most: int = 11) -> str:
+    """The name of a class where there is little room: its ends, since names often differ in their last letters."""
+    return name if len(name) <= most else f"{name[: most - 5]}…{name[-4:]}"
+
+
+def class_ticks(ax, sides: str, names: Sequence[str], room: float, every: int = 1) -> None:
+    """Name the classes 0 … K - 1 along the sides ("x", "y" or "xy") of axes that are `room` inches long there.
+
+    All, or at equal steps as many as there is room for; long ones are shortened to what tells them apart.
+    """
+    every = max(every, math.ceil(0.14 * len(names) / room))  # inches that a line of text takes
+    first, last = (
+        [n if len(n) <= 6 else cut(n) for n in names] for cut in (lambda n: f"{n[:5]}…", lambda n: f"…{n[-5:]}")
+    )
+    short = first if len(set(first)) >= len(set(last)) else last
+    for side in sides:
+        axis = ax.xaxis if side == "x" else ax.yaxis
+        axis.set_ticks(range(0, len(names), every), short[::every])
+    if "x" in sides:
+        longest = max(map(len, names))
+        fits = longest < 4 and 0.085 * longest * len(names) / every < room
+        ax.tick_params(axis="x", rotation=0 if fits else 60)
 
 
 def marker_every(epochs: Sequence[int]) -> int:
