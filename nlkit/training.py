@@ -18,6 +18,7 @@ from nlkit.checks import check_choice, check_integer, check_number
 from nlkit.devices import PRECISIONS, InBfloat16, has_convolutions, pick_precision, pick_threads, threads
 from nlkit.methods import build_method
 from nlkit.models import MODELS, build_model, predict
+from nlkit.noise import check_matrix
 from nlkit.optimizers import OPTIMIZERS, SCHEDULES, build_optimizer
 from nlkit.randomness import seeded_generator
 from nlkit.records import Record, Step
@@ -86,6 +87,8 @@ def train(
     algorithm = build_method(method, options)
     if algorithm.needs_clean and not len(task.clean_labels):
         raise ValueError(f"method={method!r} needs a clean set; make the task with clean_per_class=1 or more")
+    if getattr(algorithm, "matrix", None) is not None:
+        check_matrix(algorithm.matrix, task.num_classes)
     settings = {
         "method": method, **options, "model": model if isinstance(model, str) else type(model).__name__,
         "epochs": epochs, "batch_size": batch_size, "optimizer": optimizer, "learning_rate": learning_rate,
@@ -106,6 +109,7 @@ def train(
             generator=seeded_generator(seed, "method"),
             num_classes=task.num_classes,
             num_examples=len(task.given),
+            noisy_images=task.noisy_images,
             augment=AUGMENTATIONS[augment],
             averaged=averaged,
         ),

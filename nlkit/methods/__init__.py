@@ -5,6 +5,7 @@ A method is a class whose constructor arguments are its options. It has
 - `learns_from`: the examples that an epoch runs through: `"noisy"`, `"clean"`, or `"noisy and clean"`;
 - `needs_clean`: whether it is lost without a clean set;
 - `step(run, batch) -> StepResult`: one update of `run.model` on one batch;
+- `matrix` (only if it may be told one): the transition matrix (K, K), or None; `train` holds its size to the data;
 - `state` (only if it remembers anything between steps): a dictionary that a checkpoint can hold.
 
 It sees given labels and the clean set, and never true labels or the test set.
