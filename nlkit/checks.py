@@ -51,10 +51,11 @@ def check_integer(argument: str, value: object, low: int, high: float = math.inf
 
 
 def check_flag(argument: str, value: object) -> bool:
-    """Return `value` if it is True or False; otherwise a ValueError."""
-    if not isinstance(value, bool):
+    """Return `value` as a bool if it is True or False, numpy's included; otherwise a ValueError."""
+    numpys = getattr(value, "dtype", None) == "bool" and value.shape == ()
+    if not isinstance(value, bool) and not numpys:
         raise ValueError(f"{argument}={shown(value)} must be True or False")
-    return value
+    return bool(value)
 
 
 def _span(low: float, high: float, above: bool = False) -> str:

@@ -9,8 +9,9 @@ arXiv:1911.09781; google.github.io/controlled-noisy-web-labels. The kit does not
     validation/{label}/                 the images of split/clean_validation
     class_name.txt                      optional: a name a line, in the order of the labels
 
-What is relied on, as the builder in TensorFlow Datasets (`controlled_noisy_web_labels`) does: the name of an ImageNet
-image begins with its WordNet class, `n` and eight digits; an image with any other name is from the web, and wrong.
+What is relied on: the name of an ImageNet image begins with its WordNet class, `n` and eight digits; an image with any
+other name is from the web, and wrong. The builder in TensorFlow Datasets (`controlled_noisy_web_labels`) looks names up
+in the list of annotated images instead, to the same result.
 """
 
 from __future__ import annotations

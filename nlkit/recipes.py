@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 
 from nlkit.checks import check_integer
 
-PAPER_EPOCHS = 512  # 200,000 steps of 128 examples on the 50,000 of CIFAR-10
+PAPER_EPOCHS = 512  # the released commands: 200,000 steps of 128 examples on the 50,000 of CIFAR-10
 PAPER_AVERAGE = 0.9999
 
 
@@ -21,14 +21,14 @@ class Recipe:
     schedule: str = "constant"
     weight_decay: float = 0.0
     augment: str = "none"
-    weight_average: float | None = 0.0  # None: as long a part of the training as in the MentorMix paper
+    weight_average: float | None = 0.0  # None: as long a part of the training as in MentorMix's release
     precision: str = "float32"
 
     def settings(self, epochs: int | None = None) -> dict[str, object]:
         """All settings for a run of `epochs` (the recipe's own, left out): one number scales the whole schedule.
 
         The learning rate follows the share of the training that is over (`nlkit.optimizers.steps`). A moving average
-        with decay 0.9999 looks back over 10,000 of the paper's 200,000 steps; in a run of fewer epochs it looks back
+        with decay 0.9999 looks back over 10,000 of the released 200,000 steps; in a run of fewer epochs it looks back
         over as many fewer: decay = 1 - (1 - 0.9999) · 512 / epochs.
         Raises a ValueError when `epochs` is not a whole number of at least 1.
         """
@@ -39,8 +39,12 @@ class Recipe:
         return asdict(self) | {"epochs": epochs, "weight_average": average}
 
 
-# ResNet-32: Jiang, Huang, Liu, Yang: Beyond synthetic noise. ICML 2020, arXiv:1911.09781, and their code. The paper
-# trains for 512 epochs; 100 keep the shape of its schedule at a fifth of the cost.
+# ResNet-32: Jiang, Huang, Liu, Yang: Beyond synthetic noise. ICML 2020, arXiv:1911.09781, and their code. The commands
+# that they released train for 200,000 steps, which is 512 epochs and, as their README says, fewer than in the paper; 100
+# keep the shape of the schedule at a fifth of the cost. What else differs: their network is wider (README.md), its
+# blocks begin with the norm, its ReLUs leak 0.1; images are scaled to [-1, 1] and moved by 2 pixels on a frame of
+# zeros, where "crop-flip" moves them by 4 on a mirrored one; and their averaged network keeps the running statistics of
+# the trained one, where here they are averaged too.
 RECIPES: dict[str, Recipe] = {
     "mlp": Recipe(),
     "cnn": Recipe(),

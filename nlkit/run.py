@@ -43,6 +43,7 @@ class Run:
     steps_done: int = 0  # training steps that lie behind, over all epochs
     steps_an_epoch: int = 1
     augment: Callable[[Tensor, torch.Generator], Tensor] = unchanged  # for clean batches; a `Batch` comes augmented
+    noisy_images: Tensor | None = None  # (N, C, H, W) as they are, for a pass through all of them
     averaged: nn.Module | None = None  # the network whose weights are averaged over the steps, if the run has one
     build: Callable[[int], nn.Module] | None = None  # another network from a seed; None if the first was handed in
 

@@ -14,6 +14,7 @@ from nlkit.checks import check_choice, check_integer, check_number
 from nlkit.devices import PRECISIONS, InBfloat16, has_convolutions, pick_precision, pick_threads, threads
 from nlkit.methods import build_method
 from nlkit.models import MODELS, build_model
+from nlkit.noise import check_matrix
 from nlkit.optimizers import OPTIMIZERS, SCHEDULES, MakeOptimizer, build_optimizer, own_optimizer
 from nlkit.own_network import OwnDraws, check_network, start_training_mode
 from nlkit.randomness import MAX_SEED, seeded_generator
@@ -99,6 +100,8 @@ def train(
     algorithm = build_method(method, options)
     if algorithm.needs_clean and not len(task.clean_labels):
         raise ValueError(f"method={method!r} needs a clean set; make the task with clean_per_class=1 or more")
+    if getattr(algorithm, "matrix", None) is not None:
+        check_matrix(algorithm.matrix, task.num_classes)
     build = _builder(model, task)
     network = model.to(task.device) if build is None else build(seed)
     of_the_kit = isinstance(model, str)
@@ -122,6 +125,7 @@ def train(
             generator=seeded_generator(seed, "method"),
             num_classes=task.num_classes,
             num_examples=len(task.given),
+            noisy_images=task.noisy_images,
             augment=AUGMENTATIONS[augment],
             averaged=averaged,
             build=build,

@@ -18,8 +18,9 @@ from nlkit.run import Batch, Run
 def a_run(progress: float = 0.5) -> Run:
     model = build_model("mlp", (1, 4, 4), 3, seed=0).double()
     nothing = torch.empty(0, 1, 4, 4), torch.empty(0, dtype=torch.long)
-    optimizer = build_optimizer("sgd", model, 0.1)
-    return Run(model, optimizer, *nothing, seeded_generator(0, "method"), 3, 20, progress)
+    optimizer, generator = build_optimizer("sgd", model, 0.1), seeded_generator(0, "method")
+    steps = {"steps_done": round(1000 * progress), "steps_an_epoch": 20}  # of 50 epochs
+    return Run(model, optimizer, *nothing, generator, 3, 20, progress, **steps)
 
 
 def a_batch() -> Batch:
@@ -60,6 +61,15 @@ def test_each_network_learns_from_the_others_small_losses():
 def test_the_share_that_is_kept_falls_to_the_percentile(progress, kept):
     result = CoTeaching(percentile=0.4, burn_in=0.1).step(a_run(progress), a_batch())
     assert (result.weights > 0).sum() == kept and result.weights.sum().item() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("step, kept", [(0, 10), (30, 10), (50, 10), (55, 7), (60, 4), (90, 4)])
+def test_in_a_short_training_the_fall_begins_later_and_is_as_steep(step, kept):
+    """Of 100 steps a tenth is 10; the floor, 2.5 epochs that count as 24 steps each, ends at 60."""
+    run = a_run(step / 100)
+    run.steps_done = step
+    result = CoTeaching(percentile=0.4, burn_in=0.1).step(run, a_batch())
+    assert (result.weights > 0).sum() == kept
 
 
 def own_network() -> nn.Module:

@@ -21,6 +21,7 @@ def a_run(clean: int = 6, progress: float = 0.5, averaged=None, examples: int = 
     return Run(
         model, build_optimizer("sgd", model, 0.1), torch.rand(clean, 1, 4, 4, generator=draw).double(),
         torch.arange(clean) % 3, seeded_generator(0, "method"), 3, examples, progress, averaged=averaged,
+        steps_done=round(10_000 * progress), steps_an_epoch=100,
     )  # fmt: skip
 
 
@@ -128,10 +129,9 @@ def test_without_a_clean_set_it_trains_on_augmented_images(mnist5k):
     assert last.test_accuracy > 0.3
 
 
-def test_a_matrix_of_another_size_is_refused_and_a_class_never_taken_explains_all_labels_alike():
-    with pytest.raises(ValueError, match=r"matrix has shape \(3, 3\); the data has 4 classes"):
-        run = a_run()
-        run.num_classes = 4
-        ExpectationMaximization(MATRIX.tolist()).step(run, a_batch())
+def test_a_matrix_of_another_size_is_refused_and_a_class_never_taken_explains_all_labels_alike(mnist5k):
+    task = make_task(mnist5k, ratio=0.4, device="cpu")
+    with pytest.raises(ValueError, match=r"matrix has shape \(3, 3\); the data has 10 classes"):
+        train(task, "em", matrix=MATRIX)
     counted = ExpectationMaximization()._transition(a_run(), torch.eye(3)[[0, 1]], torch.tensor([0, 1]))
     assert counted[2].tolist() == pytest.approx([1 / 3] * 3)

@@ -21,7 +21,8 @@ def new_run(progress: float, seed: int = 0) -> Run:
     model = build_model("mlp", (1, 4, 4), 3, seed=1).double()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     nothing = torch.empty(0)
-    return Run(model, optimizer, nothing, nothing, seeded_generator(seed, "method"), 3, 100, progress)
+    generator, done = seeded_generator(seed, "method"), {"progress": progress, "steps_done": round(10_000 * progress)}
+    return Run(model, optimizer, nothing, nothing, generator, 3, 100, steps_an_epoch=100, **done)
 
 
 def new_batch(size: int = 12) -> Batch:
@@ -128,16 +129,46 @@ def test_a_trusted_example_keeps_the_larger_share_and_any_other_the_smaller():
     assert favour_the_trusted(lam, torch.tensor([1.0, 1.0, 0.0, 0.0])).tolist() == pytest.approx([0.8, 0.7, 0.2, 0.3])
 
 
+PHASES = [(0.05, [1, 1, 1, 1, 1]), (0.15, [1, 1, 0, 0, 0]), (0.5, [1, 1, 0, 0, 0]), (0.95, [1, 1, 0, 0, 0])]
+SLOPE = [1, 1, 0.75, 0.25, 0]
+
+
+@pytest.mark.parametrize("mentor, phases", [
+    ("threshold", PHASES),
+    ("soft", [(at, v if at < 0.1 else SLOPE) for at, v in PHASES]),
+    ("schedule", [(at, [1] * 5 if at < 0.18 else v if at < 0.9 else SLOPE) for at, v in PHASES]),
+])  # fmt: skip
+def test_each_mentor_by_hand_at_losses_around_the_threshold_in_each_phase_of_the_training(mentor, phases):
+    """The schedule as google/mentornet's `vstar_mentornet_pd` has it, in epochs of a hundred: 18 and 90."""
+    losses = torch.tensor([0.0, 1.99, 2.25, 2.75, 3.5], dtype=torch.float64)
+    for progress, expected in phases:
+        weigh = Mentor(percentile=0.5, burn_in=0.1, kind=mentor)
+        weigh.state["threshold"] = 2 * torch.tensor(2.0, dtype=torch.float64) - 2.25  # half of it, and half the median
+        weights = weigh.weigh(new_run(progress), losses, torch.zeros(5, dtype=torch.long))
+        assert weights.tolist() == pytest.approx(expected), progress
+
+
+@pytest.mark.parametrize("at, expected", [(0.1799, 1.0), (0.18, 0.0), (0.8999, 0.0), (0.9, 0.5)])
+def test_the_schedule_turns_at_18_and_at_90_percent(at, expected):
+    weigh = Mentor(percentile=0.0, burn_in=0.1, kind="schedule")
+    assert weigh.weigh(new_run(at), torch.tensor([1.0, 1.5]), torch.tensor([0, 0]))[1].item() == expected
+
+
 @pytest.mark.parametrize("second_weighting", [False, True])
-def test_the_whole_step_is_the_formula_on_the_same_draws(second_weighting):
+@pytest.mark.parametrize("mentor", ["threshold", "soft"])
+def test_the_whole_step_is_the_formula_on_the_same_draws(second_weighting, mentor):
     """Weight, sample, mix, weigh again, in plain loops over the draws that the method itself makes."""
     batch, run, replay = new_batch(), new_run(0.5), new_run(0.5)
-    method = MentorMix(percentile=0.5, alpha=2.0, second_weighting=second_weighting)
+    method = MentorMix(percentile=0.5, alpha=2.0, second_weighting=second_weighting, mentor=mentor)
     result = method.step(run, batch)
+
+    def weight(loss: float, threshold: float) -> float:
+        return min(1.0, max(0.0, 1 - (loss - threshold))) if mentor == "soft" else float(loss < threshold)
 
     losses = F.cross_entropy(replay.model(batch.images), batch.labels, reduction="none").tolist()
     threshold = float(np.percentile(losses, 50))
-    v = [1.0 if loss < threshold else 0.0 for loss in losses]
+    v = [weight(loss, threshold) for loss in losses]
+    assert mentor == "threshold" or any(0 < w < 0.5 or 0.5 < w < 1 for w in v)
     partner = sample_partners(torch.tensor(v, dtype=torch.float64), replay.generator).tolist()
     lam = draw_beta(2.0, len(v), replay.generator).tolist()
     lam = [max(share, 1 - share) if v[i] >= 0.5 else min(share, 1 - share) for i, share in enumerate(lam)]
@@ -148,7 +179,7 @@ def test_the_whole_step_is_the_formula_on_the_same_draws(second_weighting):
         mixed.append(-(share * log_p[batch.labels[i]] + (1 - share) * log_p[batch.labels[j]]))
     if second_weighting:
         second = float(np.percentile([m.item() for m in mixed], 50))
-        mixed = [m if m.item() < second else 0 * m for m in mixed]
+        mixed = [weight(m.item(), second) * m for m in mixed]
     loss = sum(mixed) / len(mixed)
     assert result.loss.item() == pytest.approx(loss.item())
     assert result.weights.tolist() == pytest.approx([w / sum(v) for w in v])
@@ -196,18 +227,18 @@ def test_without_a_burn_in_the_percentile_must_be_given():
         next(train(task, method, burn_in=0, percentile=0.6, epochs=1))
 
 
-def test_the_second_weighting_drops_classes_and_thresholds_by_class_keep_them(mnist5k):
-    """At 80 % noise one threshold for all leaves few classes that are predicted at all; one for each class does not."""
+def test_the_second_weighting_drops_classes_and_thresholds_by_class_or_a_soft_one_keep_them(mnist5k):
+    """At 80 % noise one hard threshold for all leaves few classes that are predicted at all; the others do not."""
     task = make_task(mnist5k, ratio=0.8, clean_per_class=0, seed=0, device="cpu")
-    predicted = {}
-    for by_class in (False, True):
+    classes, accuracy = {}, {}
+    for name, option in {"hard": {}, "by class": {"by_class": True}, "soft": {"mentor": "soft"}}.items():
         model = build_model("mlp", (1, 28, 28), 10, seed=0)
-        options = {"alpha": 4.0, "second_weighting": True, "by_class": by_class}
+        options = {"alpha": 4.0, "second_weighting": True, **option}
         *_, last = train(task, "mentormix", model=model, epochs=25, **options)
         counts = np.bincount(predict(model, task.test_images).numpy(), minlength=10)
-        predicted[by_class] = (counts >= 20).sum(), last.test_accuracy
-    assert predicted[False][0] <= 7 and predicted[True][0] == 10
-    assert predicted[True][1] > predicted[False][1] + 0.2
+        classes[name], accuracy[name] = (counts >= 20).sum(), last.test_accuracy
+    assert classes["hard"] <= 7 <= classes["soft"] and classes["by class"] == 10
+    assert min(accuracy["by class"], accuracy["soft"]) > accuracy["hard"] + 0.2
 
 
 @pytest.mark.parametrize("ratio", [0.2, 0.4, 0.6, 0.8])

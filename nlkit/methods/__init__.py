@@ -5,6 +5,7 @@ A method is a class whose constructor arguments are its options. It has
 - `learns_from`: the examples that an epoch runs through: `"noisy"`, `"clean"`, or `"noisy and clean"`;
 - `needs_clean`: whether it is lost without a clean set;
 - `step(run, batch) -> StepResult`: one update of `run.model` on one batch;
+- `matrix` (only if it may be told one): the transition matrix (K, K), or None; `train` holds its size to the data;
 - `prepare(run)` (only if there is something to): called once before the first step, when `train` is called. It refuses
   by a ValueError what the method can't do with this network;
 - `state` (only if it remembers anything between steps): a dictionary that a checkpoint can hold.

@@ -7,7 +7,11 @@
     L(θ) = 1/B Σ_i CE(p_i, ỹ_i) + λ/B Σ_i log(1 - ⟨p_i, t_i⟩)
 
 The second term is smallest where the network agrees with its own past. Its gradient cancels that of a wrong label once
-the past says otherwise. β = 0.7 and λ = 3 are the paper's for CIFAR-10; probabilities are kept off 0 and 1 by 1e-4.
+the past says otherwise. Probabilities are kept off 0 and 1 by 1e-4.
+
+β = 0.7 and λ = 3 are published for CIFAR-10 with symmetric noise; for asymmetric noise β = 0.9 and λ = 1, for CIFAR-100
+0.9 and 7. The authors' program (shengliu66/ELR) trains a ResNet-34 with momentum, at a rate of 0.02 that falls or
+restarts, and weight decay 1e-3. Its symmetric noise may draw the own class: of "80 %", 72 % are wrong.
 """
 
 from __future__ import annotations
@@ -25,6 +29,7 @@ class EarlyLearning:
     needs_clean = False
 
     def __init__(self, beta: float = 0.7, strength: float = 3.0):
+        """beta: β, in [0, 1]. strength: λ, 0 or more. Raises a ValueError for any other value."""
         self.beta = check_number("beta", beta, 0, 1)
         self.strength = check_number("strength", strength, 0)
         self.state: dict[str, Tensor] = {}

@@ -18,28 +18,32 @@ away one by one):
 - It looks at the image as it is; the network learns the answer on the augmented image x̃.
 - A temperature τ < 1 makes the answer more decided than the belief was, and x̃ and q are blended with those of a
   partner, λ ~ Beta(α, α). Both as in Berthelot et al.: MixMatch. NeurIPS 2019, arXiv:1905.02249.
-- T is counted as in confident learning. Northcutt, Jiang, Chuang: JAIR 2021, arXiv:1911.00068.
+- T counts which class is the likeliest against the given label; the paper sums up the posteriors q. Such a count is
+  the baseline (C_confusion) that Northcutt, Jiang, Chuang compare confident learning with. JAIR 2021, arXiv:1911.00068.
 
-A network that knows nothing explains nothing. So it first learns, for a part of the training called burn-in, from the
-clean set alone; or, without one, from the given labels as they are, of which it learns the right ones first. From such
-a start the E step may lose a whole class. Up to the part `forward_until` the network then learns by forward correction
+And a step on one batch stands for the paper's M step, which trains the network until it no longer changes.
+
+A network that knows nothing explains nothing. So it first learns, for a part of the training called burn-in (an epoch at
+least, see burn_in.py), from the clean set alone; or, without one, for two epochs at least from the given labels as they
+are, of which it learns the right ones first. From such a start the E step may lose a whole class. Up to the part `forward_until` the network then learns by forward correction
 (forward.py) with the counted T: the same posterior, but of its own belief as it changes, and unsharpened. And as long,
 all classes share the mean of T's diagonal: a class that the network hardly knows would else not claim its own label.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from nlkit.checks import check_integer, check_number
+from nlkit.methods.burn_in import burnt_in
+from nlkit.methods.forward import Matrix, told_matrix
 from nlkit.methods.mixup import draw_beta, mix
 from nlkit.models import evaluate
-from nlkit.noise import check_matrix
 from nlkit.run import Batch, Run, StepResult
+
+CLEAN_EPOCHS, NOISY_EPOCHS = 1, 2  # the shortest burn-in, with a clean set and without one
 
 
 class ExpectationMaximization:
@@ -48,7 +52,7 @@ class ExpectationMaximization:
 
     def __init__(
         self,
-        matrix: Sequence[Sequence[float]] | None = None,
+        matrix: Matrix | None = None,
         temperature: float = 0.3,
         alpha: float = 0.2,
         burn_in: float = 0.04,
@@ -56,8 +60,13 @@ class ExpectationMaximization:
         clean_weight: float = 0.25,
         clean_batch_size: int = 32,
     ):
-        """alpha: of the blends; 0 blends nothing. clean_weight: c. burn_in, forward_until: parts of the training."""
-        self.matrix = None if matrix is None else check_matrix(torch.tensor(matrix, dtype=torch.float64))
+        """matrix: T (K, K), rows summing to 1. temperature: τ, in (0, 1]. alpha: of the blends; 0 blends nothing.
+
+        burn_in, forward_until: parts of the training, in [0, 1]. clean_weight: c, 0 or more; clean_batch_size: of the
+        clean batch. Raises a ValueError for any other value; `train` refuses a matrix of another size than the data has
+        classes.
+        """
+        self.matrix = None if matrix is None else told_matrix(matrix)
         self.temperature = check_number("temperature", temperature, 0, 1, above=True)
         self.alpha = check_number("alpha", alpha, 0)
         self.burn_in = check_number("burn_in", burn_in, 0, 1)
@@ -70,7 +79,7 @@ class ExpectationMaximization:
         teacher = run.averaged if run.averaged is not None else run.model
         believed = evaluate(teacher, batch.originals).softmax(1)  # (B, K)
         transition = self._transition(run, believed, batch.labels)
-        if run.progress < self.burn_in:
+        if burnt_in(run, self.burn_in, CLEAN_EPOCHS if len(run.clean_labels) else NOISY_EPOCHS) < 1:
             images, labels = run.clean_batch(len(batch.labels)) if len(run.clean_labels) else batch[1:3]
             loss = F.cross_entropy(run.model(images), labels)
         elif run.progress < self.forward_until:
@@ -96,8 +105,6 @@ class ExpectationMaximization:
     def _transition(self, run: Run, believed: Tensor, labels: Tensor) -> Tensor:
         """T (K, K): as told, or as the predicted classes and given labels of the last steps have it."""
         if self.matrix is not None:
-            if len(self.matrix) != run.num_classes:
-                raise ValueError(f"matrix has shape {tuple(self.matrix.shape)}; the data has {run.num_classes} classes")
             return self.matrix.to(believed)
         pairs = believed.argmax(1) * run.num_classes + labels
         joint = torch.bincount(pairs, minlength=run.num_classes**2).view(run.num_classes, -1).to(believed) / len(labels)

@@ -13,39 +13,52 @@ noisy labels alone, and so to predict *given* labels. Then
     T̂[k, j] = mean of p_j over the clean examples of class k                        (with a clean set)
     T̂[k, j] = p_j of the noisy example that looks most like class k                 (without one)
 
-"Most like" is the example at the 97th percentile of p_k, as Patrini et al. take it: the very highest may be an outlier.
-After the burn-in the network goes on from where it is.
+The example that looks most like class k is its *anchor*. The very highest p_k may be an outlier; Patrini et al. take, on
+ten classes, the 97th percentile of p_k, which lies 30 % down among the examples of class k where each class is a tenth
+of the data. Of a hundred classes no example of class k lies there, and their program then takes the highest. Here the
+anchor is always 30 % down among as many examples as the network takes for class k, an even share at most. That is the
+97th percentile on ten even classes, and the highest in a class of three examples; and it is inside a rare class too,
+whose share of the *given* labels would mislead, since at high noise they are mostly those of other classes.
+
+Patrini et al. estimate with the network of a whole training and then train another from the start. Here the network is
+asked when the burn-in is over (see burn_in.py), once about every image as it is, and goes on from where it is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from nlkit.checks import check_number
+from nlkit.methods.burn_in import burnt_in
 from nlkit.models import evaluate
 from nlkit.noise import check_matrix
 from nlkit.run import Batch, Run, StepResult
 
-ANCHOR = 0.97  # quantile of p_k
+ANCHOR = 0.3  # how far down among the examples of a class
+Matrix = Tensor | np.ndarray | Sequence[Sequence[float]]
 
 
 class Forward:
     learns_from = "noisy and clean"
     needs_clean = False
 
-    def __init__(self, matrix: Sequence[Sequence[float]] | None = None, burn_in: float = 0.1):
-        self.matrix = None if matrix is None else check_matrix(torch.tensor(matrix, dtype=torch.float64))
+    def __init__(self, matrix: Matrix | None = None, burn_in: float = 0.1):
+        """matrix: T (K, K), rows summing to 1. burn_in: share of the training, in (0, 0.9], with a floor.
+
+        Raises a ValueError for any other value; `train` refuses a matrix of another size than the data has classes.
+        """
+        self.matrix = None if matrix is None else told_matrix(matrix)
         self.burn_in = check_number("burn_in", burn_in, 0, 0.9, above=True)
         self.state: dict[str, Tensor] = {}
 
     def step(self, run: Run, batch: Batch) -> StepResult:
         noisy = batch.index < run.num_examples - len(run.clean_labels)  # (B,) the noisy set comes first
         p = run.model(batch.images).softmax(1).clamp(min=1e-8)  # (B, K)
-        if self.matrix is None and run.progress < self.burn_in:
-            self._remember(run, batch.index, p.detach())
+        if self.matrix is None and burnt_in(run, self.burn_in) < 1:
             loss = -p.gather(1, batch.labels[:, None])[noisy].log().sum() / len(noisy)
         else:
             explained = torch.where(noisy[:, None], p @ self._transition(run, p), p)
@@ -53,20 +66,13 @@ class Forward:
         run.descend(loss)
         return StepResult(loss)
 
-    def _remember(self, run: Run, index: Tensor, p: Tensor) -> None:
-        if "said" not in self.state:
-            self.state["said"] = torch.zeros(run.num_examples, p.shape[1], dtype=p.dtype, device=p.device)
-        self.state["said"][index] = p
-
     def _transition(self, run: Run, p: Tensor) -> Tensor:
         """T (K, K), estimated at the first step after the burn-in unless it was told."""
         if "matrix" not in self.state:
-            told = self.matrix
-            if told is None:
-                told = self._from_clean(run) if len(run.clean_labels) else self._from_anchors(run)
-            elif len(told) != run.num_classes:
-                raise ValueError(f"matrix has shape {tuple(told.shape)}; the data has {run.num_classes} classes")
-            self.state["matrix"] = told.to(p)
+            matrix = self.matrix
+            if matrix is None:
+                matrix = self._from_clean(run) if len(run.clean_labels) else self._from_anchors(run)
+            self.state["matrix"] = matrix.to(p)
         return self.state["matrix"]
 
     def _from_clean(self, run: Run) -> Tensor:
@@ -74,6 +80,21 @@ class Forward:
         return torch.stack([p[run.clean_labels == k].mean(0) for k in range(run.num_classes)])
 
     def _from_anchors(self, run: Run) -> Tensor:
-        said = self.state.pop("said")  # (N, K)
-        place = (said.argsort(0)[int(ANCHOR * (len(said) - 1))]).tolist()  # of each class's anchor
-        return said[place]
+        return at_anchors(evaluate(run.model, run.noisy_images).softmax(1))
+
+
+def at_anchors(p: Tensor) -> Tensor:
+    """T̂ (K, K): row k is what p (N, K), rows summing to 1, says of the anchor of class k."""
+    examples, classes = p.shape
+    members = torch.bincount(p.argmax(1), minlength=classes).clamp(max=examples / classes)  # (K,) taken for each class
+    places = (ANCHOR * members).long()  # (K,) from the highest p_k down
+    return p[p.sort(0, descending=True).indices.gather(0, places[None])[0]]
+
+
+def told_matrix(matrix: Matrix) -> Tensor:
+    """A transition matrix that a method was told, as a (K, K) float64 tensor of its own; a ValueError unless it is one."""
+    try:
+        matrix = torch.as_tensor(matrix, dtype=torch.float64)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"matrix={matrix!r} must be (classes, classes) numbers: {error}") from error
+    return check_matrix(matrix.detach())

@@ -7,7 +7,9 @@ robust to symmetric noise.
     ℓ_q(x, ỹ) = (1 - p_ỹ(x)^q) / q,   0 < q ≤ 1
 
 Its gradient is that of cross-entropy times p_ỹ^q: an example that the network finds unlikely pulls less. q → 0 is
-cross-entropy; q = 1 is half the mean absolute error. The paper takes q = 0.7. (Its truncated form is left out.)
+cross-entropy; q = 1 is half the mean absolute error. The paper takes q = 0.7.
+
+The paper's second form is left out: truncated, it gives an example whose p_ỹ is below a bound no gradient at all.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ class GeneralizedCrossEntropy:
     needs_clean = False
 
     def __init__(self, q: float = 0.7):
+        """q: in (0, 1]. Raises a ValueError for any other value."""
         self.q = check_number("q", q, 0, 1, above=True)
 
     def step(self, run: Run, batch: Batch) -> StepResult:

@@ -3,7 +3,7 @@
     Jiang, Huang, Liu, Yang: Beyond synthetic noise: deep learning on controlled noisy labels. ICML 2020,
     arXiv:1911.09781, algorithm 1.
 
-One step on a batch, with a mentor that thresholds the loss (see mentornet.py):
+One step on a batch, with a mentor that weighs by the loss (see mentornet.py; here the default, a threshold):
 
     1. weight      v_i = 1[ℓ_i(θ) < γ],  γ a moving average of the p-th percentile; all 1 during the burn-in
     2. sample      partner j(i) ~ softmax(v) over the batch, with replacement
@@ -15,8 +15,13 @@ One step on a batch, with a mentor that thresholds the loss (see mentornet.py):
 The published settings for symmetric noise of 20, 40, 60, 80 % on CIFAR-10: alpha 2, 8, 8, 4; percentile 0.8, 0.6, 0.6,
 0.2; from 60 % on a second weighting, and no weight decay. Left out, the percentile is estimated (see mentornet.py).
 
-With one threshold for all classes, and most of all with the second weighting, the classes that the network knows best
-push the others out of the training at high noise: `by_class` keeps the same share of every class (see mentornet.py).
+With a hard threshold, and one for all classes, the second weighting lets the classes that the network knows best push
+the others out of the training at high noise. Two things prevent it: `mentor="soft"`, and `by_class`, which keeps the
+same share of every class (see mentornet.py for both).
+
+Where the authors' release (google-research/mentormix) differs: its mentor is a network that was taught the curriculum
+of `mentor="schedule"`, which gives all examples weight 1 for 18 % of the training, so that its own burn-in of 9 % has
+no say; here the burn-in is 10 %. Its average starts at 0, and its percentile is the nearest loss and not interpolated.
 
 An example that seems wrong is not thrown away: it becomes a little of itself and much of a partner that seems right.
 """
@@ -27,7 +32,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from nlkit.checks import check_number
+from nlkit.checks import check_flag, check_number
 from nlkit.methods.mentornet import Mentor
 from nlkit.methods.mixup import draw_beta, mix, soft_cross_entropy
 from nlkit.run import Batch, Run, StepResult, in_passing, normalize_weights
@@ -44,10 +49,12 @@ class MentorMix:
         second_weighting: bool = False,
         burn_in: float = 0.1,
         by_class: bool = False,
+        mentor: str = "threshold",
     ):
+        """alpha: of the Beta distribution, above 0. The other options are MentorNet's."""
         self.alpha = check_number("alpha", alpha, 0, above=True)
-        self.second_weighting = second_weighting
-        self.mentor = Mentor(percentile, burn_in, by_class)
+        self.second_weighting = check_flag("second_weighting", second_weighting)
+        self.mentor = Mentor(percentile, burn_in, by_class, mentor)
         self.state = self.mentor.state
 
     def step(self, run: Run, batch: Batch) -> StepResult:

@@ -7,6 +7,9 @@
     L(θ) = 1/B Σ_i CE(f_θ(x̃_i), ỹ_i)
 
 A blend can't be learned by heart label by label, which slows memorization. The larger α, the more even the blends.
+
+λ is drawn for each example, as the formula says and as MentorMix does; the authors' program (facebookresearch/
+mixup-cifar10) draws one for each batch. Their α for clean labels is 1; against wrong labels larger ones are usual.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ class Mixup:
     needs_clean = False
 
     def __init__(self, alpha: float = 1.0):
+        """alpha: of the Beta distribution, above 0. Raises a ValueError for any other value."""
         self.alpha = check_number("alpha", alpha, 0, above=True)
 
     def step(self, run: Run, batch: Batch) -> StepResult:
