@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import os
 import sys
 import types
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ import torch
 from torch import Tensor
 
 from nlkit.checks import DataError, check_choice
-from nlkit.folders import data_folders
+from nlkit.files import data_folders
 from nlkit.noise import check_labels
 
 DATASETS = ("mnist5k", "mnist", "fashion_mnist", "cifar10")
@@ -164,7 +165,7 @@ def find_dataset(name: str) -> Path | None:
     if name not in _TORCHVISION:
         return None
     first = "cifar-10-batches-py/data_batch_1" if name == "cifar10" else next(iter(_SHA256[name]))
-    return next((folder for folder in data_folders() if (folder / first).is_file()), None)
+    return next((folder for folder in data_folders() if os.path.isfile(folder / first)), None)
 
 
 def import_torchvision() -> types.ModuleType:

