@@ -72,7 +72,7 @@ def complete(settings: Mapping[str, object]) -> Complete:
     for name in settings:
         check_choice("setting", name, SETTINGS)
     method = settings["method"]
-    today = _of_today(method, settings["model"])
+    today = _of_today(method, settings["model"], METHODS[check_choice("method", method, METHODS)])
     known = {name: BEFORE[name] for name in today if name in BEFORE} | dict(settings)
     before = {name: BEFORE[f"{method}.{name}"] for name in today["options"] if f"{method}.{name}" in BEFORE}
     known["options"] = before | dict(settings["options"])
@@ -83,7 +83,7 @@ def complete(settings: Mapping[str, object]) -> Complete:
 
 
 @cache
-def _of_today(method: str, model: str) -> dict[str, object]:
+def _of_today(method: str, model: str, algorithm: type) -> dict[str, object]:
     return identity(Experiment(method=method, model=model))
 
 

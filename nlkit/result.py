@@ -28,7 +28,7 @@ class Result:
     seconds: float  # in the training steps
     more: Mapping[str, tuple[float, ...]] = field(default_factory=dict)  # further curves, see `nlkit.sweep.run_sweep`
     made: Mapping[str, object] = field(default_factory=dict)  # day, versions and machine, see `nlkit.made`
-    recorded: Mapping[str, object] | None = field(default=None, repr=False)  # the settings that its file held
+    recorded: Mapping[str, object] | None = field(default=None, repr=False, compare=False)  # settings, from a file
 
     @property
     def best(self) -> float:
@@ -76,7 +76,7 @@ class Failure:
     experiment: Experiment
     error: str  # its type and message
     made: Mapping[str, object] = field(default_factory=dict)
-    recorded: Mapping[str, object] | None = field(default=None, repr=False)
+    recorded: Mapping[str, object] | None = field(default=None, repr=False, compare=False)
 
     @cached_property
     def settings(self) -> dict[str, object]:
