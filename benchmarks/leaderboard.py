@@ -1,6 +1,6 @@
-"""Take the stored grid of the leaderboard into the README and the stored report: `python -m benchmarks.leaderboard`.
+"""Take the stored grids into the README and the stored report: `python -m benchmarks.leaderboard`.
 
-Nothing is measured here: `nlkit sweep leaderboard` does that.
+Nothing is measured here: `nlkit sweep leaderboard` and `nlkit sweep reweight-or-clean` do that.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import dataclasses
 from benchmarks.claims import keep
 from benchmarks.report import FOLDER, fill_readme
 from nlkit.claims import CLAIMS
-from nlkit.reproductions import Outcome, Report, how_far, stored_report
+from nlkit.reproductions import Outcome, Report, how_far, noisy_or_clean, stored_report
 from nlkit.standings import standings
 from nlkit.sweep import load_sweep
 
@@ -18,9 +18,10 @@ MARKS = "<!-- leaderboard -->", "<!-- /leaderboard -->"
 
 
 def with_the_grids_claims(report: Report) -> Report:
-    """The report with the leaderboard's claims as the stored grid has them, in the registry's order."""
+    """The report with the claims of the stored grids as they have them, in the registry's order."""
     values = {outcome.id: outcome.values for outcome in report.outcomes}
     values |= how_far.by_seed(standings(load_sweep("leaderboard")))
+    values |= noisy_or_clean.by_seed(load_sweep(noisy_or_clean.GRID))
     return dataclasses.replace(report, outcomes=tuple(Outcome(id, values[id]) for id in CLAIMS if id in values))
 
 

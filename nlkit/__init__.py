@@ -10,6 +10,7 @@ The names below are looked up on first use, so that ``import nlkit`` and ``nlkit
 """
 
 import importlib
+import importlib.util
 import os
 
 # Torch's threads wait for each other by spinning. On a machine that others use too, the one they wait for is often not
@@ -25,13 +26,19 @@ _HOME = {
     "Experiment": "experiment", "plots": "plots", "live": "live",
 }  # fmt: skip
 
-__all__ = sorted(_HOME)
+# The panels need a package of the extra `lab`; `from nlkit import *` works without it too.
+__all__ = sorted(name for name in _HOME if name != "live" or importlib.util.find_spec("ipywidgets"))
 
 
 def __getattr__(name: str):
     if name not in _HOME:
         raise AttributeError(f"module 'nlkit' has no attribute {name!r}")
-    module = importlib.import_module(f"nlkit.{_HOME[name]}")
+    try:
+        module = importlib.import_module(f"nlkit.{_HOME[name]}")
+    except ModuleNotFoundError as error:
+        if name != "live":
+            raise
+        raise AttributeError(str(error)) from error  # so that `hasattr` and `getattr` can ask for it
     value = module if name == _HOME[name] else getattr(module, name)
     globals()[name] = value
     return value

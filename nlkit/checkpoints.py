@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import warnings
 from collections.abc import Iterable
@@ -12,6 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from nlkit.files import check_writable, write_whole
 from nlkit.records import Record
 from nlkit.task import Task
 
@@ -20,12 +20,10 @@ class Checkpoint:
     """The file of one run: its settings, the epochs that it was planned for, its records so far and its state."""
 
     def __init__(self, path: str | Path):
-        """Raises a ValueError when the file's folder does not exist."""
-        self.path = Path(path)
+        """Raises a ValueError when the file's folder does not exist, and an OSError when it can't be written."""
+        self.path = check_writable(path, "checkpoint")
         self.settings: dict[str, object] = {}
         self.planned: list[int] = []  # epochs: as first planned, and as planned when the run went on past that
-        if not self.path.absolute().parent.is_dir():
-            raise ValueError(f"checkpoint={str(path)!r} is in a folder that does not exist")
 
     @property
     def replanned(self) -> bool:
@@ -71,9 +69,8 @@ class Checkpoint:
     def save(self, records: list[Record], state: dict[str, object]) -> None:
         """Write the run so far. What was there before is replaced at once."""
         rows = [{**vars(record)} for record in records]
-        partial = self.path.with_name(self.path.name + ".partial")
-        torch.save({"settings": self.settings, "planned": self.planned, "records": rows, **state}, partial)
-        os.replace(partial, self.path)  # an interrupt leaves the old one or the new one, never half of one
+        content = {"settings": self.settings, "planned": self.planned, "records": rows, **state}
+        write_whole(self.path, lambda stream: torch.save(content, stream))
 
     def _read(self, device: torch.device) -> dict[str, object]:
         try:

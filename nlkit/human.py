@@ -7,6 +7,7 @@ ICLR 2022, arXiv:2110.12088; github.com/UCSC-REAL/cifar-10-100n. Three people la
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ import torch
 from torch import Tensor
 
 from nlkit.checks import DataError, check_choice
-from nlkit.folders import data_folders
+from nlkit.files import data_folders
 from nlkit.noise import check_labels
 
 _KEYS = {
@@ -65,7 +66,7 @@ def human_labels(which: str) -> Tensor:
 def find_human_labels() -> Path | None:
     """The first file of CIFAR-10N in the data folders, or None; it is not opened."""
     paths = (folder / file for folder in data_folders() for file in _FILES)
-    return next((path for path in paths if path.is_file()), None)
+    return next((path for path in paths if os.path.isfile(path)), None)
 
 
 def _read(path: Path, key: str) -> np.ndarray:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from nlkit.checks import DataError
+from nlkit.files import write_whole
 
 
 def read_images(folder: Path, files: list[str], size: int, *, cache: Path | None = None, hint: str = "") -> Tensor:
@@ -30,10 +31,7 @@ def read_images(folder: Path, files: list[str], size: int, *, cache: Path | None
         known, pixels = known + fresh, np.concatenate([pixels, _decode(folder, fresh, size, hint)])
         place = {file: i for i, file in enumerate(known)}
         if cache:
-            partial = cache.with_name(cache.name + ".partial")
-            with partial.open("wb") as stream:
-                np.savez(stream, files=np.array(known), images=pixels)
-            os.replace(partial, cache)  # so that an interrupt leaves the old file or the new one, never half of one
+            write_whole(cache, lambda stream: np.savez(stream, files=np.array(known), images=pixels))
     return torch.from_numpy(pixels[[place[file] for file in files]])
 
 

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from nlkit.checks import DataError
-from nlkit.folders import kit_folder
+from nlkit.files import kit_folder
 
 
 def lab_command(options: tuple[str, ...] = (), notebooks: Path | None = None) -> list[str]:

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from nlkit.identity import key
 from nlkit.intervals import Interval, over_seeds
 from nlkit.leaderboard import NOISES, ROWS, Row
-from nlkit.sweep import Result, Sweep
+from nlkit.result import Result, Sweep
 
 
 @dataclass(frozen=True)
@@ -40,13 +41,13 @@ def standings(sweep: Sweep, noise: str = NOISES[0][0], ratio: float = NOISES[0][
 
     Raises a ValueError when the sweep has no such runs.
     """
-    known = {_key(result): result for result in sweep.results}
+    known = {result.key: result for result in sweep.results}
     found = []
     for row in ROWS:
         unmoved = row.part == "marks" or row.method == "clean_only"  # they see no noise, and are run at one level
         at = NOISES[0] if unmoved else (noise, ratio)
         experiments = (row.experiment(*at, seed) for seed in sorted({r.experiment.seed for r in sweep.results}))
-        runs = {e.seed: known[repr(e)] for e in experiments if repr(e) in known}
+        runs = {e.seed: known[name] for e in experiments if (name := key(e)) in known}
         if runs:
             found.append(Standing(row, runs))
     if not any(r.experiment.noise == noise and r.experiment.ratio == ratio for r in sweep.results):
@@ -59,7 +60,3 @@ def counted(board: Mapping[str, Standing]) -> str:
     sizes = {len(standing.runs) for standing in board.values()}
     most = max(sizes)
     return f"{'' if len(sizes) == 1 else f'{min(sizes)} to '}{most} seed{'s' if most > 1 else ''}"
-
-
-def _key(result: Result) -> str:
-    return repr(result.experiment)  # an experiment has a dictionary of options, and so cannot be a key itself

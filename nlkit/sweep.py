@@ -1,70 +1,36 @@
 """Sweeps: many runs, one after another, kept in one small file that a broken-off sweep goes on from.
 
-Grids that take too long for a lesson are run by `nlkit sweep NAME`, and their results are part of the package, with the
-date, the versions and the machine that they come from: a notebook loads them, and can run any cell again.
+Grids that take too long for a lesson are run by `nlkit sweep NAME`, and their results are part of the package, each
+with the day, the versions and the machine that it comes from: a notebook loads them, and can run any cell again.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import datetime
-import importlib.metadata
-import json
-import multiprocessing
-import os
-import platform
-from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, field
+import functools
+from collections.abc import Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 from nlkit.checks import check_choice, check_integer
 from nlkit.cnwl import LEVELS
+from nlkit.devices import pick_device
 from nlkit.experiment import Experiment
+from nlkit.files import check_writable
+from nlkit.identity import explicit, key
 from nlkit.leaderboard import leaderboard
+from nlkit.made import made_here
 from nlkit.records import Record
+from nlkit.result import Failure, Result, Sweep, read_sweep, write_sweep
+from nlkit.workers import Died, in_processes
 
 
-@dataclass(frozen=True)
-class Result:
-    """What is kept of a run: its settings, and curves by epoch, in [0, 1]: two, and others where they are asked for."""
+class SweepError(RuntimeError):
+    """Runs of a sweep failed, `failures`; all others were made, and are kept."""
 
-    experiment: Experiment
-    test_accuracy: tuple[float, ...]
-    memorized: tuple[float, ...]  # NaN where no label is wrong
-    seconds: float  # in the training steps
-    more: Mapping[str, tuple[float, ...]] = field(default_factory=dict)  # further curves, see `run_sweep`
-
-    @property
-    def best(self) -> float:
-        return max(self.test_accuracy)
-
-    @property
-    def final(self) -> float:
-        return self.test_accuracy[-1]
-
-    def at_end(self, curve: str) -> float:
-        """The last value of one of the further curves."""
-        return self.more[curve][-1]
-
-    def at_best(self, curve: str) -> float:
-        """Its value at the epoch of the best test accuracy, the first of equals."""
-        return self.more[curve][self.test_accuracy.index(self.best)]
-
-
-@dataclass(frozen=True)
-class Sweep:
-    """Results and where they come from."""
-
-    made: Mapping[str, str]  # date, versions, processor
-    results: tuple[Result, ...]
-
-    def where(self, **settings: object) -> list[Result]:
-        """The results whose experiments have these settings; a ValueError when there are none."""
-        found = [r for r in self.results if all(getattr(r.experiment, name) == v for name, v in settings.items())]
-        if not found:
-            raise ValueError(f"no run of this sweep has {', '.join(f'{k}={v!r}' for k, v in settings.items())}")
-        return found
+    def __init__(self, failures: Iterable[Failure], file: Path):
+        self.failures = tuple(failures)
+        told = "; ".join(map(str, self.failures[:5])) + ("; …" if len(self.failures) > 5 else "")
+        super().__init__(f"{len(self.failures)} runs failed, and are tried again at the next call ({file}): {told}")
 
 
 def run_sweep(
@@ -72,49 +38,66 @@ def run_sweep(
 ) -> Iterator[Result]:
     """Run the experiments that `file` (JSON) does not hold yet, and yield each result once it is saved there.
 
+    An experiment is known by its `nlkit.identity.identity`: all of its settings, with those filled in that are left to
+    the recipe or to the method's defaults. Results have them filled in too.
+
+    A run that fails does not stop the others. It is kept in the file as failed, with its error, and is tried again when
+    the file is handed in the next time. When all is done, a `SweepError` names the runs that failed.
+
     keep: what else to keep by epoch: shares of `Record`, or of its `extra`; a run that lacks one leaves it out.
-    jobs: how many runs at a time, each in a process and on a processor core of its own. 1 runs them here.
-    Raises a ValueError, before any run, when the file is not a sweep's or its folder does not exist.
+    jobs: how many runs at a time, each in a process and on a processor core of its own. 1 runs them here. Breaking off
+        kills what is at work.
+
+    Raises, before any run, a ValueError for an experiment of an unknown method, option or network, or when the file is
+    not a sweep's or its folder does not exist; an OSError when it can't be written.
     """
     check_integer("jobs", jobs, 1)
-    file = Path(file)
-    if not file.absolute().parent.is_dir():
-        raise ValueError(f"file={str(file)!r} is in a folder that does not exist")
-    done = list(load_sweep(file).results) if file.exists() else []
-    known = [result.experiment for result in done]
-    missing = [experiment for experiment in experiments if experiment not in known]
-    return _missing_runs(missing, done, file, tuple(keep), jobs)
+    file = check_writable(file)
+    asked = [explicit(experiment) for experiment in experiments]
+    sweep = read_sweep(file) if file.exists() else Sweep()
+    known = {result.key for result in sweep.results}
+    missing = [experiment for name, experiment in {key(e): e for e in asked}.items() if name not in known]
+    return _missing_runs(missing, sweep, file, tuple(keep), jobs)
 
 
 def _missing_runs(
-    missing: list[Experiment], done: list[Result], file: Path, keep: tuple[str, ...], jobs: int
+    missing: list[Experiment], sweep: Sweep, file: Path, keep: tuple[str, ...], jobs: int
 ) -> Iterator[Result]:
-    results = _in_processes(missing, keep, jobs) if jobs > 1 else (summarize(e, e.run(), keep) for e in missing)
-    for result in results:
-        done.append(result)
-        _save(file, done)
-        yield result
+    run = functools.partial(_run, keep=keep)
+    results, failed, new = list(sweep.results), {failure.key: failure for failure in sweep.failed}, []
+    with closing(_side_by_side(run, missing, jobs) if jobs > 1 else (run(e) for e in missing)) as outcomes:
+        for outcome in outcomes:
+            failed.pop(outcome.key, None)
+            if isinstance(outcome, Failure):
+                failed[outcome.key] = outcome
+                new.append(outcome)
+            else:
+                results.append(outcome)
+            write_sweep(file, Sweep(tuple(results), tuple(failed.values())))
+            if isinstance(outcome, Result):
+                yield outcome
+    if new:
+        raise SweepError(new, file)
 
 
-def _in_processes(missing: list[Experiment], keep: tuple[str, ...], jobs: int) -> Iterator[Result]:
-    """Results as they come; of two runs, the shorter may come first."""
-    # A forked process would share the threads' locks of this one's torch.
-    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), initializer=_with_one_thread)
+def _side_by_side(run: functools.partial, missing: list[Experiment], jobs: int) -> Iterator[Result | Failure]:
+    with closing(in_processes(run, missing, jobs)) as outcomes:
+        for experiment, outcome in outcomes:
+            yield Failure(experiment, str(outcome), _made(experiment)) if isinstance(outcome, Died) else outcome
+
+
+def _run(experiment: Experiment, keep: tuple[str, ...]) -> Result | Failure:
     try:
-        for future in as_completed([pool.submit(_run_alone, experiment, keep) for experiment in missing]):
-            yield future.result()
-    finally:
-        pool.shutdown(cancel_futures=True)
+        return summarize(experiment, experiment.run(), keep)
+    except Exception as error:  # whatever it is, the other runs go on
+        return Failure(experiment, " ".join(f"{type(error).__name__}: {error}".split()), _made(experiment))
 
 
-def _with_one_thread() -> None:
-    import torch
-
-    torch.set_num_threads(1)
-
-
-def _run_alone(experiment: Experiment, keep: tuple[str, ...]) -> Result:
-    return summarize(experiment, experiment.run(), keep)
+def _made(experiment: Experiment) -> dict[str, object]:
+    try:
+        return made_here(device=str(pick_device(experiment.device)))
+    except ValueError:  # a device that isn't there is a reason to fail
+        return made_here()
 
 
 def summarize(experiment: Experiment, run: Iterable[Record], keep: Iterable[str] = ()) -> Result:
@@ -122,78 +105,32 @@ def summarize(experiment: Experiment, run: Iterable[Record], keep: Iterable[str]
     records = list(run)
     rows = [record.as_row() | record.extra for record in records]
     return Result(
-        experiment,
+        explicit(experiment),
         tuple(round(r.test_accuracy, 4) for r in records),
         tuple(round(r.memorized, 4) for r in records),
         round(sum(r.seconds for r in records), 2),
         {name: tuple(round(row[name], 4) for row in rows) for name in keep if name in rows[0]},
+        _made(experiment),
     )
 
 
 def load_sweep(name: str | Path) -> Sweep:
-    """The results of a grid that the package carries, by its name (see `GRIDS`), or those of a file."""
-    file = stored(name) if name in GRIDS else Path(name)
+    """The results of a grid that the package carries, by its name (see `GRIDS`), or those of a file.
+
+    Raises a ValueError for a file that holds no sweep, or one in the form of an earlier version.
+    """
+    if name in GRIDS:
+        return read_sweep(stored(name))
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-        rows = content["results"]
-        results = tuple(
-            Result(
-                Experiment(**row["settings"]),
-                tuple(row["test_accuracy"]),
-                _with_nan(row["memorized"]),
-                row["seconds"],
-                {name: _with_nan(curve) for name, curve in row.get("more", {}).items()},
-            )
-            for row in rows
-        )
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise ValueError(f"{str(name)!r} is not a sweep's file, nor one of {', '.join(GRIDS)}: {error}") from error
-    return Sweep(content["made"], results)
+        return read_sweep(name)
+    except ValueError as error:
+        raise ValueError(f"{error}. Grids that the package carries: {', '.join(GRIDS)}") from error
 
 
 def stored(name: str) -> Path:
     """Where the package carries the results of a grid."""
     check_choice("sweep", name, GRIDS)
     return Path(__file__).parent / "results" / f"{name}.json"
-
-
-def _save(file: Path, results: list[Result]) -> None:
-    rows = [
-        {
-            "settings": _settings(r.experiment),
-            "test_accuracy": r.test_accuracy,
-            "memorized": _without_nan(r.memorized),
-            "seconds": r.seconds,
-        }
-        | ({"more": {name: _without_nan(curve) for name, curve in r.more.items()}} if r.more else {})
-        for r in results
-    ]
-    versions = ", ".join(f"{p} {importlib.metadata.version(p)}" for p in ("nlkit", "torch", "numpy"))
-    made = {
-        "date": datetime.date.today().isoformat(),
-        "versions": f"{versions}, Python {platform.python_version()}",
-        "processor": f"{platform.machine()}, {os.cpu_count()} cores",
-    }
-    lines = ",\n".join(json.dumps(row, allow_nan=False) for row in rows)
-    partial = file.with_name(file.name + ".partial")
-    partial.write_text(f'{{"made": {json.dumps(made)},\n"results": [\n{lines}\n]}}\n', encoding="utf-8")
-    os.replace(partial, file)
-
-
-def _without_nan(curve: Iterable[float]) -> list[float | None]:
-    """JSON has no NaN: a share that is not defined becomes null."""
-    return [None if v != v else v for v in curve]
-
-
-def _with_nan(curve: Iterable[float | None]) -> tuple[float, ...]:
-    return tuple(float("nan") if v is None else v for v in curve)
-
-
-def _settings(experiment: Experiment) -> dict[str, object]:
-    """The settings that differ from the defaults: enough to make the experiment again."""
-    default = Experiment()
-    values = {f.name: getattr(experiment, f.name) for f in dataclasses.fields(experiment)}
-    return {name: value for name, value in values.items() if value != getattr(default, name)}
 
 
 def _blue_and_red() -> list[Experiment]:

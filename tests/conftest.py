@@ -8,7 +8,7 @@ from browser import chromium, lab_folder, lab_url, page  # noqa: F401  (fixtures
 from hypothesis import settings
 
 import nlkit
-import nlkit.folders
+import nlkit.files
 from nlkit.data import find_dataset
 from nlkit.doctor import find_chromium
 
@@ -39,7 +39,7 @@ def data_folders(tmp_path, monkeypatch):
     for folder in folders:
         folder.mkdir(parents=True)
     monkeypatch.setenv("NLKIT_DATA", str(folders[0]))
-    monkeypatch.setattr(nlkit.folders, "kit_folder", lambda: tmp_path / "kit")
+    monkeypatch.setattr(nlkit.files, "kit_folder", lambda: tmp_path / "kit")
     return folders
 
 

@@ -1,6 +1,8 @@
 """The whole cycle with nbgrader, from generate to export, for good, empty, wrong and hostile work."""
 
+import copy
 import csv
+import os
 import re
 import shutil
 import subprocess
@@ -55,14 +57,16 @@ def released(course: Path, name: str) -> Path:
     return course / "release" / name / f"{name}.ipynb"
 
 
-def submit(course: Path, student: str, name: str, given: dict[str, str]) -> None:
-    """Hand in the students' version with answers by grade id; the others stay as they were released."""
+def submit(course: Path, student: str, name: str, given: dict[str, str], edit=lambda notebook: None) -> Path:
+    """Hand in the students' version with answers by grade id, then edited; the others stay as they were released."""
     notebook = read(released(course, name))
     for cell in notebook.cells:
         cell.source = given.get(cell.metadata.get("nbgrader", {}).get("grade_id"), cell.source)
+    edit(notebook)
     place = course / "submitted" / student / name
     place.mkdir(parents=True)
     nbformat.write(notebook, place / f"{name}.ipynb")
+    return place / f"{name}.ipynb"
 
 
 def grades(course: Path) -> dict[str, dict[str, float]]:
@@ -76,11 +80,15 @@ def grades(course: Path) -> dict[str, dict[str, float]]:
     return scores
 
 
-def run(course: Path, command: str) -> str:
+def run(course: Path, command: str, code: int = 0) -> str:
+    """Run a command of nbgrader's as in an environment that is not activated, and give what it prints."""
+    here = str(Path(sys.executable).parent)
+    path = os.pathsep.join(p for p in os.environ["PATH"].split(os.pathsep) if os.path.realpath(p) != here and p != here)
     result = subprocess.run(
-        [sys.executable, "-m", *command.split()], cwd=course, capture_output=True, text=True, timeout=600, check=False
-    )
-    assert result.returncode == 0, result.stderr
+        [sys.executable, "-m", *command.split()],
+        cwd=course, capture_output=True, text=True, timeout=600, check=False, env=os.environ | {"PATH": path},
+    )  # fmt: skip
+    assert result.returncode == code, result.stderr
     return result.stdout + result.stderr
 
 
@@ -200,9 +208,81 @@ HOSTILE = {  # student: (what stands before the first answer, what is left of th
 }
 
 
+def cell_of(notebook, grade_id):
+    (found,) = [cell for cell in notebook.cells if cell.metadata.nbgrader.grade_id == grade_id]
+    return found
+
+
+def copies_a_check_above_its_answer(notebook):
+    notebook.cells.insert(1, copy.deepcopy(cell_of(notebook, "double")))
+
+
+def copies_all_cells(notebook):
+    notebook.cells += copy.deepcopy(notebook.cells)
+
+
+def deletes_what_is_locked(notebook):
+    notebook.cells = [cell for cell in notebook.cells if "answer" in cell.metadata.nbgrader.grade_id]
+
+
+def deletes_an_answer_and_its_check(notebook):
+    notebook.cells = [cell for cell in notebook.cells if not cell.metadata.nbgrader.grade_id.startswith("double")]
+
+
+def deletes_everything(notebook):
+    notebook.cells = []
+
+
+def changes_checks(notebook):
+    cell_of(notebook, "double-answer").source = "double = None"
+    cell_of(notebook, "double").source = "pass"
+    cell_of(notebook, "half").cell_type = "raw"
+
+
+def splits_a_check(notebook):
+    check = cell_of(notebook, "double")
+    half = copy.deepcopy(check)
+    check.source, half.source = "expect(", '"twice 2", double(2), 4, "add it to itself")'
+    notebook.cells.insert(notebook.cells.index(check) + 1, half)
+
+
+def changes_marks(notebook):
+    setup, double_answer, double, half_answer, half = notebook.cells
+    setup.metadata.nbgrader = "what was here?"
+    double_answer.metadata.nbgrader.schema_version = 1
+    double.metadata.nbgrader.schema_version = 99
+    del half_answer.metadata.nbgrader["schema_version"], half_answer.metadata.nbgrader["locked"]
+    half.metadata.nbgrader |= {"points": 100, "locked": False, "solution": True}
+    for grade_id in ("of another exercise", "", None, 7, ["double"]):
+        mine = nbformat.v4.new_code_cell("mine = 1", metadata={"nbgrader": dict(double.metadata.nbgrader)})
+        mine.metadata.nbgrader["grade_id"] = grade_id
+        notebook.cells.append(mine)
+    notebook.metadata = nbformat.from_dict({})
+
+
+MISHAPS = {  # student: (what they did to a notebook with good answers, the points that are left)
+    "ba": (copies_a_check_above_its_answer, 10),
+    "bb": (copies_all_cells, 10),
+    "bc": (deletes_what_is_locked, 10),
+    "bd": (deletes_an_answer_and_its_check, 6),
+    "be": (deletes_everything, 0),
+    "bf": (changes_checks, 6),
+    "bg": (splits_a_check, 10),
+    "bh": (changes_marks, 10),
+}
+UNREADABLE = {  # student: what they did to the file
+    "ca_broke_the_file": lambda path: path.write_text(path.read_text(encoding="utf-8")[:-200], encoding="utf-8"),
+    "cb_emptied_the_file": lambda path: path.write_text(""),
+    "cc_renamed_the_file": lambda path: path.rename(path.with_name("my answers.ipynb")),
+    "cd_handed_in_no_notebook": lambda path: path.write_text('{"cells": 3}'),
+}
+
+
 @pytest.fixture(scope="module")
 def probed(build, tmp_path_factory):
-    """A small course after the instructors' commands were run on good and hostile work, the good work graded last."""
+    """A small course after the instructors' commands were run on good and hostile work, the good work graded last; and
+    what they printed.
+    """
     folder = tmp_path_factory.mktemp("probe") / "course"
     probe = nbformat.v4.new_notebook(metadata=read(EXERCISES[0]).metadata)
     for grade_id, (source, marks) in PROBE.items():
@@ -218,10 +298,13 @@ def probed(build, tmp_path_factory):
     run(folder, generate)
     for student, (written, _, _) in HOSTILE.items():
         submit(folder, student, name, GOOD | {"double-answer": written})
+    for student, (edit, _) in MISHAPS.items():
+        submit(folder, student, name, GOOD, edit)
+    for student, spoil in UNREADABLE.items():
+        spoil(submit(folder, student, name, GOOD))
     submit(folder, "zoe", name, GOOD)
-    for command in others:
-        run(folder, command)
-    return folder
+    logs = [run(folder, command, code=1 if " autograde " in command else 0) for command in others]
+    return folder, logs[0]
 
 
 def test_the_instructors_commands_are_the_whole_cycle():
@@ -234,16 +317,27 @@ def test_the_instructors_commands_are_the_whole_cycle():
 
 
 def test_hostile_work_is_graded_and_the_others_too(probed):
-    scores = {student: by_name[EXERCISES[0].stem] for student, by_name in grades(probed).items()}
-    assert scores.keys() == {*HOSTILE, "zoe"}
+    scores = {student: by_name[EXERCISES[0].stem] for student, by_name in grades(probed[0]).items()}
+    assert scores.keys() == {*HOSTILE, *MISHAPS, *UNREADABLE, "zoe"}
     assert scores["zoe"] == 10
     for student, (_, least, most) in HOSTILE.items():
         assert least <= scores[student] <= most, (student, scores)
+    for student, (edit, points) in MISHAPS.items():
+        assert scores[student] == points, (student, edit, scores)
+
+
+def test_work_that_can_not_be_read_is_named_and_nothing_else_is(probed):
+    named = set(re.findall("error processing assignment '.*' for student '(.*)'", probed[1]))
+    assert named == UNREADABLE.keys()
+    assert not any((probed[0] / "feedback" / student).exists() for student in UNREADABLE)
+    for line in ("ba: cell 'double' is there 2 times; one counts", "bc: cell 'half' was missing and is back",
+                 "bd: cell 'double-answer' is missing"):  # fmt: skip
+        assert line in probed[1]
 
 
 def test_hostile_work_gets_feedback_that_says_what_happened(probed):
     name = EXERCISES[0].stem
-    pages = {student: feedback(probed, student, name) for student in (*HOSTILE, "zoe")}
+    pages = {student: feedback(probed[0], student, name) for student in (*HOSTILE, "zoe")}
     assert max(len(page) for page in pages.values()) < len(pages["zoe"]) + 200_000
     assert "No reply from kernel" in pages["aa_loops_for_ever"]
     assert "could not be stopped" in pages["ab_loops_and_cannot_be_interrupted"]

@@ -14,8 +14,8 @@ from nlkit import METHODS, make_task, plots, train
 from nlkit.intervals import Interval
 from nlkit.leaderboard import NOISES, ROWS
 from nlkit.plots.examples import picks_by_class
+from nlkit.result import Result, Sweep
 from nlkit.standings import standings
-from nlkit.sweep import Result, Sweep
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def a_board(finals: dict[str, tuple[float, ...]]):
         for name, accuracies in finals.items()
         for seed, accuracy in enumerate(accuracies)
     ]
-    return standings(Sweep({}, tuple(runs)))
+    return standings(Sweep(tuple(runs)))
 
 
 @pytest.fixture(scope="module")

@@ -104,7 +104,8 @@ def test_the_leaderboard_is_that_of_the_stored_grid():
     assert README.partition(first)[2].partition(last)[0] == f"\n{how_far.readme(load_sweep('leaderboard'))}\n"
     stored = stored_report()
     for kept, now in zip(stored.outcomes, leaderboard.with_the_grids_claims(stored).outcomes, strict=True):
-        assert kept.id == now.id and kept.values == pytest.approx(now.values, rel=1e-5)
+        assert kept.id == now.id and len(kept.cells) == len(now.cells)
+        assert sum(kept.cells, ()) == pytest.approx(sum(now.cells, ()), rel=1e-5)
 
 
 def test_make_targets_exist():

@@ -7,18 +7,19 @@ from nlkit.claims import CLAIMS
 from nlkit.leaderboard import NOISES, ROWS
 from nlkit.reproductions.how_far import COMPARED, MEASURES, from_board, readme
 from nlkit.reproductions.measures import Trial
+from nlkit.result import Result, Sweep
 from nlkit.standings import counted, standings
-from nlkit.sweep import Result, Sweep
 
 BY_NAME = {row.name: row for row in ROWS}
+MADE = {"date": "today", "versions": {"nlkit": "1"}, "processor": "one", "cores": 2}
 
 
 def runs(name: str, finals: dict[int, float], at=NOISES[0]) -> list[Result]:
-    return [Result(BY_NAME[name].experiment(*at, seed), (0.99, v), (), 1.0) for seed, v in finals.items()]
+    return [Result(BY_NAME[name].experiment(*at, seed), (0.99, v), (), 1.0, made=MADE) for seed, v in finals.items()]
 
 
 def test_rows_stand_in_the_order_of_their_means_and_are_compared_seed_by_seed():
-    sweep = Sweep({}, (*runs("reweighting", {1: 0.8, 2: 0.9, 5: 0.1}), *runs("EM", {2: 0.97, 1: 0.95})))
+    sweep = Sweep((*runs("reweighting", {1: 0.8, 2: 0.9, 5: 0.1}), *runs("EM", {2: 0.97, 1: 0.95})))
     board = standings(sweep)
     assert list(board) == ["EM", "reweighting"]
     assert board["EM"].final.mean == pytest.approx(0.96)
@@ -31,7 +32,7 @@ def test_rows_stand_in_the_order_of_their_means_and_are_compared_seed_by_seed():
 def test_other_noise_has_its_own_runs_and_the_marks_and_the_clean_set_stand_everywhere():
     pair = NOISES[-1]
     alone, mark = runs("the clean set alone", {1: 0.87}), runs("true labels", {1: 0.98})
-    sweep = Sweep({}, (*runs("EM", {1: 0.9}, pair), *runs("EM", {1: 0.8}), *alone, *mark))
+    sweep = Sweep((*runs("EM", {1: 0.9}, pair), *runs("EM", {1: 0.8}), *alone, *mark))
     assert {name: s.final.mean for name, s in standings(sweep, *pair).items()} == {
         "true labels": 0.98, "EM": 0.9, "the clean set alone": 0.87,
     }  # fmt: skip
@@ -59,10 +60,10 @@ def test_what_is_claimed_of_a_board_is_what_a_study_measures():
 
 def test_the_tables_say_what_each_row_was_told():
     pair = NOISES[-1]
-    made = {"date": "today", "versions": "some", "processor": "one"}
     stored = (*runs("EM", {1: 0.97, 2: 0.99}), *runs("true labels", {1: 0.98, 2: 0.98}), *runs("EM", {1: 0.9}, pair))
-    lines = readme(Sweep(made, stored)).splitlines()
+    lines = readme(Sweep(stored)).splitlines()
     assert "| EM | 50 clean a class | 98.0 ± 12.7 | 99.0 ± 0.0 | +0.0 ± 12.7 | 2 |" in lines
     assert "| *true labels* | all labels are right | 98.0 ± 0.0 | 99.0 ± 0.0 |  | 2 |" in lines
     assert "| EM | 98.0 ± 12.7 | 90.0 |" in lines
     assert "| *published: Co-teaching* |  | *87.6* |" in lines
+    assert any(line.endswith("epochs. today, nlkit 1, one, 2 cores.") for line in lines)

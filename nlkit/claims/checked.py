@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from nlkit.checks import check_choice, check_number
 from nlkit.claims.registry import CLAIMS
@@ -12,10 +12,13 @@ from nlkit.claims.registry import CLAIMS
 class CheckedClaims:
     """Claims beside what was measured: a table in a notebook, and verdicts that a test can compare."""
 
-    def __init__(self, measured: Mapping[str, float]):
+    def __init__(self, measured: Mapping[str, float | Sequence[float]]):
         for id, value in measured.items():
             check_choice("claim", id, CLAIMS)
-            check_number(f"measured[{id!r}]", value)
+            if isinstance(value, Sequence) and not value:
+                raise ValueError(f"measured[{id!r}]={value!r} must hold one number a cell, of one or more")
+            for cell in value if isinstance(value, Sequence) else (value,):
+                check_number(f"measured[{id!r}]", cell)
         self.measured = dict(measured)
 
     @property
@@ -50,8 +53,10 @@ class CheckedClaims:
         return "\n".join(" | ".join(row) for row in self._rows())
 
 
-def check_claims(measured: Mapping[str, float]) -> CheckedClaims:
-    """Hold measured values against the claims. measured: claim id -> value, in the units of the claim's bound.
+def check_claims(measured: Mapping[str, float | Sequence[float]]) -> CheckedClaims:
+    """Hold measured values against the claims.
+
+    measured: claim id -> value, in the units of the claim's bound; or one value a cell, of which all must be within.
 
     Raises a ValueError for an unknown id or a value that is not a number.
     """

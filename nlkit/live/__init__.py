@@ -12,6 +12,13 @@ The same panels work in different places, and choose by themselves how they are 
 `mode=…` overrules the choice. `nlkit.live.driver` holds it.
 """
 
+import importlib.util
+
+if importlib.util.find_spec("ipywidgets") is None:
+    raise ModuleNotFoundError(
+        "nlkit.live, the panels, need ipywidgets; add it with: python -m pip install 'nlkit[lab]'", name="ipywidgets"
+    )
+
 from nlkit.live.mentormix_panel import mentormix
 from nlkit.live.noise_panel import noise
 from nlkit.live.training_panel import training

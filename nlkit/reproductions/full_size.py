@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from nlkit.intervals import over_seeds
 from nlkit.reproductions.measures import Measure, Trial
-from nlkit.sweep import Result
+from nlkit.result import Result
 from nlkit.training import train
 
 SETTING = {"data": "mnist", "noise": "symmetric-doubled", "ratio": 0.8, "clean_per_class": 50}

@@ -7,8 +7,8 @@ import dataclasses
 from nlkit.intervals import in_percent, over_seeds
 from nlkit.leaderboard import EPOCHS, NOISES, ROWS, SEEDS
 from nlkit.reproductions.measures import Measure, Trial
+from nlkit.result import Sweep
 from nlkit.standings import Standing, counted, standings
-from nlkit.sweep import Sweep
 
 BY_NAME = {row.name: row for row in ROWS}
 MARK, BEST_MARK = "true labels", "true labels, full recipe"
@@ -90,12 +90,7 @@ def readme(sweep: Sweep) -> str:
             lead = in_percent(over_seeds(list(pairs.values())), signed=True)
         cells = (name, row.knows, in_percent(standing.final), in_percent(standing.best), lead, str(len(standing.runs)))
         text.append(f"| {' | '.join(cells)} |")
-    made = sweep.made
-    text += [
-        "",
-        f"Mean and 95 % interval over seeds, differences seed by seed; {EPOCHS} epochs. {made['date']}, "
-        f"{made['versions']}, {made['processor']}.",
-    ]
+    text += ["", f"Mean and 95 % interval over seeds, differences seed by seed; {EPOCHS} epochs. {sweep.made}."]
     return "\n".join([*text, *_at_other_noise(sweep)])
 
 

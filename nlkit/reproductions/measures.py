@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -12,19 +13,30 @@ from torch.nn import functional as F
 from nlkit.cnwl import LEVELS
 from nlkit.data import load
 from nlkit.experiment import Experiment
+from nlkit.identity import key
 from nlkit.methods.reweight import help_by_higher, help_by_jvp
 from nlkit.models import build_model, evaluate, predict, with_new_head
 from nlkit.noise import corrupt, noise_matrix
 from nlkit.optimizers import build_optimizer
 from nlkit.randomness import seeded_generator
 from nlkit.run import normalize_weights
-from nlkit.sweep import Result
+from nlkit.sweep import Result, load_sweep
 from nlkit.task import Task, make_task
 from nlkit.training import train
 
 RATIOS = (0.2, 0.4, 0.6, 0.8)
 QUICK_LEVELS = (0.4, 0.8)  # of the ten, when there is no time for all
 CURVES = ("given_accuracy", "recovered", "weight_on_right", "kept")  # what the measures below read of a run
+
+
+def from_grid(name: str, experiment: Experiment) -> Result | None:
+    """The run of an experiment in a grid that the package carries, if it is there."""
+    return _grid(name).get(key(experiment))
+
+
+@functools.cache
+def _grid(name: str) -> dict[str, Result]:
+    return {result.key: result for result in load_sweep(name).results}
 
 
 @dataclass(frozen=True)
@@ -35,6 +47,7 @@ class Trial:
     device: str
     train: Callable[[Experiment], Result]
     levels: tuple[float, ...] = LEVELS
+    look_up: Callable[[str, Experiment], Result | None] = from_grid  # a run of a grid that the package carries
 
     def run(self, **settings: object) -> Result:
         return self.train(Experiment(seed=self.seed, device=self.device, **settings))
@@ -191,7 +204,7 @@ def _loss_of_reweighting(t: Trial) -> float:
     return run.best - run.final
 
 
-Measure = Callable[[Trial], float]
+Measure = Callable[[Trial], float | tuple[float, ...]]  # a tuple: one number a cell, and then the claim is of each
 
 MEASURES: dict[str, dict[str, Measure]] = {
     "Label noise": {

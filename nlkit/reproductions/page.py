@@ -73,6 +73,7 @@ def _head(report: Report) -> str:
         "device": f"{made['device']}: {made['processor']}, {made['cores']} cores, threads: {made['threads']}, "
         f"load {made['load']} at the end",
         "versions": ", ".join(f"{name} {version}" for name, version in made["versions"].items()),
+        **({"runs from": made["runs"]} if made.get("runs") else {}),
         "seeds": f"{seeds}, from 0 on",
         "noise levels": f"{levels}; where a claim speaks of ten levels, these were taken" if made["quick"] else levels,
     }
@@ -158,7 +159,7 @@ def strip(outcome: Outcome, width: int = 180, height: int = 34) -> str:
     claim, interval = outcome.claim, outcome.interval
     ends = [outcome.mean] if interval is None else [interval.low, interval.high]
     bounds = [bound for bound in (claim.at_least, claim.at_most) if bound is not None]
-    low, high = min(*outcome.values, *ends, *bounds), max(*outcome.values, *ends, *bounds)
+    low, high = min(*outcome.worst, *ends, *bounds), max(*outcome.worst, *ends, *bounds)
     margin = 0.12 * (high - low) or abs(high) or 1
     low, high = low - margin, high + margin
 
@@ -167,7 +168,7 @@ def strip(outcome: Outcome, width: int = 180, height: int = 34) -> str:
 
     left = 0 if claim.at_least is None else x(claim.at_least)
     right = width if claim.at_most is None else x(claim.at_most)
-    dots = "".join(f"<circle cx='{x(value)}' cy='23' r='3' fill='#444' opacity='.6'/>" for value in outcome.values)
+    dots = "".join(f"<circle cx='{x(value)}' cy='23' r='3' fill='#444' opacity='.6'/>" for value in outcome.worst)
     bar = f"<line x1='{x(ends[0])}' x2='{x(ends[-1])}' y1='11' y2='11' stroke='#000' stroke-width='3'/>"
     mean = f"<rect x='{x(outcome.mean) - 2}' y='5' width='4' height='12' fill='#000'/>"
     edges = "".join(

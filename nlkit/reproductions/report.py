@@ -2,56 +2,78 @@
 
 from __future__ import annotations
 
-import datetime
-import importlib.metadata
 import json
 import os
-import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from nlkit.checks import check_choice
 from nlkit.claims import CLAIMS, Claim
+from nlkit.files import to_json, write_whole
 from nlkit.intervals import Interval, mean_interval
+from nlkit.made import PACKAGES, made_here
 
 STORED = Path(__file__).parent.parent / "results" / "reproduce.json"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """A claim beside what was measured, one value a seed."""
+    """A claim beside what was measured, one value a seed; or one a cell, of which all must be in the claim's bounds.
+
+    Each cell is averaged over the seeds before they are compared: the worst of many single runs is worse than any cell.
+    """
 
     id: str
-    values: tuple[float, ...]
+    values: tuple[float | tuple[float, ...], ...]
 
     @property
     def claim(self) -> Claim:
         return CLAIMS[self.id]
 
     @property
+    def cells(self) -> tuple[tuple[float, ...], ...]:
+        """The values by seed, of each cell."""
+        return tuple(zip(*((v if isinstance(v, tuple) else (v,)) for v in self.values), strict=True))
+
+    @property
+    def means(self) -> float | tuple[float, ...]:
+        """The mean over seeds, or one a cell."""
+        means = tuple(sum(cell) / len(cell) for cell in self.cells)
+        return means if isinstance(self.values[0], tuple) else means[0]
+
+    @property
+    def worst(self) -> tuple[float, ...]:
+        """The values by seed of the cell whose mean speaks most against the claim: the one that is shown."""
+        return min(self.cells, key=lambda cell: self.claim.margin(sum(cell) / len(cell)))
+
+    @property
     def mean(self) -> float:
-        return sum(self.values) / len(self.values)
+        return sum(self.worst) / len(self.worst)
 
     @property
     def interval(self) -> Interval | None:
         """The mean and its 95 % interval over seeds; None with one seed, which has none."""
-        return mean_interval(self.values) if len(self.values) > 1 else None
+        return mean_interval(self.worst) if len(self.values) > 1 else None
 
     @property
     def holds(self) -> bool:
-        """By the mean, or by the lower end of the interval where the claim asks for that."""
-        return self.claim.holds(self.interval.low if self.claim.lower_end and self.interval else self.mean)
+        """By the mean, or by the lower end of the interval where the claim asks for that; in every cell."""
+        if self.claim.lower_end and len(self.values) > 1:
+            return all(self.claim.holds(mean_interval(cell).low) for cell in self.cells)
+        return self.claim.holds(self.means)
 
     @property
     def clear(self) -> bool:
-        """Whether all of the interval is on one side of the bound, so that other seeds would hardly say otherwise."""
-        if self.interval is None:
+        """Whether other seeds would hardly say otherwise: the intervals of all cells are within the bounds, or all of
+        the interval of one is on the wrong side.
+        """
+        if len(self.values) < 2:
             return False
-        low, high = self.interval.low, self.interval.high
-        inside = self.claim.holds(low) and self.claim.holds(high)
-        below = self.claim.at_least is not None and high < self.claim.at_least
-        above = self.claim.at_most is not None and low > self.claim.at_most
+        claim, intervals = self.claim, [mean_interval(cell) for cell in self.cells]
+        inside = all(claim.holds(i.low) and claim.holds(i.high) for i in intervals)
+        below = claim.at_least is not None and any(i.high < claim.at_least for i in intervals)
+        above = claim.at_most is not None and any(i.low > claim.at_most for i in intervals)
         return inside or below or above
 
     @property
@@ -90,19 +112,19 @@ class Report:
         ]
 
     def save(self, file: Path) -> None:
-        """Write the report as JSON, one claim a line."""
+        """Write the report as JSON, one claim a line; means and intervals are those of the values that are written."""
         claims = [
             {
-                "id": o.id, "values": [float(f"{v:.6g}") for v in o.values], "mean": float(f"{o.mean:.6g}"),
-                "half": None if o.interval is None else float(f"{o.interval.half:.6g}"),
+                "id": o.id, "values": o.values, "mean": _rounded(o.mean),
+                "half": None if o.interval is None else _rounded(o.interval.half),
                 "holds": o.holds, "clear": o.clear,
             }
-            for o in self.outcomes
+            for o in (Outcome(o.id, _rounded(o.values)) for o in self.outcomes)
         ]  # fmt: skip
         curves = {part: {name: json.dumps(c) for name, c in rows.items()} for part, rows in self.curves.items()}
         text = (
             f'{{"made": {json.dumps(self.made, indent=1)},\n"claims": [\n'
-            + ",\n".join(json.dumps(row, allow_nan=False) for row in claims)
+            + ",\n".join(map(to_json, claims))
             + f'\n],\n"skipped": {json.dumps(self.skipped, indent=1)},\n"curves": {{'
             + ",".join(
                 f"\n{json.dumps(part)}: {{\n" + ",\n".join(f"{json.dumps(n)}: {c}" for n, c in rows.items()) + "\n}"
@@ -110,16 +132,20 @@ class Report:
             )
             + "}}\n"
         )
-        partial = file.with_name(file.name + ".partial")
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, file)
+        write_whole(file, text)
 
 
 def load_report(file: str | Path) -> Report:
     """The report that a file holds. Raises a ValueError when it holds none, or one of claims that are not known."""
     try:
         content = json.loads(Path(file).read_text(encoding="utf-8"))
-        rows = [Outcome(check_choice("claim", row["id"], CLAIMS), tuple(row["values"])) for row in content["claims"]]
+        rows = [
+            Outcome(
+                check_choice("claim", row["id"], CLAIMS),
+                tuple(tuple(v) if isinstance(v, list) else v for v in row["values"]),
+            )
+            for row in content["claims"]
+        ]
         return Report(content["made"], tuple(rows), content["skipped"], content["curves"])
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise ValueError(f"{str(file)!r} is not a report of reproductions: {error}") from error
@@ -134,20 +160,13 @@ def where_made(**more: object) -> dict[str, object]:
     """Date, versions, processor, threads and load of this machine now; `more` is added to it."""
     import torch
 
-    versions = {name: importlib.metadata.version(name) for name in ("nlkit", "torch", "numpy", "higher", "scipy")}
-    return {
-        "date": datetime.date.today().isoformat(),
-        "versions": {**versions, "Python": platform.python_version()},
-        "processor": _processor(),
-        "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "load": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None,
+    return made_here(
+        (*PACKAGES, "higher", "scipy"),
+        threads=torch.get_num_threads(),
+        load=round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None,
         **more,
-    }
+    )
 
 
-def _processor() -> str:
-    file = Path("/proc/cpuinfo")
-    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
-    names = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
+def _rounded(value: float | tuple) -> float | tuple:
+    return tuple(map(_rounded, value)) if isinstance(value, tuple) else float(f"{value:.6g}")

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from nlkit.checks import DataError, check_choice, check_integer
@@ -13,10 +12,14 @@ from nlkit.cnwl import LEVELS
 from nlkit.data import find_dataset
 from nlkit.devices import pick_device
 from nlkit.experiment import Experiment
+from nlkit.files import check_writable, to_json, write_whole
+from nlkit.identity import key
+from nlkit.made import in_words, made_here
 from nlkit.reproductions import full_size, how_far, noisy_or_clean
-from nlkit.reproductions.measures import CURVES, MEASURES, QUICK_LEVELS, Measure, Trial
+from nlkit.reproductions.measures import CURVES, MEASURES, QUICK_LEVELS, Measure, Trial, from_grid
 from nlkit.reproductions.report import Outcome, Report, where_made
-from nlkit.sweep import Result, load_sweep, run_sweep
+from nlkit.result import Result, Sweep
+from nlkit.sweep import load_sweep, run_sweep
 
 LARGE: dict[str, dict[str, Measure]] = {  # they need all of MNIST
     "The tutorial at full size": full_size.MEASURES,
@@ -26,6 +29,7 @@ CHAPTERS: dict[str, dict[str, Measure]] = {**MEASURES, "Noisy or clean": noisy_o
 LARGE_CLAIMS = [id for chapter in LARGE.values() for id in chapter]
 ALL_MEASURES: dict[str, Measure] = {id: measure for chapter in CHAPTERS.values() for id, measure in chapter.items()}
 SEEDS, QUICK_SEEDS = 5, 3
+FORM = 2  # of values.json; in the first one, values did not say where they were made
 
 
 class Study:
@@ -63,8 +67,12 @@ class Study:
             raise DataError(f"nothing can be measured of {', '.join(only)}: {next(iter(self.skipped.values()))}")
         self.folder = Path(folder)
         self.folder.mkdir(exist_ok=True)
-        self._runs = list(load_sweep(self.runs_file).results) if self.runs_file.exists() else []
-        self._values = json.loads(self.values_file.read_text(encoding="utf-8")) if self.values_file.exists() else {}
+        for file in (self.runs_file, self.values_file):
+            check_writable(file)
+        self._read_runs()
+        self._values = _read_values(self.values_file)
+        self._taken: dict[str, Mapping[str, object]] = {}  # where what was measured comes from
+        self.failed: dict[str, str] = {}  # claims that could not be measured, and why
         self.on_run: Callable[[Experiment], None] = lambda experiment: None  # told of each run before it starts
 
     def _lacks(self) -> str | None:
@@ -92,35 +100,68 @@ class Study:
         """The value of a claim for a seed: from the runs it asks for, each made once for all claims, or directly."""
         kept = self._values.setdefault(self.device, {}).setdefault(id, {})
         if str(seed) in kept:
-            return kept[str(seed)]
+            self._take(kept[str(seed)]["made"])
+            return kept[str(seed)]["value"]
         asked = []
 
-        def train(experiment: Experiment) -> Result:
-            asked.append(experiment)
-            return self._known(experiment) or self._run(experiment)
+        def take(experiment: Experiment, result: Result | None) -> Result | None:
+            if result is not None:
+                asked.append(experiment)
+                self._take(result.made)
+            return result
 
-        value = ALL_MEASURES[id](Trial(seed, self.device, train, self.levels))
+        def train(experiment: Experiment) -> Result:
+            return take(experiment, self._known(experiment) or self._run(experiment))
+
+        def look_up(grid: str, experiment: Experiment) -> Result | None:
+            return take(experiment, from_grid(grid, experiment))
+
+        value = ALL_MEASURES[id](Trial(seed, self.device, train, self.levels, look_up))
         if not asked:  # what was measured by hand is in no run's file
-            kept[str(seed)] = value
-            partial = self.values_file.with_name(self.values_file.name + ".partial")
-            partial.write_text(json.dumps(self._values), encoding="utf-8")
-            os.replace(partial, self.values_file)
+            kept[str(seed)] = {"value": value, "made": made_here(device=self.device)}
+            self._take(kept[str(seed)]["made"])
+            write_whole(self.values_file, to_json({"form": FORM, "values": self._values}))
         return value
 
+    def attempt(self, id: str, seed: int) -> None:
+        """Measure a claim for a seed; where that fails, `failed` tells why, and the other claims go on.
+
+        What stops all is passed on: data that was not found, and files that can't be written.
+        """
+        if id in self.failed:
+            return
+        try:
+            self.measure(id, seed)
+        except (DataError, OSError):
+            raise
+        except Exception as error:  # whatever it is
+            self.failed[id] = " ".join(f"failed with seed {seed}: {type(error).__name__}: {error}".split())
+
+    def _take(self, made: Mapping[str, object]) -> None:
+        self._taken[to_json(made, sort_keys=True)] = made
+
+    def _read_runs(self) -> None:
+        sweep = load_sweep(self.runs_file) if self.runs_file.exists() else Sweep()
+        self._runs = {run.key: run for run in sweep.results}
+
     def _known(self, experiment: Experiment) -> Result | None:
-        return next((run for run in self._runs if run.experiment == experiment), None)
+        return self._runs.get(key(experiment))
 
     def _run(self, experiment: Experiment) -> Result:
         self.on_run(experiment)
         list(run_sweep([experiment], self.runs_file, keep=CURVES))
-        self._runs = list(load_sweep(self.runs_file).results)  # also what another study put there meanwhile
+        self._read_runs()  # also what another study put there meanwhile
         return self._known(experiment)
 
     def report(self) -> Report:
-        """What was found; measures whatever is still missing."""
-        outcomes = [Outcome(id, tuple(self.measure(id, seed) for seed in range(self.seeds))) for id in self.claims]
-        made = where_made(device=self.device, quick=self.quick, seeds=self.seeds, levels=list(self.levels))
-        return Report(made, tuple(outcomes), self.skipped, self.curves())
+        """What was found; measures whatever is still missing. Claims that failed are among what it leaves out."""
+        for id, seed in self.plan:
+            self.attempt(id, seed)
+        claims = [id for id in self.claims if id not in self.failed]
+        outcomes = [Outcome(id, tuple(self.measure(id, seed) for seed in range(self.seeds))) for id in claims]
+        more = {"quick": self.quick, "seeds": self.seeds, "levels": list(self.levels)}
+        made = where_made(device=self.device, **more, runs=in_words(self._taken.values()))
+        return Report(made, tuple(outcomes), self.skipped | self.failed, self.curves())
 
     def curves(self) -> dict[str, dict[str, dict[str, list]]]:
         """Part -> name of a line -> "test" and "given" accuracy, runs by epoch, and "seconds" an epoch, by run.
@@ -150,3 +191,16 @@ class Study:
                     "seconds": [round(run.seconds / len(run.test_accuracy), 3) for run in runs],
                 }
         return curves
+
+
+def _read_values(file: Path) -> dict[str, dict[str, dict[str, dict]]]:
+    """Device -> claim -> seed -> "value", and where it was "made"."""
+    if not file.exists():
+        return {}
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        if content.get("form") != FORM:
+            raise ValueError("it is in the form of another version of nlkit. Move it away, and it is made anew")
+        return content["values"]
+    except (OSError, ValueError, KeyError, AttributeError) as error:
+        raise ValueError(f"{str(file)!r} does not hold the values of a study: {error}") from error

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 import sys
 import tempfile
 import zipfile
 from pathlib import Path
+from typing import BinaryIO
+
+from nlkit.files import check_writable, write_whole
 
 HERE = Path(__file__).resolve().parent
 EXERCISES = sorted(HERE.glob("e[0-9][0-9]_*.ipynb"))
@@ -30,10 +32,6 @@ def course_api(folder: Path):
     from nbgrader.coursedir import CourseDirectory
     from traitlets.config import PyFileConfigLoader
 
-    # nbgrader makes its database by a command on PATH, where an environment that is not active is not.
-    commands = str(Path(sys.executable).parent)
-    if commands not in os.environ["PATH"].split(os.pathsep):
-        os.environ["PATH"] = commands + os.pathsep + os.environ["PATH"]
     config = PyFileConfigLoader("nbgrader_config.py", path=str(folder)).load_config()
     config.CourseDirectory.root = str(folder)
     return NbGraderAPI(CourseDirectory(config=config), config=config, log_level=logging.ERROR)
@@ -55,15 +53,22 @@ def students_versions(folder: Path) -> list[Path]:
 
 def write_zip(archive: Path, files: dict[str, Path]) -> None:
     """Zip files under their names in it; the same files give the same bytes."""
-    archive.parent.mkdir(exist_ok=True)
-    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
-        for name, file in sorted(files.items()):
-            entry = zipfile.ZipInfo(f"{archive.stem}/{name}")
-            entry.external_attr, entry.compress_type = 0o644 << 16, zipfile.ZIP_DEFLATED
-            packed.writestr(entry, file.read_bytes())
+
+    def pack(stream: BinaryIO) -> None:
+        with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as packed:
+            for name, file in sorted(files.items()):
+                entry = zipfile.ZipInfo(f"{archive.stem}/{name}")
+                entry.external_attr, entry.compress_type = 0o644 << 16, zipfile.ZIP_DEFLATED
+                packed.writestr(entry, file.read_bytes())
+
+    write_whole(archive, pack)
 
 
 def main(out: Path) -> None:
+    """Make both zips in a folder. Raises an OSError or a ValueError, before any work, where they can't be written."""
+    out.mkdir(exist_ok=True)
+    for name in ("nlkit-exercises.zip", "nlkit-course.zip"):
+        check_writable(out / name)
     with tempfile.TemporaryDirectory() as folder:
         course = lay_out_course(Path(folder))
         released = {notebook.name: notebook for notebook in students_versions(course)}
@@ -76,4 +81,7 @@ def main(out: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else "dist"))
+    try:
+        main(Path(sys.argv[1] if len(sys.argv) > 1 else "dist"))
+    except (OSError, ValueError) as error:
+        sys.exit(f"the exercises were not built: {error}")

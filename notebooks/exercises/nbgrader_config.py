@@ -1,16 +1,83 @@
 """nbgrader's settings for the exercises: the same for `make exercises`, for the tests, and for instructors."""
 
+import os
+import sys
 import tempfile
+from collections.abc import Mapping
+from pathlib import Path
 
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbconvert.preprocessors import ClearMetadataPreprocessor
-from nbformat.v4 import new_output
-from nbgrader.preprocessors import AssignLatePenalties, CheckCellMetadata, Execute, LimitOutput, SaveAutoGrades
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
+from nbgrader.api import Gradebook
+from nbgrader.preprocessors import (
+    AssignLatePenalties,
+    CheckCellMetadata,
+    ClearOutput,
+    Execute,
+    LimitOutput,
+    NbGraderPreprocessor,
+    OverwriteCells,
+    OverwriteKernelspec,
+    SaveAutoGrades,
+)
 from nbgrader.utils import is_grade, is_locked
 from traitlets import default
 
 MOST_OUTPUT = 20_000  # characters that a cell may print; what comes after them is left out
 EXITED = "The notebook's Python ended here or in the cell before: exit() and the like stop it."
+
+# nbgrader makes its database by a command on PATH, where an environment that is not activated is not.
+if (commands := str(Path(sys.executable).parent)) not in os.environ.get("PATH", "").split(os.pathsep):
+    os.environ["PATH"] = os.pathsep.join(filter(None, (commands, os.environ.get("PATH"))))
+
+
+class PutCellsRight(NbGraderPreprocessor):
+    """Gives every cell of a submission the marks that it has in the exercise, whatever became of them.
+
+    A cell that was copied with its marks counts once, where the exercise has it: the first copy after the cell that
+    stands before it. A check, or another locked cell, that was deleted comes back at its place. Marks of cells that the
+    exercise does not have are removed. Any of these would stop nbgrader, and with it the grading of everyone else.
+    """
+
+    def preprocess(self, nb, resources):
+        course = resources["nbgrader"]
+        with Gradebook(course["db_url"]) as gradebook:
+            exercise = gradebook.find_notebook(course["notebook"], course["assignment"])
+            points = {cell.name: cell.max_score for cell in exercise.grade_cells}
+            answers = {cell.name for cell in exercise.solution_cells}
+            wanted = [cell.to_dict() for cell in exercise.source_cells]
+        copies = {}
+        for cell in nb.cells:
+            marks = cell.metadata.pop("nbgrader", {})
+            name = marks.get("grade_id") if isinstance(marks, Mapping) else None
+            copies.setdefault(name if isinstance(name, str) else None, []).append(cell)
+        last = -1
+        for source in wanted:
+            name, places = source["name"], [self._place(nb, cell) for cell in copies.get(source["name"], [])]
+            if len(places) > 1:
+                self.log.warning(
+                    "%s: cell '%s' is there %d times; one counts", course["student"], name, len(places)
+                )
+            if not places and not source["locked"]:
+                self.log.warning("%s: cell '%s' is missing, an answer", course["student"], name)
+                continue
+            if not places:
+                self.log.warning("%s: cell '%s' was missing and is back", course["student"], name)
+                new = {"code": new_code_cell, "markdown": new_markdown_cell}[source["cell_type"]]
+                nb.cells.insert(last + 1, new(source["source"]))
+                places = [last + 1]
+            last = next((place for place in places if place > last), places[-1])
+            marks = {key: source[key] for key in ("cell_type", "checksum", "locked")}
+            marks |= {"grade_id": name, "grade": name in points, "solution": name in answers, "task": False}
+            nb.cells[last].metadata["nbgrader"] = marks | {"schema_version": 3}
+            if name in points:
+                nb.cells[last].metadata["nbgrader"]["points"] = points[name]
+        return nb, resources
+
+    @staticmethod
+    def _place(nb, cell):
+        return next(place for place, other in enumerate(nb.cells) if other is cell)
 
 
 class ExecuteWhateverComes(Execute):
@@ -75,6 +142,9 @@ c.ClearSolutions.code_stub = {
     "python": "# Write your answer here, and remove the next line.\n"
     'raise NotImplementedError("Nothing is written here yet: this is where your answer goes.")'
 }
+c.Autograde.sanitize_preprocessors = [
+    ClearOutput, OverwriteKernelspec, PutCellsRight, OverwriteCells, CheckCellMetadata,
+]  # fmt: skip
 c.Autograde.autograde_preprocessors = [
     ExecuteWhateverComes, ClearMetadataPreprocessor, LimitOutput, SaveAutoGrades, AssignLatePenalties,
     CheckCellMetadata,
