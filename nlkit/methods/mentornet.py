@@ -35,7 +35,6 @@ from nlkit.checks import check_choice, check_flag, check_number
 from nlkit.methods.burn_in import burnt_in
 from nlkit.run import Batch, Run, StepResult, normalize_weights
 
-
 MENTORS = ("threshold", "schedule", "soft")
 ALL_UNTIL, SOFT_FROM = 0.18, 0.9  # parts of the training, in the authors' schedule
 
