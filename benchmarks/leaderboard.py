@@ -19,10 +19,12 @@ MARKS = "<!-- leaderboard -->", "<!-- /leaderboard -->"
 
 def with_the_grids_claims(report: Report) -> Report:
     """The report with the claims of the stored grids as they have them, in the registry's order."""
-    values = {outcome.id: outcome.values for outcome in report.outcomes}
-    values |= how_far.by_seed(standings(load_sweep("leaderboard")))
-    values |= noisy_or_clean.by_seed(load_sweep(noisy_or_clean.GRID))
-    return dataclasses.replace(report, outcomes=tuple(Outcome(id, values[id]) for id in CLAIMS if id in values))
+    found = {outcome.id: outcome for outcome in report.outcomes}
+    board, sizes = load_sweep("leaderboard"), load_sweep(noisy_or_clean.GRID)
+    for sweep, values in ((board, how_far.by_seed(standings(board))), (sizes, noisy_or_clean.by_seed(sizes))):
+        date = max(result.made["date"] for result in sweep.results)
+        found |= {id: Outcome(id, v, date) for id, v in values.items() if id not in found or found[id].values != v}
+    return dataclasses.replace(report, outcomes=tuple(found[id] for id in CLAIMS if id in found))
 
 
 if __name__ == "__main__":

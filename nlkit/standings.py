@@ -31,6 +31,11 @@ class Standing:
         """Test accuracy at the best epoch of each run, which takes test labels to find."""
         return over_seeds([run.best for run in self.runs.values()])
 
+    @property
+    def lowest(self) -> float:
+        """The lowest last test accuracy of any seed: where a class dies out in some runs, no run ends at the mean."""
+        return min(run.final for run in self.runs.values())
+
     def ahead_of(self, other: Standing) -> dict[int, float]:
         """Its last test accuracy minus that of another row, seed by seed, for the seeds that both have."""
         return {seed: run.final - other.runs[seed].final for seed, run in self.runs.items() if seed in other.runs}

@@ -317,10 +317,11 @@ def test_the_leaderboard_has_a_row_a_method_and_a_line_a_mark():
     (ax,) = plots.leaderboard(board).axes
     texts = [t.get_text() for t in ax.texts]
     assert texts == [
-        "EM", "told: 50 clean a class", "97.0 ± 12.7", "reweighting", "told: 50 clean a class", "85.0",
-        "true labels 98.2",
+        "EM", "told: 50 clean a class", "97.0 ± 12.7", "lowest 96.0",
+        "reweighting", "told: 50 clean a class", "85.0", "one seed", "true labels 98.2",
     ]  # fmt: skip
-    bar, dot, ring = ax.lines[:3]
+    bar, dot, ring, lowest = ax.lines[:4]
+    assert 10 ** -lowest.get_xdata()[0] == pytest.approx(0.04) and lowest.get_marker() == "|"
     # On an axis of errors: 3 % wrong at the end, 2 % at the best epoch, and an interval from 15.7 to 0 (cut) % wrong.
     assert 10 ** -dot.get_xdata()[0] == pytest.approx(0.03) and 10 ** -ring.get_xdata()[0] == pytest.approx(0.02)
     half = 12.7062 * 0.01  # Student's t for one degree of freedom, times half the distance of two values

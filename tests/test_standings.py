@@ -25,6 +25,7 @@ def test_rows_stand_in_the_order_of_their_means_and_are_compared_seed_by_seed():
     assert board["EM"].final.mean == pytest.approx(0.96)
     assert board["EM"].final.half == pytest.approx(12.7062 * 0.01, abs=1e-5)  # t of one degree, spread/√2
     assert board["EM"].best == pytest.approx((0.99, 0.0))
+    assert board["EM"].lowest == 0.95 and board["reweighting"].lowest == 0.1
     assert board["EM"].ahead_of(board["reweighting"]) == pytest.approx({1: 0.15, 2: 0.07})
     assert counted(board) == "2 to 3 seeds"
 
@@ -62,8 +63,15 @@ def test_the_tables_say_what_each_row_was_told():
     pair = NOISES[-1]
     stored = (*runs("EM", {1: 0.97, 2: 0.99}), *runs("true labels", {1: 0.98, 2: 0.98}), *runs("EM", {1: 0.9}, pair))
     lines = readme(Sweep(stored)).splitlines()
-    assert "| EM | 50 clean a class | 98.0 ± 12.7 | 99.0 ± 0.0 | +0.0 ± 12.7 | 2 |" in lines
-    assert "| *true labels* | all labels are right | 98.0 ± 0.0 | 99.0 ± 0.0 |  | 2 |" in lines
+    assert "| EM | 50 clean a class | all | 98.0 ± 12.7 | 97.0 | 99.0 ± 0.0 | +0.0 ± 12.7 | 2 |" in lines
+    assert "| *true labels* | all labels are right | nothing | 98.0 ± 0.0 | 98.0 | 99.0 ± 0.0 |  | 2 |" in lines
     assert "| EM | 98.0 ± 12.7 | 90.0 |" in lines
     assert "| *published: Co-teaching* |  | *87.6* |" in lines
-    assert any(line.endswith("epochs. today, nlkit 1, one, 2 cores.") for line in lines)
+    assert any(line.endswith("had any. today, nlkit 1, one, 2 cores.") for line in lines)
+
+
+def test_whose_settings_come_from_trials_stands_beside_each_row():
+    """EM's alone, and the recipe that the rows called so share with it; no row that is not called so has it."""
+    for row in ROWS:
+        expected = "all" if row.method == "em" else "the recipe, for EM" if "full recipe" in row.name else "nothing"
+        assert row.tuned == expected, row.name

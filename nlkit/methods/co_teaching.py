@@ -11,13 +11,13 @@ A network that chooses for itself is confirmed in its errors; two that started d
 The second is made as the first was, from another seed (`Run.companion`, which says what that means for a network of
 one's own).
 p is the share of right labels: in the paper 1 minus the noise ratio. Left out, it is estimated (see mentornet.py).
-t_k is `burn_in`, a share of the training with a floor (see burn_in.py; where the floor holds, the fall begins later). Its
-default is a tenth, twice the 10 epochs of 200 of the paper. The network that is measured is the first.
+t_k is `burn_in`, a share of the training with a floor (see burn_in.py; where the floor holds, the fall begins later).
+Its default is a tenth, twice the 10 epochs of 200 of the paper. The network that is measured is the first.
 
-Where the authors' program (bhanML/Co-teaching) differs: R falls once an epoch, here with every step. It divides the mean
-over the kept examples by their number once more, which Adam hardly notices and SGD would; here it is the mean, as in the
-paper. From epoch 80 its rate falls in a line and Adam's first momentum is 0.1; here both are as the run has them. It
-reports both networks, as the mean of the last ten epochs.
+Where the authors' program (bhanML/Co-teaching) differs: R falls once an epoch, here with every step. It divides the
+mean over the kept examples by their number once more, which Adam hardly notices and SGD would; here it is the mean, as
+in the paper. From epoch 80 its rate falls in a line and Adam's first momentum is 0.1; here both are as the run has
+them. It reports both networks, as the mean of the last ten epochs.
 """
 
 from __future__ import annotations

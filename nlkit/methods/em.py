@@ -23,11 +23,12 @@ away one by one):
 
 And a step on one batch stands for the paper's M step, which trains the network until it no longer changes.
 
-A network that knows nothing explains nothing. So it first learns, for a part of the training called burn-in (an epoch at
-least, see burn_in.py), from the clean set alone; or, without one, for two epochs at least from the given labels as they
-are, of which it learns the right ones first. From such a start the E step may lose a whole class. Up to the part `forward_until` the network then learns by forward correction
-(forward.py) with the counted T: the same posterior, but of its own belief as it changes, and unsharpened. And as long,
-all classes share the mean of T's diagonal: a class that the network hardly knows would else not claim its own label.
+A network that knows nothing explains nothing. So it first learns, for a part of the training called burn-in, from the
+clean set alone, an epoch at least (see burn_in.py); or, without one, from the given labels as they are, of which it
+learns the right ones first, two epochs at least. From such a start the E step may lose a whole class. Up to the part
+`forward_until` the network then learns by forward correction (forward.py) with the counted T: the same posterior, but
+of its own belief as it changes, and unsharpened. And as long, all classes share the mean of T's diagonal: a class that
+the network hardly knows would else not claim its own label.
 """
 
 from __future__ import annotations

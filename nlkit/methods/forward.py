@@ -13,12 +13,12 @@ noisy labels alone, and so to predict *given* labels. Then
     T̂[k, j] = mean of p_j over the clean examples of class k                        (with a clean set)
     T̂[k, j] = p_j of the noisy example that looks most like class k                 (without one)
 
-The example that looks most like class k is its *anchor*. The very highest p_k may be an outlier; Patrini et al. take, on
-ten classes, the 97th percentile of p_k, which lies 30 % down among the examples of class k where each class is a tenth
-of the data. Of a hundred classes no example of class k lies there, and their program then takes the highest. Here the
-anchor is always 30 % down among as many examples as the network takes for class k, an even share at most. That is the
-97th percentile on ten even classes, and the highest in a class of three examples; and it is inside a rare class too,
-whose share of the *given* labels would mislead, since at high noise they are mostly those of other classes.
+The example that looks most like class k is its *anchor*. The very highest p_k may be an outlier; Patrini et al. take,
+on ten classes, the 97th percentile of p_k, which lies 30 % down among the examples of class k where each class is a
+tenth of the data. Of a hundred classes no example of class k lies there, and their program then takes the highest. Here
+the anchor is always 30 % down among as many examples as the network takes for class k, an even share at most. That is
+the 97th percentile on ten even classes, and the highest in a class of three examples; and it is inside a rare class
+too, whose share of the *given* labels would mislead, since at high noise they are mostly those of other classes.
 
 Patrini et al. estimate with the network of a whole training and then train another from the start. Here the network is
 asked when the burn-in is over (see burn_in.py), once about every image as it is, and goes on from where it is.
@@ -92,7 +92,7 @@ def at_anchors(p: Tensor) -> Tensor:
 
 
 def told_matrix(matrix: Matrix) -> Tensor:
-    """A transition matrix that a method was told, as a (K, K) float64 tensor of its own; a ValueError unless it is one."""
+    """A matrix that a method was told, as a (K, K) float64 tensor of its own; a ValueError unless rows sum to 1."""
     try:
         matrix = torch.as_tensor(matrix, dtype=torch.float64)
     except (TypeError, ValueError, RuntimeError) as error:

@@ -35,6 +35,8 @@ _MORE = (Style("#009E73", "s", "-"), "told something of the noise")
 def leaderboard(board: Mapping[str, Standing], *, title: str = "") -> Figure:
     """Rows below each other: last test accuracy (filled) with its 95 % interval, and that of the best epoch (open).
 
+    A tick marks the lowest of its seeds: a mean over runs of which some lost a class is a result that no run had.
+
     board: as `nlkit.standings.standings` gives it. Its rows of true labels become lines from top to bottom, and its
     ablations are left out. The axis is one of errors: equal steps are equal factors of what is still wrong.
     """
@@ -50,11 +52,14 @@ def leaderboard(board: Mapping[str, Standing], *, title: str = "") -> Figure:
         _dot(ax, y, final, style, _of_errors)
         ring = {"markerfacecolor": "none", "markersize": 12, "markeredgewidth": 1.6}
         ax.plot(_of_errors(standing.best.mean), y, marker=style.marker, color=style.color, **ring)
+        ax.plot(_of_errors(standing.lowest), y, marker="|", color="#333333", markersize=15, markeredgewidth=1.8)
         ax.annotate(standing.row.name, (0, y), (-8, 7), ha="right", va="center", **beside)
         knows = {"fontsize": 11, "color": text_color(style.color)}
         ax.annotate(f"told: {standing.row.knows}", (0, y), (-8, -8), ha="right", va="center", **beside, **knows)
-        ax.annotate(in_percent(final), (1, y), (8, 0), ha="left", va="center", **beside)
-    ends = [v for s in (*rows, *marks) for v in (s.final.mean, s.best.mean)]
+        ax.annotate(in_percent(final), (1, y), (8, 7), ha="left", va="center", **beside)
+        lowest = f"lowest {100 * standing.lowest:.1f}" if len(standing.runs) > 1 else "one seed"
+        ax.annotate(lowest, (1, y), (8, -8), ha="left", va="center", fontsize=11, color="#333333", **beside)
+    ends = [v for s in (*rows, *marks) for v in (s.lowest, s.final.mean, s.best.mean)]
     for side, mark in enumerate(sorted(marks, key=lambda s: s.final.mean)):
         at = _of_errors(mark.final.mean)
         ax.axvline(at, color=REFERENCE, linestyle=("--", ":")[side % 2], zorder=0, linewidth=1.8)
@@ -65,6 +70,7 @@ def leaderboard(board: Mapping[str, Standing], *, title: str = "") -> Figure:
         ax.plot([], [], marker=style.marker, color=style.color, linestyle="none", markersize=9, label=words)
     ax.plot([], [], "o", color="#333333", markersize=8, label="at the end (bar: 95 % interval)")
     ax.plot([], [], "o", color="#333333", markersize=10, markerfacecolor="none", label="best epoch")
+    ax.plot([], [], "|", color="#333333", markersize=13, markeredgewidth=1.8, label="lowest seed")
     figure.legend(loc="outside lower center", ncols=3, frameon=False, handletextpad=0.2)
     ticks = [t for t in _TICKS if 0.9 * min(ends) < t < max(ends) + 0.005]
     ax.set_xticks([_of_errors(t) for t in ticks], [f"{100 * t:g}" for t in ticks])
@@ -76,8 +82,11 @@ def leaderboard(board: Mapping[str, Standing], *, title: str = "") -> Figure:
     ax.set_axisbelow(True)
     seeds = counted({s.row.name: s for s in (*rows, *marks)})
     figure.suptitle(f"{title or 'test accuracy'}: {seeds}", x=0.01, ha="left")
-    told = "; ".join(f"{s.row.name} (told: {s.row.knows}) {in_percent(s.final)}" for s in (*marks, *rows))
-    figure.alt = f"Test accuracy at the end, mean and 95 % interval over {seeds}, in percent: {told}."
+    told = "; ".join(
+        f"{s.row.name} (told: {s.row.knows}) {in_percent(s.final)}, lowest {100 * s.lowest:.1f}"
+        for s in (*marks, *rows)
+    )
+    figure.alt = f"Test accuracy at the end, mean and 95 % interval over {seeds} and the lowest, in percent: {told}."
     return figure
 
 

@@ -69,7 +69,7 @@ def _head(report: Report) -> str:
     still_open = sum(not o.clear for o in report.outcomes) if seeds > 1 else 0
     levels = ", ".join(f"{level:.0%}" for level in made["levels"])
     facts = {
-        "date": made["date"],
+        "date": report.dates,
         "device": f"{made['device']}: {made['processor']}, {made['cores']} cores, threads: {made['threads']}, "
         f"load {made['load']} at the end",
         "versions": ", ".join(f"{name} {version}" for name, version in made["versions"].items()),

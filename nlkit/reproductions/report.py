@@ -26,6 +26,7 @@ class Outcome:
 
     id: str
     values: tuple[float | tuple[float, ...], ...]
+    date: str = ""  # when it was measured, as ISO has it
 
     @property
     def claim(self) -> Claim:
@@ -111,15 +112,35 @@ class Report:
             and outcome.holds != before[outcome.id].holds
         ]
 
+    def over(self, earlier: Report) -> Report:
+        """This report, with what it did not measure from an earlier one, each claim with its own date.
+
+        Raises a ValueError when the two have not the same seeds or levels, or one of them is quick.
+        """
+        for setting in ("quick", "seeds", "levels"):
+            if self.made[setting] != earlier.made[setting] or self.made["quick"]:
+                ours, theirs = self.made[setting], earlier.made[setting]
+                raise ValueError(f"two reports must be full and alike to be one; {setting} is {ours} and {theirs}")
+        found = {o.id: o for report in (earlier, self) for o in report.outcomes}
+        outcomes = tuple(found[id] for id in CLAIMS if id in found)
+        skipped = {id: why for id, why in {**earlier.skipped, **self.skipped}.items() if id not in found}
+        return Report(self.made, outcomes, skipped, {**earlier.curves, **self.curves})
+
+    @property
+    def dates(self) -> str:
+        """When its claims were measured: a day, or the first and the last."""
+        days = sorted({o.date or self.made["date"] for o in self.outcomes})
+        return days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
+
     def save(self, file: Path) -> None:
         """Write the report as JSON, one claim a line; means and intervals are those of the values that are written."""
         claims = [
             {
                 "id": o.id, "values": o.values, "mean": _rounded(o.mean),
                 "half": None if o.interval is None else _rounded(o.interval.half),
-                "holds": o.holds, "clear": o.clear,
+                "holds": o.holds, "clear": o.clear, "date": o.date or self.made["date"],
             }
-            for o in (Outcome(o.id, _rounded(o.values)) for o in self.outcomes)
+            for o in (Outcome(o.id, _rounded(o.values), o.date) for o in self.outcomes)
         ]  # fmt: skip
         curves = {part: {name: json.dumps(c) for name, c in rows.items()} for part, rows in self.curves.items()}
         text = (
@@ -143,6 +164,7 @@ def load_report(file: str | Path) -> Report:
             Outcome(
                 check_choice("claim", row["id"], CLAIMS),
                 tuple(tuple(v) if isinstance(v, list) else v for v in row["values"]),
+                row.get("date", content["made"]["date"]),
             )
             for row in content["claims"]
         ]

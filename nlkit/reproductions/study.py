@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -158,7 +159,8 @@ class Study:
         for id, seed in self.plan:
             self.attempt(id, seed)
         claims = [id for id in self.claims if id not in self.failed]
-        outcomes = [Outcome(id, tuple(self.measure(id, seed) for seed in range(self.seeds))) for id in claims]
+        today = datetime.date.today().isoformat()
+        outcomes = [Outcome(id, tuple(self.measure(id, seed) for seed in range(self.seeds)), today) for id in claims]
         more = {"quick": self.quick, "seeds": self.seeds, "levels": list(self.levels)}
         made = where_made(device=self.device, **more, runs=in_words(self._taken.values()))
         return Report(made, tuple(outcomes), self.skipped | self.failed, self.curves())

@@ -48,6 +48,6 @@ def readme(report: Report) -> str:
     text += [
         "",
         f"{made['seeds']} seeds, mean and 95 % interval, differences seed by seed; *open* where the interval reaches "
-        f"across the bound. {made['date']}, {made['device']}, {made['processor']}, torch {versions['torch']}.",
+        f"across the bound. {report.dates}, {made['device']}, {made['processor']}, torch {versions['torch']}.",
     ]
     return "\n".join(text)
