@@ -60,7 +60,7 @@ def test_a_file_is_written_whole(tmp_path, there_before, content, expected):
     (broken(NO_SPACE), OSError, "file could not be written: No space left on device"),
     (broken(OSError("no number")), OSError, "file could not be written: no number"),
     (broken(RuntimeError("of the caller")), RuntimeError, "of the caller"),
-    (broken(KeyboardInterrupt()), KeyboardInterrupt, ""),
+    (broken(KeyboardInterrupt()), KeyboardInterrupt, None),
     (lambda stream: torch.save({"a": torch.ones(9)}, Full()), OSError, "could not be written: No space left on device"),
 ])  # fmt: skip
 def test_what_goes_wrong_leaves_what_was_there_and_nothing_else(tmp_path, there_before, content, raised, said):
@@ -172,8 +172,9 @@ def test_json_is_what_json_makes_of_it_with_null_for_what_is_no_number(value):
 
 @pytest.mark.parametrize("value, expected", [
     (np.int64(3), 3), (np.uint8(255), 255), (np.float64(0.1), 0.1), (np.float32(0.4), 0.4), (np.float16(0.1), 0.1),
-    (np.True_, True), (np.array([[1, 2]]), [[1, 2]]), (torch.tensor(2.5), 2.5), (torch.eye(2), [[1.0, 0.0], [0.0, 1.0]]),
-    ((1, (2,)), [1, [2]]), ({"a": np.arange(2)}, {"a": [0, 1]}), ({7: 1}, {"7": 1}), (Fraction(1, 4), 0.25), (10**400,) * 2,
+    (np.True_, True), (np.array([[1, 2]]), [[1, 2]]), (torch.tensor(2.5), 2.5), (torch.eye(1), [[1.0]]),
+    ((1, (2,)), [1, [2]]), ({"a": np.arange(2)}, {"a": [0, 1]}), ({7: 1}, {"7": 1}), (Fraction(1, 4), 0.25),
+    (10**400, 10**400),
 ])  # fmt: skip
 def test_numbers_of_other_libraries_become_plain(value, expected):
     found = plain(value)
