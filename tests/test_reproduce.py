@@ -220,7 +220,7 @@ def test_a_claim_whose_measuring_fails_stops_no_other_and_is_named(tmp_path, cap
     code, out, err = reproduce(capsys, *only, "--seeds", 2, "--folder", tmp_path / "new")
     assert code == 1
     assert err.splitlines()[0] == "nlkit: exact_ratio failed with seed 0: RuntimeError: the ruler broke at 0"
-    assert "standard_falls failed with seed 0: SweepError: 1 runs failed" in err.splitlines()[1]
+    assert "standard_falls failed with seed 0: SweepError: a run failed" in err.splitlines()[1]
     assert "ratio=1.5" in err.splitlines()[1] and len(err.splitlines()) == 2
     assert "80 % is really 72 %" in out and "not measured (failed with seed 0: RuntimeError" in out
     report = load_report(tmp_path / "new" / "report.json")
