@@ -30,7 +30,8 @@ class SweepError(RuntimeError):
     def __init__(self, failures: Iterable[Failure], file: Path):
         self.failures = tuple(failures)
         told = "; ".join(map(str, self.failures[:5])) + ("; …" if len(self.failures) > 5 else "")
-        super().__init__(f"{len(self.failures)} runs failed, and are tried again at the next call ({file}): {told}")
+        runs = "a run" if len(self.failures) == 1 else f"{len(self.failures)} runs"
+        super().__init__(f"{runs} failed, to be tried again at the next call ({file}): {told}")
 
 
 def run_sweep(

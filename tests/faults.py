@@ -24,6 +24,7 @@ RUN = "tests/test_run.py"
 MENTORMIX = "tests/test_mentormix.py"
 LOSSES = "tests/test_losses.py"
 SWEEP = "tests/test_sweep.py"
+FILES = "tests/test_files.py"
 INTERVALS = "tests/test_intervals.py"
 CLAIMS = "tests/test_claims.py"
 PLOTS = "tests/test_plots.py"
@@ -101,7 +102,7 @@ FAULTS = [
           '"weight_on_right": (weights[task.right]', '"weight_on_right": (weights[task.wrong]', (TRAINING,)),
     Fault("records: the best is the last", "nlkit/records.py",
           "return max(records, key=lambda record: record.test_accuracy)", "return records[-1]", (RECORDS,)),
-    Fault("records: the best of a sweep is the last", "nlkit/sweep.py",
+    Fault("records: the best of a sweep is the last", "nlkit/result.py",
           "return max(self.test_accuracy)", "return self.test_accuracy[-1]", (SWEEP,)),
     Fault("records: a resumed run drops the early ones", "nlkit/trainer.py",
           "    yield from done\n", "    yield from ()\n", (TRAINING,)),
@@ -110,7 +111,19 @@ FAULTS = [
     Fault("checkpoint: the generators start again", "nlkit/trainer.py",
           "generator.set_state(saved.cpu())", "saved.cpu()", (TRAINING,)),
     Fault("sweep: it starts from the first run again", "nlkit/sweep.py",
-          "if experiment not in known", "if True", (SWEEP,)),
+          "if name not in known", "if True", (SWEEP,)),
+    Fault("sweep: results carry the last one's day and machine", "nlkit/result.py",
+          'row["made"] = made.index(run.made)', 'row["made"] = len(made) - 1', (SWEEP,)),
+    Fault("sweep: the method's defaults are no part of a run's identity", "nlkit/identity.py",
+          "found = {name: argument.default for name, argument in arguments.items()} | dict(options)",
+          "found = dict(options)", (SWEEP,)),
+    Fault("sweep: an old result is taken to have had today's default", "nlkit/result.py",
+          'row["seconds"], curves, made[row["made"]], settings.known)',
+          'row["seconds"], curves, made[row["made"]], settings.filled)', (SWEEP,)),
+    Fault("sweep: a failed run is never tried again", "nlkit/sweep.py",
+          "known = {result.key for result in sweep.results}",
+          "known = {result.key for result in (*sweep.results, *sweep.failed)}", (SWEEP,)),
+    Fault("files: half a file stays", "nlkit/files.py", "partial.unlink(missing_ok=True)", "pass", (FILES,)),
     Fault("intervals: too narrow", "nlkit/intervals.py", "/ math.sqrt(count))", "/ count)", (INTERVALS,)),
     Fault("intervals: one-sided", "nlkit/intervals.py", "t.ppf((1 + level) / 2,", "t.ppf(level,", (INTERVALS,)),
     Fault("intervals: not paired by seed", "nlkit/intervals.py",
@@ -118,6 +131,8 @@ FAULTS = [
           (INTERVALS,)),
     Fault("claims: the upper bound is ignored", "nlkit/claims/claim.py",
           "and (self.at_most is None or value <= self.at_most)", "", (CLAIMS,)),
+    Fault("claims: one cell that holds is enough", "nlkit/claims/claim.py",
+          "return all(map(self.holds, value))", "return any(map(self.holds, value))", (CLAIMS,)),
     Fault("map: winner and loser are swapped", "nlkit/plots/maps.py",
           '{1: "▲", 0: "≈", -1: "▼"}', '{-1: "▲", 0: "≈", 1: "▼"}', (PLOTS,)),
     # Methods

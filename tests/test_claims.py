@@ -42,7 +42,26 @@ def test_every_claim_can_fail_and_says_where_it_comes_from():
         assert claim.bound and "None" not in claim.bound
 
 
+@pytest.mark.parametrize("id, cells, holds, worst", [
+    ("map_wins", (0.1, 0.05, 0.3), True, 0.05),  # at least 0
+    ("map_wins", (0.1, -0.05, 0.3), False, -0.05),
+    ("no_information", (-0.1, -0.02), True, -0.02),  # at most 0
+    ("no_information", (-0.1, 0.02), False, 0.02),
+    ("exact_ratio", (0.8, 0.8005), True, 0.8005),  # 0.799 to 0.801
+    ("exact_ratio", (0.8, 0.7), False, 0.7),
+])  # fmt: skip
+def test_of_many_cells_all_must_hold_and_the_worst_is_shown(id, cells, holds, worst):
+    claim = CLAIMS[id]
+    assert claim.holds(cells) == holds and claim.worst(cells) == worst
+    assert claim.show(cells) == claim.show(worst)
+    checked = check_claims({id: cells})
+    assert checked.verdicts == {id: holds} and claim.show(worst) in repr(checked)
+
+
 def test_bad_measurements_are_refused():
+    for cells in ((), (0.1, float("nan")), (0.1, "much")):
+        with pytest.raises(ValueError, match="measured\\['map_wins'\\]"):
+            check_claims({"map_wins": cells})
     with pytest.raises(ValueError, match="standard_falls"):
         check_claims({"standard_fall": 0.3})
     with pytest.raises(ValueError, match="measured"):

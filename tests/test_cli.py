@@ -14,6 +14,7 @@ from nlkit.cli import commands
 from nlkit.recipes import describe
 
 PROGRAM = Path(sys.executable).with_name("nlkit")
+BUILD = Path(__file__).parent.parent / "notebooks" / "exercises" / "build.py"
 TRAIN = ["train", "--epochs", "2", "--device", "cpu"]
 
 
@@ -174,6 +175,202 @@ def test_a_bad_place_for_the_curves_is_refused_before_training(kit, tmp_path, mo
     code, out, err = kit(*TRAIN, "--plot", str(tmp_path / path))
     assert (code, out) == (2, "")
     assert_one_line(err, "--plot", str(tmp_path / path), said)
+
+
+# Files
+
+LINUX = pytest.mark.skipif(not Path("/sys/kernel").is_dir(), reason="needs Linux, where nobody can make a file in /sys")
+OUTPUTS = {  # every command that writes, with its output in the folder {}
+    "train, plot": ["train", "--plot", "{}/curves.png"],
+    "train, checkpoint": ["train", "--checkpoint", "{}/run.pt"],
+    "sweep": ["sweep", "leaderboard", "--file", "{}/sweep.json"],
+    "reproduce": ["reproduce", "--folder", "{}"],
+    "data": ["data", "mnist"],
+    "exercises": [],
+}
+
+
+@pytest.fixture
+def write_in(kit, data_folders, monkeypatch):
+    """Run a command of `OUTPUTS`, the data's folder included, where no work may begin."""
+    began = lambda *_a, **_k: pytest.fail("the work began")  # noqa: E731
+    monkeypatch.setattr("nlkit.experiment.make_task", began)
+    monkeypatch.setattr("nlkit.reproductions.study.Study.attempt", began)
+    monkeypatch.setattr("nlkit.sweep.summarize", began)
+
+    def run(command: str, folder: str) -> tuple[int, str, str]:
+        if command == "exercises":
+            code = f"import sys; sys.argv = ['build.py', {folder!r}]; sys.modules['nbgrader'] = None\n"
+            code += f"import runpy; runpy.run_path({str(BUILD)!r}, run_name='__main__')"
+            done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+            return done.returncode, done.stdout, done.stderr
+        monkeypatch.setenv("NLKIT_DATA", folder)
+        from nlkit.data import import_torchvision
+
+        monkeypatch.setattr(import_torchvision().datasets, "MNIST", began)
+        return kit(*[argument.format(folder) for argument in OUTPUTS[command]])
+
+    return run
+
+
+@LINUX
+@pytest.mark.parametrize("command", OUTPUTS)
+def test_a_folder_that_may_not_be_written_is_said_before_the_work(write_in, command):
+    code, out, err = write_in(command, "/sys")
+    assert (code, out) == (1, "")
+    assert err.count("\n") == 1 and "/sys/" in err and "can't be written: Permission denied" in err
+
+
+@pytest.mark.parametrize("command", OUTPUTS)
+def test_a_file_where_a_folder_should_be_is_said_before_the_work(write_in, tmp_path, command):
+    (tmp_path / "file").write_text("mine")
+    code, out, err = write_in(command, str(tmp_path / "file"))
+    assert code in (1, 2) and out == ""
+    assert err.count("\n") <= 1 + err.count("Usage") and str(tmp_path / "file") in err and "Traceback" not in err
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.fixture
+def full_disk(tmp_path):
+    """A folder on a small disk, which is full."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32k", "tmpfs", folder], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("needs the right to mount a small file system")
+    try:
+        with pytest.raises(OSError), (folder / "filler").open("wb", buffering=0) as filler:
+            while filler.write(b"x" * 4096):
+                pass
+        yield folder
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
+def test_a_full_disk_is_one_line_after_the_table_and_nothing_half_written_stays(kit, full_disk):
+    code, out, err = kit(*TRAIN, "--plot", str(full_disk / "curves.png"))
+    assert code == 1 and len(out.splitlines()) == 3
+    assert err.splitlines()[-1].endswith("curves.png could not be written: No space left on device")
+    assert [path.name for path in full_disk.iterdir()] == ["filler"]
+
+
+def test_a_sweep_on_a_full_disk_stops_with_one_line(kit, full_disk, monkeypatch):
+    runs = [Experiment(epochs=1, device="cpu", seed=seed) for seed in (0, 1)]
+    monkeypatch.setattr("nlkit.sweep.GRIDS", {"tiny": lambda: runs})
+    code, out, err = kit("sweep", "tiny", "--file", str(full_disk / "sweep.json"))
+    assert (code, out) == (1, "")
+    assert err.splitlines()[-1].endswith("sweep.json could not be written: No space left on device")
+    assert [path.name for path in full_disk.iterdir()] == ["filler"]
+
+
+@pytest.mark.parametrize("error, code", [
+    (OSError(28, "No space left on device"), 1), (ValueError("a bad value"), 2), (RuntimeError("it broke"), None),
+])  # fmt: skip
+def test_what_was_trained_is_shown_whatever_ends_the_run(kit, capsys, monkeypatch, error, code):
+    def ended(*_arguments, **_options):
+        yield Record(1, 2.0, 0.1, 0.1, 0.625, 0.1, 0.1, 0.1, 100.0)
+        raise error
+
+    monkeypatch.setattr("nlkit.experiment.train", ended)
+    if code is None:
+        with pytest.raises(RuntimeError):
+            cli.main(TRAIN)
+        out = capsys.readouterr().out
+    else:
+        found, out, err = kit(*TRAIN)
+        assert found == code
+        assert_one_line(err.splitlines()[-1] + "\n", str(error))
+    assert "62.5" in out.splitlines()[1] and len(out.splitlines()) == 2
+
+
+def test_a_download_that_fails_leaves_nothing_half_written(kit, data_folders, monkeypatch):
+    from nlkit.data import import_torchvision
+
+    (kept := data_folders[0] / "MNIST" / "raw" / "mine").parent.mkdir(parents=True)
+    kept.write_text("was there before")
+
+    def broken_off(root, download):
+        (root / "MNIST" / "raw" / "train-images-idx3-ubyte.gz").write_text("half of it")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(import_torchvision().datasets, "MNIST", broken_off)
+    code, out, err = kit("data", "mnist")
+    assert (code, out) == (1, "")
+    assert_one_line(err, "could not be fetched", "No space left on device")
+    assert [path.name for path in data_folders[0].rglob("*") if path.is_file()] == ["mine"]
+
+
+@pytest.mark.parametrize("closed", ("2>&-", ">&-", "<&-", "<&- >&- 2>&-"))
+def test_a_stream_that_is_closed_does_not_stop_the_work(tmp_path, closed):
+    command = f"'{PROGRAM}' {' '.join(TRAIN)} --plot curves.png {closed}"
+    done = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == (0 if ">&- " in f"{closed} " and not closed.startswith("2") else 3)
+    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_behind_standard_output_is_one_line():
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([PROGRAM, *TRAIN, "--json"], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("nlkit: ") and "No space left on device" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+# Sweeps
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    """A grid of three runs, of which the second fails."""
+    runs = [Experiment(epochs=1, device="cpu", seed=0), Experiment(epochs=1, noise="red", ratio=1.5, seed=1)]
+    runs += [Experiment(epochs=1, device="cpu", seed=2)]
+    monkeypatch.setattr("nlkit.sweep.GRIDS", {"tiny": lambda: runs})
+    return runs
+
+
+def test_a_sweep_names_what_failed_at_its_end_and_exits_with_1(kit, tiny, tmp_path):
+    file = tmp_path / "sweep.json"
+    for _ in range(2):  # the failed one is tried again, and fails again
+        code, out, err = kit("sweep", "tiny", "--file", str(file))
+        assert (code, out) == (1, "")
+        failed, told = err.splitlines()[-2:]
+        assert failed.startswith("nlkit: failed: standard on mnist5k, red noise, ratio 1.5, seed 1: ValueError: ratio=")
+        assert told == "nlkit: 1 of 3 runs failed; call this again to try them again"
+    tiny[1] = Experiment(epochs=1, device="cpu", seed=1)
+    code, out, _ = kit("sweep", "tiny", "--file", str(file))
+    assert (code, out) == (0, f"3 runs: {file}\n")
+
+
+def test_an_interrupted_sweep_says_how_far_it_came(kit, tiny, tmp_path, monkeypatch):
+    def interrupted(*_arguments, **_options):
+        yield from ()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("nlkit.sweep.run_sweep", interrupted)
+    code, out, err = kit("sweep", "tiny", "--file", str(tmp_path / "sweep.json"))
+    assert (code, out) == (130, "")
+    assert err.splitlines()[-1] == "nlkit: interrupted after 0 of 3 runs; call this again to go on"
+
+
+@pytest.mark.parametrize("arguments, said", [
+    (["leaderbord"], "did you mean 'leaderboard'"),
+    (["leaderboard", "--jobs", "0", "--file", "new.json"], "jobs=0"),
+    (["leaderboard", "--file", "notes.txt"], "is not a sweep's file"),
+    (["leaderboard", "--file", "old.json"], "earlier version"),
+])  # fmt: skip
+def test_bad_input_to_sweep_is_one_line_and_exit_code_2(kit, tmp_path, monkeypatch, arguments, said):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "notes.txt").write_text("mine")
+    (tmp_path / "old.json").write_text('{"made": {}, "results": []}')
+    code, out, err = kit("sweep", *arguments)
+    assert (code, out) == (2, "")
+    assert_one_line(err, said)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["notes.txt", "old.json"]
+
+
+# Checkpoints
 
 
 def untimed(out: str) -> list[dict]:

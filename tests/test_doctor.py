@@ -9,8 +9,10 @@ import sys
 import pytest
 import torch
 
-from nlkit import cli
+from nlkit import DataError, cli, load
+from nlkit.data import find_dataset
 from nlkit.doctor import examine, find_chromium
+from nlkit.human import human_labels
 
 NEEDED = ["torch", "torchvision", "higher", "numpy", "mlxtend", "pandas", "matplotlib", "click", "tqdm"]
 
@@ -120,3 +122,61 @@ def test_a_chromium_is_found_by_any_of_its_names(monkeypatch):
     assert find_chromium() == "/bin/google-chrome"
     monkeypatch.setattr(shutil, "which", lambda name: None)
     assert find_chromium() is None
+
+
+# Folders of data in which nothing can be found
+
+
+def made_loop(folder):
+    (folder / "loop").symlink_to(folder / "loop")
+    return folder / "loop"
+
+
+def made_file(folder):
+    (folder / "file").write_text("mine")
+    return folder / "file"
+
+
+def made_unreadable(folder):
+    (folder / "closed").mkdir(mode=0o000)
+    return folder / "closed"
+
+
+BAD_FOLDERS = {  # what NLKIT_DATA is, and what is said of it
+    "a loop of links": (made_loop, "loop (not a folder)"),
+    "within a loop of links": (lambda folder: made_loop(folder) / "data", "data (not there)"),
+    "nobody's home": (lambda _: "~nosuchuser", "~nosuchuser (not there)"),
+    "in nobody's home": (lambda _: "~nosuchuser/data", "~nosuchuser/data (not there)"),
+    "a file": (made_file, "file (not a folder)"),
+    "within a file": (lambda folder: made_file(folder) / "data", "data (not there)"),
+    "not there": (lambda folder: folder / "nowhere", "nowhere (not there)"),
+    "too long a name": (lambda folder: folder / ("x" * 300), "x (not there)"),
+    "of no text": (lambda _: "", None),
+    "unreadable": (made_unreadable, "closed (it may not be read)"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_FOLDERS)
+def test_a_bad_folder_for_data_is_told_and_stops_nothing(data_folders, tmp_path, monkeypatch, kind):
+    make, said = BAD_FOLDERS[kind]
+    named = str(make(tmp_path))
+    monkeypatch.setenv("NLKIT_DATA", named)
+    monkeypatch.setattr("nlkit.doctor._first_step_error", lambda: None)  # it takes seconds
+    if kind == "unreadable":  # root may read everything
+        may = os.access
+        monkeypatch.setattr(os, "access", lambda path, mode: not str(path).endswith("closed") and may(path, mode))
+    report, can_run = examine()
+    assert can_run
+    (looked,) = [line for line in report.splitlines() if "looked in: " in line]
+    assert said is None or said in looked
+    assert line(report, "mnist").startswith("  --")
+    with pytest.raises(DataError, match="mnist was not found"):
+        load("mnist")
+    with pytest.raises(DataError, match="CIFAR-10N"):
+        human_labels("worst")
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may read everything")
+def test_a_folder_that_may_not_be_read_is_no_error(data_folders, tmp_path, monkeypatch):
+    monkeypatch.setenv("NLKIT_DATA", str(made_unreadable(tmp_path)))
+    assert find_dataset("mnist") is None

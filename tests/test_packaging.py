@@ -3,6 +3,8 @@
 import ast
 import graphlib
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -93,6 +95,38 @@ def test_every_public_name_leads_somewhere(name):
 def test_an_unknown_name_of_the_package_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'trian'"):
         nlkit.trian  # noqa: B018
+
+
+WITHOUT_LAB = """
+import importlib.machinery, sys
+
+class Without(importlib.machinery.PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        return None if name.partition(".")[0] == "ipywidgets" else super().find_spec(name, path, target)
+
+sys.meta_path = [Without if finder is importlib.machinery.PathFinder else finder for finder in sys.meta_path]
+import nlkit
+assert "ipywidgets" not in sys.modules and "torch" not in sys.modules  # asked for, not loaded
+names = {}
+exec("from nlkit import *", names)
+assert "train" in names and "live" not in names
+assert not hasattr(nlkit, "live") and getattr(nlkit, "live", None) is None
+for code in ("nlkit.live", "from nlkit import live", "import nlkit.live", "from nlkit.live import noise"):
+    try:
+        exec(code)
+    except (AttributeError, ImportError) as error:
+        print(f"{type(error).__name__}: {error}")
+"""
+
+
+def test_without_the_extra_for_the_panels_all_else_works_and_the_panels_say_what_to_install():
+    done = subprocess.run([sys.executable, "-c", WITHOUT_LAB], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert len(lines) == 4 and lines[0].startswith("AttributeError: ")
+    assert all("python -m pip install 'nlkit[lab]'" in line for line in lines)
+    assert all(line.startswith("ModuleNotFoundError: ") for line in lines[1:])
 
 
 # Imports go down, from the last to the first. What is not named here is ground: data, noise, pictures and the like.

@@ -11,13 +11,17 @@ import pytest
 from nlkit import Experiment, cli, make_task, train
 from nlkit.checks import DataError
 from nlkit.claims import CLAIMS
+from nlkit.identity import key
 from nlkit.intervals import in_percent
-from nlkit.reproductions import Outcome, Report, Study, stored_report
+from nlkit.reproductions import Outcome, Report, Study, noisy_or_clean, stored_report
 from nlkit.reproductions.full_size import ROWS, SETTING, summary
+from nlkit.reproductions.noisy_or_clean import from_map
 from nlkit.reproductions.page import page, strip
 from nlkit.reproductions.report import STORED, load_report
 from nlkit.reproductions.study import ALL_MEASURES, LARGE_CLAIMS
 from nlkit.reproductions.tables import terminal
+from nlkit.result import Sweep
+from nlkit.sweep import MAP_SIZES, load_sweep
 
 
 def reproduce(capsys, *arguments) -> tuple[int, str, str]:
@@ -103,6 +107,47 @@ def test_a_verdict_is_that_of_the_mean_and_open_where_the_interval_reaches_acros
     assert ("open" in outcome.verdict) == (not clear)
 
 
+@pytest.mark.parametrize("id, values, mean, holds, clear", [
+    ("map_wins", ((0.2, 0.1), (0.2, 0.12), (0.2, 0.11)), 0.11, True, True),
+    ("map_wins", ((0.1, 0.3), (0.3, 0.1), (0.2, 0.2)), 0.2, True, False),  # no cell is always the worst
+    ("map_wins", ((0.5, -0.1), (0.5, -0.12), (0.5, -0.11)), -0.11, False, True),  # one cell speaks against it
+    ("map_wins", ((0.5, 0.2), (0.5, -0.12), (0.5, 0.1)), 0.06, True, False),
+    ("no_information", ((-0.2, -0.1), (-0.2, 0.15), (-0.2, -0.14)), -0.03, True, False),
+    ("no_information", ((-0.2, 0.1), (-0.2, 0.15), (-0.2, 0.14)), 0.13, False, True),
+])  # fmt: skip
+def test_a_claim_of_many_cells_is_that_of_each_averaged_over_seeds(id, values, mean, holds, clear):
+    outcome = Outcome(id, values)
+    assert outcome.mean == pytest.approx(mean) and (outcome.holds, outcome.clear) == (holds, clear)
+    assert outcome.show() == f"{outcome.interval.percent()} points"
+    assert f"measured {outcome.show()}" in strip(outcome) and strip(outcome).count("<circle") == 3
+
+
+def test_the_map_s_claims_are_one_number_in_the_notebook_the_report_and_by_hand():
+    """The lead of reweighting over the clean set alone: a mean over seeds for each cell, and then the worst cell."""
+    sweep = load_sweep("reweight-or-clean")
+
+    def lead(ratio, size):
+        ours = sweep.where(method="reweight", ratio=ratio, clean_per_class=size)
+        alone = sweep.where(method="clean_only", clean_per_class=size)
+        assert [r.experiment.seed for r in ours] == [r.experiment.seed for r in alone] == list(range(5))
+        return sum(a.final - b.final for a, b in zip(ours, alone)) / 5
+
+    by_hand = {
+        "map_wins": min(lead(ratio, size) for ratio in (0.0, 0.2, 0.4, 0.5, 0.6) for size in (1, 2, 5, 10)),
+        "map_loses": max(lead(ratio, size) for ratio in (0.8, 0.9) for size in (50, 100)),
+        "no_information": max(lead(0.9, size) for size in MAP_SIZES),
+    }
+    told, reported = from_map(sweep), {o.id: o for o in stored_report().outcomes}
+    for id, value in by_hand.items():
+        assert CLAIMS[id].worst(told[id]) == pytest.approx(value)
+        assert reported[id].mean == pytest.approx(value, abs=1e-6)
+    assert told.keys() == noisy_or_clean.MEASURES.keys()
+    for id, value in told.items():
+        assert CLAIMS[id].worst(value) == pytest.approx(reported[id].mean, rel=1e-4), id
+    with pytest.raises(ValueError, match="the sweep has no run of"):
+        from_map(Sweep(sweep.results[:50]))
+
+
 def test_what_was_open_or_is_a_time_cannot_change():
     def report(**values):
         return Report({}, tuple(Outcome(id, v) for id, v in values.items()))
@@ -162,6 +207,51 @@ def test_a_claim_that_changed_is_named_and_told_by_the_exit_code(tmp_path, capsy
     assert "Not as recorded" in text and "(exact_ratio)" in text
 
 
+def test_a_claim_whose_measuring_fails_stops_no_other_and_is_named(tmp_path, capsys, monkeypatch):
+    def broken(trial):
+        raise RuntimeError(f"the ruler\nbroke at {trial.seed}")
+
+    def failing_run(trial):
+        return trial.run(ratio=1.5).final
+
+    monkeypatch.setitem(ALL_MEASURES, "exact_ratio", broken)
+    monkeypatch.setitem(ALL_MEASURES, "standard_falls", failing_run)
+    only = [a for id in ("exact_ratio", "own_class", "standard_falls", "nested") for a in ("--only", id)]
+    code, out, err = reproduce(capsys, *only, "--seeds", 2, "--folder", tmp_path / "new")
+    assert code == 1
+    assert err.splitlines()[0] == "nlkit: exact_ratio failed with seed 0: RuntimeError: the ruler broke at 0"
+    assert "standard_falls failed with seed 0: SweepError: a run failed" in err.splitlines()[1]
+    assert "ratio=1.5" in err.splitlines()[1] and len(err.splitlines()) == 2
+    assert "80 % is really 72 %" in out and "not measured (failed with seed 0: RuntimeError" in out
+    report = load_report(tmp_path / "new" / "report.json")
+    assert {o.id for o in report.outcomes} == {"own_class", "nested"}
+    assert report.skipped.keys() == {"exact_ratio", "standard_falls"}
+
+
+def test_a_report_says_where_what_it_did_not_measure_itself_was_made(tmp_path, monkeypatch):
+    today = {"date": "2026-01-01", "versions": {"torch": "1"}, "processor": "old", "cores": 1}
+    monkeypatch.setattr("nlkit.reproductions.study.made_here", lambda **_: today)
+    study = Study(tmp_path, only=["exact_ratio"], seeds=1, device="cpu")
+    study.report()
+    monkeypatch.setattr("nlkit.reproductions.study.made_here", lambda **_: today | {"date": "2026-02-02"})
+    made = Study(tmp_path, only=["exact_ratio"], seeds=2, device="cpu").report().made
+    assert made["date"] not in made["runs"] and made["runs"].count("2026-01-01, torch 1, old") == 1
+    assert "2026-02-02, torch 1, old" in made["runs"]
+
+
+@pytest.mark.parametrize("file, content, said", [
+    ("values.json", "{}", "values.json.*form of another version"),
+    ("values.json", '{"cpu": {"nested": {"0": 1.0}}}', "values.json.*form of another version"),
+    ("values.json", "not JSON", "values.json.*does not hold the values"),
+    ("runs.json", '{"made": {}, "results": []}', "runs.json.*earlier version"),
+])  # fmt: skip
+def test_files_that_are_of_no_study_are_refused_and_kept(tmp_path, file, content, said):
+    (tmp_path / file).write_text(content)
+    with pytest.raises(ValueError, match=said):
+        Study(tmp_path, device="cpu")
+    assert (tmp_path / file).read_text() == content
+
+
 @pytest.mark.parametrize("arguments, part", [
     (("--only", "standard_fall"), "claim='standard_fall' is not known; did you mean 'standard_falls'?"),
     (("--seeds", 0), "seeds=0 must be a whole number of at least 1"),
@@ -200,8 +290,10 @@ def test_a_study_goes_on_where_it_was_broken_off(quick, tmp_path):
     for name in ("runs.json", "values.json"):
         shutil.copy(quick[0] / name, tmp_path)
     content = json.loads((tmp_path / "runs.json").read_text(encoding="utf-8"))
-    plain = {"method": "reweight", "seed": 1, "device": "cpu"}
-    (lost,) = [r for r in content["results"] if r["settings"] == plain]
+    (lost,) = [
+        r for r in content["results"]
+        if key(content["shared"] | r["settings"]) == key(Experiment(method="reweight", seed=1, device="cpu"))
+    ]  # fmt: skip
     content["results"] = [r for r in content["results"] if r is not lost]
     (tmp_path / "runs.json").write_text(json.dumps(content), encoding="utf-8")
     study, ran = Study(tmp_path, only=["weight_finds_right", "nested"], seeds=3, device="cpu"), []

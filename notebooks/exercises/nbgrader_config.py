@@ -56,9 +56,7 @@ class PutCellsRight(NbGraderPreprocessor):
         for source in wanted:
             name, places = source["name"], [self._place(nb, cell) for cell in copies.get(source["name"], [])]
             if len(places) > 1:
-                self.log.warning(
-                    "%s: cell '%s' is there %d times; one counts", course["student"], name, len(places)
-                )
+                self.log.warning("%s: cell '%s' is there %d times; one counts", course["student"], name, len(places))
             if not places and not source["locked"]:
                 self.log.warning("%s: cell '%s' is missing, an answer", course["student"], name)
                 continue
