@@ -20,7 +20,11 @@ SETTINGS = tuple(f.name for f in fields(Experiment))
 # Settings that are younger than stored results: a field of `Experiment`, or "METHOD.OPTION" -> the value that runs had
 # before there was one. Say here what a new setting was, and results from before it are found under it; of one that is
 # not named here they are not taken for runs that have it, at whatever value.
-BEFORE: dict[str, object] = {}
+BEFORE: dict[str, object] = {
+    "mentornet.mentor": "threshold",
+    "mentormix.mentor": "threshold",
+    "reweight.look_ahead": "optimizer",
+}
 
 
 def identity(experiment: Experiment) -> dict[str, object]:
