@@ -98,6 +98,8 @@ def test_an_unknown_name_of_the_package_is_an_attribute_error():
 # Imports go down, from the last to the first. What is not named here is ground: data, noise, pictures and the like.
 LAYERS = [
     {"run"},
+    {"look_ahead"},
+    {"engine_trial"},
     {"methods"},
     {"training"},
     {"experiment", "claims"},
