@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
+from zoo import NETWORKS, UNTRAINABLE, make
 
 from nlkit import build_model, make_task, train
 from nlkit.engine_trial import first_exact, one_by_one
@@ -124,6 +125,37 @@ def test_layers_that_share_parameters_or_learn_nothing_are_left_to_the_product()
     frozen = build_model("mlp", SHAPE, CLASSES)
     frozen[1].requires_grad_(False)
     assert not acts_alone(frozen)
+
+
+ALONE = ("mlp", "cnn", "dilated and grouped", "padded in circles")
+
+
+@pytest.mark.parametrize("name", [name for name in NETWORKS if name not in UNTRAINABLE])
+def test_layers_takes_plain_layers_that_nothing_else_acts_on(name):
+    assert acts_alone(make(name)) == (name in ALONE)
+
+
+def test_a_hook_on_all_layers_is_seen_too():
+    hook = nn.modules.module.register_module_forward_hook(lambda layer, given, out: None)
+    try:
+        assert not acts_alone(make("mlp"))
+    finally:
+        hook.remove()
+    assert acts_alone(make("mlp"))
+
+
+@pytest.mark.parametrize("engine", sorted(ENGINES.keys() - {"layers"}))
+def test_parameters_that_get_the_same_gradient_are_each_scaled_once(engine):
+    """autograd hands out one tensor for both: to scale it in place would scale it twice."""
+    model = make("bare parameters").double()
+    optimizer = build_optimizer("sgd", model, 0.1)
+    noisy, clean = ((x, y % 3) for x, y in (examples(6, 1, torch.float64), examples(12, 2, torch.float64)))
+    parameters = list(model.parameters())
+    clean_gradient = torch.autograd.grad(F.cross_entropy(model(clean[0]), clean[1]), parameters)
+    losses = F.cross_entropy(model(noisy[0]), noisy[1], reduction="none")
+    gradients = [torch.autograd.grad(loss, parameters, retain_graph=True) for loss in losses]
+    expected = torch.stack([0.1 * sum((g * c).sum() for g, c in zip(each, clean_gradient)) for each in gradients])
+    torch.testing.assert_close(ENGINES[engine](model, optimizer, noisy, clean)[0], expected)
 
 
 @pytest.mark.parametrize("layer", [nn.BatchNorm2d(1), nn.ReLU(inplace=True), nn.LayerNorm(8)])

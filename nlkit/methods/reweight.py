@@ -218,7 +218,7 @@ def acts_alone(model: nn.Module) -> bool:
 def hooked(layer: nn.Module) -> bool:
     """Whether anything is called before, after or in place of a layer's own forward and backward pass."""
     kinds = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
-    everywhere = ("_global_forward_hooks", "_global_forward_pre_hooks", "_global_backward_hooks")
+    everywhere = [f"_global{kind}" for kind in kinds]
     return (
         "forward" in vars(layer)
         or any(getattr(layer, kind) for kind in kinds)

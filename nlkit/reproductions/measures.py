@@ -101,6 +101,12 @@ def _lead_on_clean(t: Trial, **settings: object) -> float:
     return t.run(method="reweight", **settings).final - t.run(method="clean_only", **settings).final
 
 
+def _lead_of_the_paper(t: Trial, **settings: object) -> float:
+    """Last test accuracy with the paper's look-ahead minus that with the optimizer's."""
+    paper = t.run(method="reweight", options={"look_ahead": "paper"}, **settings)
+    return paper.final - t.run(method="reweight", **settings).final
+
+
 # 04: MentorMix
 
 _TWICE = {"alpha": 4.0, "second_weighting": True}
@@ -251,6 +257,8 @@ MEASURES: dict[str, dict[str, Measure]] = {
         "weight_finds_right": lambda t: t.run(method="reweight").at_end("weight_on_right"),
         "reweight_beats_clean_80": _lead_on_clean,
         "reweight_beats_clean_40": lambda t: _lead_on_clean(t, ratio=0.4, clean_per_class=20),
+        "look_ahead_adam": lambda t: -_lead_of_the_paper(t),
+        "look_ahead_momentum": lambda t: _lead_of_the_paper(t, optimizer="momentum", learning_rate=0.02),
     },
     "MentorMix": {
         "small_loss_is_right": _small_loss_is_right,
