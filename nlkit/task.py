@@ -134,7 +134,8 @@ def make_task(
     ratio: share of labels to make wrong, in [0, 1]; left out for a matrix or human labels, which have their own.
     clean_per_class: size of the clean set a class, 0 to one less than the smallest class. It is drawn first, and
         nested: the clean set of 10 a class is part of that of 20. Noise falls on what is left.
-    exact: exact counts (the default), or every label drawn by itself.
+    exact: exact counts (the default), which is stratified sampling; or every label drawn by itself, as in most papers
+        (see `nlkit.noise.corrupt` for what that changes).
     source: with "red", a `Dataset` of your own whose images are taken; it may share no class with `data`.
     device: "auto" takes CUDA, then MPS, then the CPU.
 
