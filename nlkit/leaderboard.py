@@ -10,8 +10,8 @@ hold out a few hundred trusted ones for it. No other method had such trials: the
 EM's recipe and their own published or default settings, most of which were chosen for other networks and data, and the
 rest have the tutorial's plain recipe. So the board compares one tuned method with untuned ones (`Row.tuned`): that EM
 stands above them says less than its distance suggests, and how far each would come with trials of its own is not known.
-No setting was changed for the other noise levels. Reweighting
-looks ahead with Adam's own step, as the tutorial does and the paper does not (see methods/reweight.py).
+No setting was changed for the other noise levels. Reweighting looks ahead with Adam's own step, as the tutorial does
+and the paper does not (see methods/reweight.py).
 
 The runs of the leaderboard have fresh seeds, 2 to 6. Seed 1 is left out: with it EM without a clean set once ended at
 88.2 %, a class lost, and after that run had been seen the method got its shared diagonal (see em.py).

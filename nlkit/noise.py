@@ -171,6 +171,12 @@ def corrupt(labels: Tensor, matrix: Tensor | np.ndarray, *, seed: int = 0, exact
         all labels; each class has its share of it within about one label, and each of its target classes within two.
         Otherwise each label is drawn by itself, and the counts scatter as they do in binomial draws.
 
+    Exact is *stratified* sampling: the chances of one label are the matrix's, but labels are not independent. Counts do
+    not scatter from seed to seed, and the matrix that the labels really have is the one asked for, which hands whoever
+    estimates it a set without sampling error. Papers draw each label by itself (Co-teaching, Patrini et al.), as
+    `exact=False` does, or fix how many labels move and draw where to (ELR, DivideMix). One mean hardly tells the
+    difference; a spread over seeds is narrower than theirs.
+
     Either way the noise is nested: for matrices that differ in their ratio only, the labels that move at a lower ratio
     also move at a higher one, and to the same class.
     """

@@ -182,7 +182,8 @@ def make_task(
     clean_per_class: size of the clean set a class, 0 to one less than the smallest class; 50 unless given. By class, it
         is a mapping or a sequence as `ratio` is. The clean set is drawn first, and nested: that of 10 a class is part
         of that of 20. Noise falls on what is left.
-    exact: exact counts (the default), or every label drawn by itself.
+    exact: exact counts (the default), which is stratified sampling; or every label drawn by itself, as in most papers
+        (see `nlkit.noise.corrupt` for what that changes).
     source: with "red", a `Dataset` of your own whose images are taken; it may share no class with `data`.
     device: "auto" takes CUDA, then MPS, then the CPU.
 

@@ -23,6 +23,8 @@ REWEIGHT = "tests/test_reweight.py"
 RUN = "tests/test_run.py"
 MENTORMIX = "tests/test_mentormix.py"
 LOSSES = "tests/test_losses.py"
+BURN_IN = "tests/test_burn_in.py"
+STANDINGS = "tests/test_standings.py"
 SWEEP = "tests/test_sweep.py"
 FILES = "tests/test_files.py"
 INTERVALS = "tests/test_intervals.py"
@@ -129,6 +131,8 @@ FAULTS = [
     Fault("intervals: not paired by seed", "nlkit/intervals.py",
           "[a - b for a, b in zip(ours, theirs)]", "[a - b for a, b in zip(sorted(ours), sorted(theirs))]",
           (INTERVALS,)),
+    Fault("standings: the lowest seed is the mean", "nlkit/standings.py",
+          "return min(run.final for run in self.runs.values())", "return self.final.mean", (STANDINGS,)),
     Fault("claims: the upper bound is ignored", "nlkit/claims/claim.py",
           "and (self.at_most is None or value <= self.at_most)", "", (CLAIMS,)),
     Fault("claims: one cell that holds is enough", "nlkit/claims/claim.py",
@@ -162,8 +166,15 @@ FAULTS = [
     Fault("reweight: the trial leaves its mark in a network's buffers", "nlkit/engine_trial.py",
           "                buffer.copy_(value)", "                pass", (REWEIGHT,)),
     Fault("mentor: the burn-in never ends", "nlkit/methods/mentornet.py",
-          "torch.ones_like(losses) if run.progress < self.burn_in else", "torch.ones_like(losses) if True else",
-          (MENTORMIX,)),
+          "if self.burnt_in(run) < 1 or (scheduled", "if True or (scheduled", (MENTORMIX,)),
+    Fault("mentor: the soft one is hard", "nlkit/methods/mentornet.py",
+          "(1 - (losses - threshold)).clamp(0, 1)", "(losses < threshold).to(losses.dtype)", (MENTORMIX,)),
+    Fault("mentor: the schedule is the plain threshold", "nlkit/methods/mentornet.py",
+          'scheduled = self.kind == "schedule"', "scheduled = False", (MENTORMIX,)),
+    Fault("burn-in: it has no floor", "nlkit/methods/burn_in.py",
+          "behind -= max(floor / length - 1, 0)", "pass", (BURN_IN,)),
+    Fault("burn-in: a small data set's epochs count in full", "nlkit/methods/burn_in.py",
+          "max(run.steps_an_epoch, FEWEST_STEPS)", "run.steps_an_epoch", (BURN_IN,)),
     Fault("mentor: the percentile is inverted", "nlkit/methods/mentornet.py",
           "else torch.as_tensor(self.percentile)", "else 1 - torch.as_tensor(self.percentile)", (MENTORMIX,)),
     Fault("mentor: large losses are kept", "nlkit/methods/mentornet.py",
@@ -179,7 +190,11 @@ FAULTS = [
     Fault("forward: the matrix is transposed", "nlkit/methods/forward.py",
           "p @ self._transition(run, p)", "p @ self._transition(run, p).T", (LOSSES,)),
     Fault("forward: the burn-in never ends", "nlkit/methods/forward.py",
-          "if self.matrix is None and run.progress < self.burn_in:", "if self.matrix is None:", (LOSSES,)),
+          "if self.matrix is None and burnt_in(run, self.burn_in) < 1:", "if self.matrix is None:", (LOSSES,)),
+    Fault("forward: one percentile for any number of classes", "nlkit/methods/forward.py",
+          "places = (ANCHOR * members).long()", "places = (0.03 * examples + 0 * members).long()", (LOSSES,)),
+    Fault("forward: a matrix of the wrong size is trained with", "nlkit/training.py",
+          'if getattr(algorithm, "matrix", None) is not None:', "if False:", (BURN_IN, LOSSES)),
     Fault("elr: the targets are not detached", "nlkit/methods/elr.py",
           "said = self._remember(run, batch.index, p.detach())  # (B, K)",
           "said = (1 - self.beta) * p + self.beta * self._remember(run, batch.index, p.detach())", (LOSSES,)),
@@ -200,7 +215,7 @@ FAULTS = [
     Fault("co-teaching: the second optimizer holds the first network", "nlkit/run.py",
           'theirs["params"] = [own[p] for p in ours["params"]]', 'theirs["params"] = ours["params"]', (CO_TEACHING,)),
     Fault("co-teaching: all of a batch is kept", "nlkit/methods/co_teaching.py",
-          "return 1 - (1 - float(self.mentor.keep)) * fallen", "return 1.0", (CO_TEACHING,)),
+          "return 1 - (1 - float(self.mentor.keep)) * self.mentor.burnt_in(run)", "return 1.0", (CO_TEACHING,)),
     Fault("em: the matrix is taken the wrong way round", "nlkit/methods/em.py",
           "transition[:, labels].T.clamp(min=1e-8)", "transition[labels].clamp(min=1e-8)", (EM,)),
     Fault("em: the learner answers, and not the average", "nlkit/methods/em.py",
@@ -208,7 +223,7 @@ FAULTS = [
     Fault("em: the answer is for the augmented image", "nlkit/methods/em.py",
           "evaluate(teacher, batch.originals)", "evaluate(teacher, batch.images)", (EM,)),
     Fault("em: the burn-in never ends", "nlkit/methods/em.py",
-          "if run.progress < self.burn_in:\n            images, labels", "if True:\n            images, labels", (EM,)),
+          "NOISY_EPOCHS) < 1:\n            images, labels", "NOISY_EPOCHS) < 2:\n            images, labels", (EM,)),
     # Panels
     Fault("panel: new words under a stale picture", "nlkit/live/panel.py",
           "self.picture.value, self.picture.tooltip = frame.png, frame.alt",

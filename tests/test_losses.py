@@ -179,7 +179,6 @@ def test_without_a_clean_set_the_estimate_is_close_on_digits_too(mnist5k, monkey
     trained = train(task, "forward", epochs=25)
     for _ in range(3):  # the burn-in is over in the third
         next(trained)
-    print(method.state["matrix"].diagonal().mean())
     assert method.state["matrix"].diagonal().mean() == pytest.approx(1 - ratio, abs=0.1)
 
 

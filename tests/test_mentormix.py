@@ -227,8 +227,8 @@ def test_without_a_burn_in_the_percentile_must_be_given():
         next(train(task, method, burn_in=0, percentile=0.6, epochs=1))
 
 
-def test_the_second_weighting_drops_classes_and_thresholds_by_class_or_a_soft_one_keep_them(mnist5k):
-    """At 80 % noise one hard threshold for all leaves few classes that are predicted at all; the others do not."""
+def test_the_second_weighting_drops_classes_and_thresholds_by_class_keep_them(mnist5k):
+    """At 80 % noise one hard threshold for all leaves few classes that are predicted at all, and a soft one more."""
     task = make_task(mnist5k, ratio=0.8, clean_per_class=0, seed=0, device="cpu")
     classes, accuracy = {}, {}
     for name, option in {"hard": {}, "by class": {"by_class": True}, "soft": {"mentor": "soft"}}.items():
@@ -237,8 +237,8 @@ def test_the_second_weighting_drops_classes_and_thresholds_by_class_or_a_soft_on
         *_, last = train(task, "mentormix", model=model, epochs=25, **options)
         counts = np.bincount(predict(model, task.test_images).numpy(), minlength=10)
         classes[name], accuracy[name] = (counts >= 20).sum(), last.test_accuracy
-    assert classes["hard"] <= 7 <= classes["soft"] and classes["by class"] == 10
-    assert min(accuracy["by class"], accuracy["soft"]) > accuracy["hard"] + 0.2
+    assert classes["hard"] <= 4 < classes["soft"] < classes["by class"] == 10
+    assert accuracy["by class"] > accuracy["soft"] + 0.1 > accuracy["hard"] + 0.2
 
 
 @pytest.mark.parametrize("ratio", [0.2, 0.4, 0.6, 0.8])
