@@ -14,7 +14,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nlkit.files import check_writable, plain, to_json, write_whole
+from nlkit.files import check_writable, to_json, write_whole
+from nlkit.settings import plain
 
 NO_SPACE = OSError(errno.ENOSPC, "No space left on device")
 
@@ -186,7 +187,7 @@ def test_a_short_float_is_the_number_that_it_prints_as(value):
     assert plain(np.float32(value)) == float(str(np.float32(value))) and np.float32(plain(np.float32(value))) == value
 
 
-@pytest.mark.parametrize("value", (object(), {1, 2}, b"bytes", 1j, lambda: 0, [object()]), ids=repr)
+@pytest.mark.parametrize("value", (object(), {1, 2}, b"bytes", 1j, [object()]), ids=lambda value: type(value).__name__)
 def test_what_json_has_nothing_for_is_a_value_error(value):
-    with pytest.raises(ValueError, match="can't be kept in a file"):
+    with pytest.raises(ValueError, match="can't be kept"):
         plain(value)
