@@ -10,6 +10,7 @@ import dataclasses
 import math
 import os
 import sys
+import warnings
 from pathlib import Path
 
 import click
@@ -47,22 +48,37 @@ def commands() -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and exit: 0 done, 1 something is missing, 2 bad input, 3 claims changed, 130 broken off."""
+    """Run the command line and exit.
+
+    0 done, 1 something is missing or went wrong, 2 bad input, 3 claims changed, 130 broken off.
+    """
     _open_what_is_closed()
+    with warnings.catch_warnings():
+        warnings.showwarning = _warn
+        code = _run(arguments)
+    sys.exit(code)
+
+
+def _run(arguments: list[str] | None) -> int:
     try:
-        code = commands.main(arguments, prog_name="nlkit", standalone_mode=False)
+        return commands.main(arguments, prog_name="nlkit", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.ctx.get_help())
-        code = 2
+        return 2
     except click.UsageError as error:
-        code = _complain(error.format_message(), 2)
+        return _complain(error.format_message(), 2)
     except click.Abort:
-        code = 130
+        return 130
     except ValueError as error:
-        code = _complain(error, 2)
+        return _complain(error, 2)
     except (DataError, OSError) as error:
-        code = _complain(error, 1)
-    sys.exit(code)
+        return _complain(error, 1)
+
+
+def _warn(message: Warning | str, category: type[Warning], filename: str, line: int, *_: object) -> None:
+    """A warning of the kit's own in one line, others as Python writes them."""
+    ours = Path(filename).is_relative_to(Path(__file__).parent)
+    click.echo(f"nlkit: {message}" if ours else warnings.formatwarning(message, category, filename, line), err=True)
 
 
 def _open_what_is_closed() -> None:
@@ -265,6 +281,8 @@ def _train(option: tuple[str, ...], checkpoint: Path | None, plot: Path | None, 
         raise
     if not as_json:
         click.echo(_table(history))
+    if not all(math.isfinite(record.loss) for record in history):  # a warning has told
+        code = code or 1
     if plot and history:
         from nlkit import plots
 

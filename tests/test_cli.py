@@ -499,3 +499,10 @@ def test_data_that_is_there_is_checked_and_its_place_is_said(kit):
     assert code == 0
     assert "60,000 training and 10,000 test images of 10 classes" in out
     assert str(find_dataset("fashion_mnist")) in out
+
+
+def test_a_run_that_diverges_is_told_and_ends_in_another_exit_code():
+    done = shell(*TRAIN, "--optimizer", "sgd", "--learning-rate", "1e30")
+    assert done.returncode == 1 and "nan" in done.stdout
+    assert "nlkit: training diverged in epoch 1: the loss is nan" in done.stderr
+    assert "Traceback" not in done.stderr and "warnings.warn" not in done.stderr
