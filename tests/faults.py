@@ -98,7 +98,7 @@ FAULTS = [
     Fault("records: memorized is counted over all labels", "nlkit/training.py",
           '"memorized": as_given[task.wrong]', '"memorized": as_given', (TRAINING,)),
     Fault("records: weights on right and wrong labels are swapped", "nlkit/training.py",
-          '"weight_on_right": (weights[task.right].sum()', '"weight_on_right": (weights[task.wrong].sum()', (TRAINING,)),
+          '"weight_on_right": (weights[task.right]', '"weight_on_right": (weights[task.wrong]', (TRAINING,)),
     Fault("records: the best is the last", "nlkit/records.py",
           "return max(records, key=lambda record: record.test_accuracy)", "return records[-1]", (RECORDS,)),
     Fault("records: the best of a sweep is the last", "nlkit/sweep.py",
