@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
 
 class Gathered:
-    """Images in an order (n,) of their own, some replaced, of which only those that are asked for are copied."""
+    """Images (n, C, H, W) in an order of their own, of which only those that are asked for are copied, or drawn."""
 
     def __init__(self, images: Tensor, index: Tensor):
         self.images, self.index = images, index
         self.shape, self.device, self.dtype = images.shape, images.device, images.dtype
-        self._fresh, self._which = images[:0], torch.full((len(index),), -1)  # none of them, to begin with
+        self._replaced, self._draw = torch.zeros(len(index), dtype=torch.bool), None  # none of them, to begin with
 
     def __len__(self) -> int:
         return len(self.index)
 
-    def __getitem__(self, places: Tensor | slice) -> Tensor:
-        found, which = self.images[self.index[places]], self._which[places]
-        found[which >= 0] = self._fresh[which[which >= 0]]
-        return found
+    def replace(self, replaced: Tensor, draw: Callable[[Tensor], Tensor]) -> None:
+        """Let others stand in for the first `len(replaced)` images, where it says so.
 
-    def __setitem__(self, places: Tensor, fresh: Tensor) -> None:
-        self._fresh, self._which[places] = fresh, torch.arange(len(fresh))
+        draw: bool like `replaced` (N,), of those that are asked for -> their images, in order.
+        """
+        self._replaced[: len(replaced)], self._draw = replaced, draw
+
+    def __getitem__(self, places: Tensor | slice) -> Tensor:
+        found, others = self.images[self.index[places]], self._replaced[places]
+        if others.any():
+            wanted = torch.arange(len(self))[places][others]
+            asked = torch.zeros_like(self._replaced)
+            asked[wanted] = True
+            number = asked.cumsum(0) - 1  # of each in what is drawn
+            found[others] = self._draw(asked)[number[wanted]].to(self.device, self.dtype)
+        return found
 
 
 def arranged(images: Tensor, index: Tensor, noisy_count: int, in_place: bool) -> Tensor:

@@ -218,8 +218,11 @@ def make_task(
 def glance(dataset: Dataset, *, noise: str, ratio: float | None, clean_per_class: int, seed: int) -> Task:
     """The task of `make_task` on the CPU, for a picture of a few examples: its `images` are no tensor, and not copied.
 
-    They are gathered when they are asked for by their places: so 50,000 need not be put in order to show 30.
+    They are gathered, and look-alikes are drawn, when they are asked for by their places: so 50,000 need not be put in
+    order to show 30. Images of other data sets can't stand in for them.
     """
+    if noise.startswith("red:"):
+        raise ValueError(f"noise={noise!r} replaces images all together; take make_task")
     return _corrupted(dataset, dataset, noise, ratio, clean_per_class, seed, exact=True, source=None, gather=Gathered)
 
 
@@ -257,14 +260,21 @@ def _corrupted(
         if kind == "red" and source is None:
             places = replaced.nonzero().flatten()
             digits = torch.tensor([int(name) for name in dataset.class_names])[given[noisy]]
-            drawn = draw_look_alikes(digits, seed=seed, only=replaced)
-            fresh = normalize(drawn, dataset.mean, dataset.std)
+
+            def draw(which: Tensor) -> Tensor:
+                drawn = draw_look_alikes(digits, seed=seed, only=which[:noisy_count])
+                return normalize(drawn, dataset.mean, dataset.std)
+
+            if gather:
+                images.replace(replaced, draw)
+            else:
+                images[places.to(device)] = draw(replaced).to(device, images.dtype)
         else:
             order = moving_order(noisy_count, seed=seed)
             places = order[replaced[order]]  # the first to be replaced get the nearest images, whatever the ratio
             fresh, _ = nearest_images(data, source or kind.removeprefix("red:"), given[places])
             kind = f"red:{source.name}" if source else kind
-        images[places.to(device)] = fresh.to(device, images.dtype)
+            images[places.to(device)] = fresh.to(device, images.dtype)
         true[places] = -1
     elif kind == "instance":
         given[noisy] = instance_labels(images[noisy], true[noisy], dataset.num_classes, ratio, seed=seed)

@@ -59,17 +59,23 @@ def test_red_noise_draws_only_the_look_alikes_that_are_new(mnist5k, monkeypatch)
     look_alikes._drawn_so_far.cache_clear()
     panel = live.noise(mnist5k, noise="red", ratio=0.1, clean_per_class=50)
     (picture,) = parts(panel, widgets.Image)
-    assert sum(drawn) == 350
-    few, ratio = picture.value, control(panel, "noise ratio")
+    of_few, few, ratio = sum(drawn), picture.value, control(panel, "noise ratio")
     ratio.value = 0.2
-    assert sum(drawn) == 700
-    many = picture.value
+    of_many, many = sum(drawn), picture.value
     ratio.value = 0.1
     assert picture.value == few != many
     ratio.value = 0.2
-    assert picture.value == many and sum(drawn) == 700
+    assert picture.value == many and sum(drawn) == of_many
     control(panel, "seed").value = 1
-    assert sum(drawn) == 1400 and picture.value != many  # other images are replaced, by others
+    of_both = sum(drawn)
+    assert picture.value != many  # other images are replaced, by others
+    shown = plots.examples.picks_by_class(make_task(mnist5k, ratio=0.2, device="cpu"), 3, 10).flatten()
+
+    def wrong(ratio, seed=0):
+        return int(make_task(mnist5k, noise="red", ratio=ratio, seed=seed, device="cpu").wrong[shown].sum())
+
+    assert (of_few, of_many, of_both) == (wrong(0.1), wrong(0.2), wrong(0.2) + wrong(0.2, seed=1))
+    assert 0 < of_few < of_many < of_both < 60  # of thirty images that are shown
     look_alikes._drawn_so_far.cache_clear()
     assert parts(live.noise(mnist5k, noise="red", ratio=0.2, clean_per_class=50), widgets.Image)[0].value == many
 

@@ -85,10 +85,7 @@ def predicted_classes(shares: Mapping[str, Sequence[float]], class_names: Sequen
         ax.axhline(100 / len(percent), color=REFERENCE, linestyle=":")
         ax.set_title(name)
     axes[0].set_ylim(0, 100 * max(max(share) for share in shares.values()) * 1.25)
-    if len("".join(class_names)) * 0.085 < 8.5:  # inches of a letter, and of the axis
-        axes[-1].set_xticks(range(len(class_names)), class_names)
-    else:
-        class_ticks(axes[-1], "x", class_names, 8.5)
+    class_ticks(axes[-1], "x", class_names, room=9.0)
     axes[-1].set_xlabel("predicted class (dotted: equal shares)")
     figure.supylabel("% of predictions")
     figure.suptitle(title, x=0.01, ha="left")

@@ -181,8 +181,11 @@ def top_of_labels(task: Task) -> float:
     return (0.02 - label_room(task)) * tile_side(task)
 
 
-def draw_labelled(ax, task: Task, picks: Tensor, fontsize: float = 13) -> None:
-    """Images in one axes, (rows, columns) places of noisy examples: many small axes would be slow for a slider."""
+def draw_labelled(ax, task: Task, picks: Tensor, fontsize: float = 13, letters: int = 10) -> None:
+    """Images in one axes, (rows, columns) places of noisy examples: many small axes would be slow for a slider.
+
+    letters: how many of a class's name there is room for.
+    """
     draw_images(ax, image_tiles(task, task.images[picks.to(task.device)]), *cell_size(task))
     side = tile_side(task)
     step_y, step_x = cell_size(task)
@@ -191,8 +194,8 @@ def draw_labelled(ax, task: Task, picks: Tensor, fontsize: float = 13) -> None:
     for (row, column), pick, wrong, known in zip(places, picks.flatten().tolist(), wrongs, knowns):
         left, top = column * step_x, row * step_y
         frames.append(matplotlib.patches.Rectangle((left, top), side, side))
-        name, true = short_name(task.class_names[int(task.given[pick])]), int(task.true[pick])
-        true_name = short_name(task.class_names[true], most=9) if true >= 0 else "none"
+        name, true = short_name(task.class_names[int(task.given[pick])], letters), int(task.true[pick])
+        true_name = short_name(task.class_names[true], min(letters, 9)) if true >= 0 else "none"
         between = " " if label_room(task) < 0.5 else "\n"
         label = f"✗ {name}{between}({true_name})" if wrong else name
         style = KINDS_OF_LABEL["wrong" if wrong else "right"] if known else OF_UNKNOWN_TRUTH

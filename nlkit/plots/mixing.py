@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import matplotlib.patches
+import matplotlib.ticker
 import torch
 from torch import Tensor
 
@@ -24,8 +25,8 @@ from nlkit.plots.style import (
     REFERENCE,
     Figure,
     Style,
+    first_letters,
     picture,
-    short_name,
     text_color,
 )
 from nlkit.task import Task
@@ -62,7 +63,7 @@ def mentormix_steps(
     losses_told = _draw_losses(above, losses, kinds, threshold)
     above.set_title("1. weight: small losses count")
     below = figure.add_axes((0.01, 0.0, 0.98, 0.615))
-    blends_told = _draw_blends(below, task, picks, partner, lam, v, columns=min(5, len(picks)))
+    blends_told = _draw_blends(below, task, picks, partner, lam, v, columns=5, letters=8)
     figure.text(0.1, 0.63, "2. a partner, 3. a blend; 4. weigh it again if asked", fontsize=13)
     figure.alt = f"{losses_told} {blends_told}"
     return figure
@@ -93,6 +94,8 @@ def _draw_losses(ax, losses: Tensor, kinds: list[tuple[str, Style, Tensor]], thr
         va="top",
     )
     ax.set(xlabel="loss of an example", ylabel="examples", xlim=(0, edges[-1].item()))
+    if ax.get_ylim()[1] < 10:
+        ax.yaxis.set_major_locator(matplotlib.ticker.MaxNLocator(5, integer=True))
     return f"Histogram of {len(losses)} losses. Below the threshold of {threshold:.2f} lie {' and '.join(told)}."
 
 
@@ -103,17 +106,20 @@ def mixed_batch(task: Task, picks: Tensor, partner: Tensor, lam: Tensor, v: Tens
     picks (B,): places in the noisy set. partner (B,): places in the batch. lam (B,): own shares. v (B,): weights.
     """
     figure = Figure(figsize=(10, 5.2), layout="constrained")
-    figure.alt = _draw_blends(figure.subplots(), task, picks, partner, lam, v, columns)
+    figure.alt = _draw_blends(figure.subplots(), task, picks, partner, lam, v, columns, letters=10)
     return figure
 
 
-def _draw_blends(ax, task: Task, picks: Tensor, partner: Tensor, lam: Tensor, v: Tensor, columns: int) -> str:
+def _draw_blends(
+    ax, task: Task, picks: Tensor, partner: Tensor, lam: Tensor, v: Tensor, columns: int, letters: int
+) -> str:
     """Draw the rows of images, and say the same in words."""
     picks, partner, lam, v = (t.cpu() for t in (picks, partner, lam, v))
+    columns = min(columns, len(picks))
     trusted, others = (v >= 0.5).nonzero().flatten(), (v < 0.5).nonzero().flatten()
     half = max(columns // 2, columns - len(others))
     shown = torch.cat([trusted[:half], others])[:columns]
-    draw_labelled(ax, task, torch.stack([picks[shown], picks[partner[shown]]]))
+    draw_labelled(ax, task, torch.stack([picks[shown], picks[partner[shown]]]), letters=letters)
     height = width = tile_side(task)
     step_y, step_x = cell_size(task)
     top = 2 * step_y
@@ -123,7 +129,9 @@ def _draw_blends(ax, task: Task, picks: Tensor, partner: Tensor, lam: Tensor, v:
     for column, place in enumerate(shown.tolist()):
         left, share = column * step_x, lam[place].item()
         ax.add_patch(matplotlib.patches.Rectangle((left, top), width, height, fill=False, edgecolor="#BBBBBB"))
-        names = (short_name(task.class_names[int(task.given[picks[i]])], 9) for i in (place, partner[place]))
+        names = (
+            first_letters(task.class_names[int(task.given[picks[i]])], letters - 5) for i in (place, partner[place])
+        )
         first, second = names
         plus = "+" if label_room(task) < 0.5 else "\n+ "
         blend = f"{share:.1f}·{first}{plus}{1 - share:.1f}·{second}"

@@ -197,7 +197,7 @@ def weights_now(history: Sequence[Record], task: Task, *, epoch: int | None = No
     epoch, count, knows = len(history) if epoch is None else epoch, task.noisy_count, task.known_count > 0
     weights = history[epoch - 1].example_weights if epoch else torch.ones(count)
     long = label_room(task) > 0.5  # names of classes take room, above images and beside each other
-    columns, tall = (6, 3.2) if long else (8, 2.05)
+    columns, tall = (6, 3.2) if long else (8, 2.05) if max(map(len, task.class_names)) < 2 else (6, 2.6)
     columns = min(columns, count)
     height = tall + 2.4
     figure = Figure(figsize=(PANEL_WIDTH, height), dpi=PANEL_DPI)
@@ -212,7 +212,7 @@ def weights_now(history: Sequence[Record], task: Task, *, epoch: int | None = No
     shown = torch.stack([order[:columns], order[-columns:].flip(0)])
     ax = figure.add_axes((0.09, 0.25 / height, 0.9, (tall - 0.25) / height), anchor="N")
     figure.text(0.02, 0.06 / height, _KEY if knows else _KEY_WITHOUT_TRUTH, fontsize=11)
-    draw_labelled(ax, task, shown, fontsize=12)
+    draw_labelled(ax, task, shown, fontsize=12, letters=8)
     side, (step_y, step_x) = tile_side(task), cell_size(task)
     box = {"facecolor": "white", "alpha": 0.85, "pad": 1, "linewidth": 0}
     for row, name in enumerate(("most", "least")):

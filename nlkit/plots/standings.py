@@ -138,10 +138,7 @@ def explained_labels(task: Task, picks: Sequence[int], said: Mapping[str, Tensor
             percent = (100 * probabilities[place]).tolist()
             _draw_bars(ax, percent, true, given)
             ax.set(ylim=(0, 118), yticks=[0, 50, 100] if ax is axes[1] else [])
-            if len("".join(task.class_names)) * 0.085 < 8 / len(said):  # inches of a letter, and of the axis
-                ax.set_xticks(range(len(percent)), task.class_names)
-            else:
-                class_ticks(ax, "x", task.class_names, 8 / len(said))
+            class_ticks(ax, "x", task.class_names, room=10 / (0.55 + len(said)) - 0.5)
             if place == 0:
                 ax.set_title(who, fontsize=12)
             as_true = f"true class {percent[true]:.0f} %, " if true >= 0 else ""

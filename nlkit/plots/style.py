@@ -244,20 +244,27 @@ def in_percent_words(share: float, digits: int = 1) -> str:
     return "–" if math.isnan(share) else f"{share:.{digits}%}"
 
 
-def short_name(name: str, most: int = 11) -> str:
+def short_name(name: str, most: int = 10) -> str:
     """The name of a class where there is little room: its ends, since names often differ in their last letters."""
     return name if len(name) <= most else f"{name[: most - 5]}…{name[-4:]}"
+
+
+def first_letters(name: str, kept: int = 5) -> str:
+    """The name of a class where there is hardly any room, as on the axes of a small matrix."""
+    return name if len(name) <= kept + 1 else f"{name[:kept]}…"
 
 
 def class_ticks(ax, sides: str, names: Sequence[str], room: float, every: int = 1) -> None:
     """Name the classes 0 … K - 1 along the sides ("x", "y" or "xy") of axes that are `room` inches long there.
 
-    All, or at equal steps as many as there is room for; long ones are shortened to what tells them apart.
+    All in full if that fits along "x"; else at equal steps as many as there is room for, and long ones shortened to what
+    tells them apart.
     """
+    if sides == "x" and 0.1 * (sum(map(len, names)) + len(names)) < room:  # inches that a letter takes
+        ax.set_xticks(range(len(names)), names)
+        return
     every = max(every, math.ceil(0.14 * len(names) / room))  # inches that a line of text takes
-    first, last = (
-        [n if len(n) <= 6 else cut(n) for n in names] for cut in (lambda n: f"{n[:5]}…", lambda n: f"…{n[-5:]}")
-    )
+    first, last = [first_letters(n) for n in names], [n if len(n) <= 6 else f"…{n[-5:]}" for n in names]
     short = first if len(set(first)) >= len(set(last)) else last
     for side in sides:
         axis = ax.xaxis if side == "x" else ax.yaxis
