@@ -11,7 +11,9 @@ from nlkit import METHODS, live, train
 from nlkit.live.panel import Frame
 from nlkit.live.session import Seen, named_curves, race, results_table
 from nlkit.live.weights_panel import weighing_methods
+from nlkit.methods.standard import Standard
 from nlkit.records import Record, Step
+from nlkit.run import StepResult
 from nlkit.task import Task
 
 SETTINGS = {"noise": "symmetric", "ratio": 0.8, "clean_per_class": 50, "epochs": 3, "learning_rate": 6e-4, "seed": 0}
@@ -316,3 +318,13 @@ def test_a_picture_of_an_epoch_that_cannot_be_drawn_is_told(mnist5k, monkeypatch
     before = panel.picture.value
     control(panel, "look at epoch").value = 1
     assert "failed: no room" in words(panel) and panel.picture.value == before
+
+
+@pytest.mark.filterwarnings("ignore:training diverged:RuntimeWarning")
+def test_a_run_that_diverged_is_named_and_the_others_are_not(panel, monkeypatch):
+    step = Standard.step
+    monkeypatch.setattr(Standard, "step", lambda *a: StepResult(step(*a).loss * float("nan")))
+    press(panel, "Start")
+    assert panel.driver.state == "done"
+    lost = [run.name for run in panel.current if run.method == "standard"]
+    assert f"done; {lost[0]} diverged and means nothing; take a lower learning rate" in words(panel)

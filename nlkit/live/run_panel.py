@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -148,7 +149,7 @@ class RunPanel(Panel):
             "stopped": f"stopped after epoch {self.epoch}"
             if self._began and self.epoch
             else "stopped before the first epoch",
-            "done": "done",
+            "done": "done" + self._diverged(),
             "failed": f"failed: {self.driver.error}",
         }
         tell(self.line, words[state], urgent=state in ("stopped", "done", "failed"))
@@ -156,6 +157,11 @@ class RunPanel(Panel):
             with contextlib.suppress(Exception if state == "failed" else ()):  # it may be the drawing that failed
                 self.draw()
             self.keep_picture()
+
+    def _diverged(self) -> str:
+        """Which of the current runs have no loss any more, in words."""
+        lost = [run.name for run in self.current if any(not math.isfinite(r.loss) for r in run.history)]
+        return f"; {', '.join(lost)} diverged and means nothing; take a lower learning rate" if lost else ""
 
     @property
     def epoch(self) -> int:
