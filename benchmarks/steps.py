@@ -49,7 +49,7 @@ class Bench:
         model = self.network()
         run = Run(
             model, build_optimizer(self.optimizer, model, 6e-4), self.images[: self.clean], self.labels[: self.clean],
-            seeded_generator(0, "method"), self.classes, len(self.labels), progress=0.5,
+            seeded_generator(0, "method"), self.classes, len(self.labels), progress=0.5, steps_done=1000,
         )  # fmt: skip
         algorithm, count, batches = build_method(method, options), pick_threads(model), self._batches()
 

@@ -254,8 +254,9 @@ def test_the_first_look_of_mentormix_leaves_the_running_statistics_to_the_mixed_
 
     spied = Spied()
     run = Run(
-        spied, build_optimizer("sgd", spied, 0.1), None, None, seeded_generator(0, "method"), 10, 200, progress=0.5
-    )
+        spied, build_optimizer("sgd", spied, 0.1), None, None, seeded_generator(0, "method"), 10, 200,
+        progress=0.5, steps_done=1000,
+    )  # fmt: skip
     MentorMix(percentile=0.5).step(run, Batch(torch.arange(50), TASK.images[:50], TASK.given[:50]))
     assert not torch.equal(mixed[0], TASK.images[:50])
     expected(mixed[0])

@@ -3,8 +3,8 @@
 A network that knows nothing yet has nothing to say about labels. A method's `burn_in` is a share of the training; but
 what is estimated in it, or first believed after it, decides the rest, and a tenth of a short training is no time to
 learn anything. So a burn-in, where there is one, lasts at least `FEWEST_EPOCHS` epochs, and an epoch of fewer than
-`FEWEST_STEPS` steps counts as that many. From 25 epochs on, a tenth of the training is longer than that. A training
-that is shorter than its burn-in is standard training on the noisy set.
+`FEWEST_STEPS` steps counts as one of that many. From 25 such epochs on, a tenth of the training is at least as long. A
+training that is shorter than its burn-in is standard training on the noisy set.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ def burnt_in(run: Run, share: float, fewest_epochs: float = FEWEST_EPOCHS) -> fl
     share: length of the burn-in, as a share of the training in [0, 1]; 0 is none.
     fewest_epochs: its floor. Where that is longer than the share, the beginning is put off, and the pace stays.
     """
-    if share == 0:
+    floor = fewest_epochs * max(run.steps_an_epoch, FEWEST_STEPS)  # in steps
+    if share == 0 or (run.progress >= share and run.steps_done >= floor):
         return 1.0
+    if run.progress == 0:
+        return 0.0
     behind = run.progress / share
-    if behind > 0:
-        floor = fewest_epochs * max(run.steps_an_epoch, FEWEST_STEPS)  # in steps
-        length = run.steps_done / behind  # of the burn-in by its share, in steps
-        behind -= max(floor / length - 1, 0)
-    return min(max(behind, 0.0), 1.0)
+    length = run.steps_done / behind  # of the burn-in by its share, in steps
+    behind -= max(floor / length - 1, 0)
+    return max(behind, 0.0)
