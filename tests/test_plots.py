@@ -10,7 +10,7 @@ import torch
 from matplotlib.colors import to_rgb
 from PIL import Image
 
-from nlkit import METHODS, make_task, plots, train
+from nlkit import METHODS, Dataset, make_task, plots, train
 from nlkit.intervals import Interval
 from nlkit.leaderboard import NOISES, ROWS
 from nlkit.plots.examples import picks_by_class
@@ -359,3 +359,56 @@ def test_a_map_says_in_each_cell_who_is_ahead_by_how_much():
     assert sum(strong) < sum(weak) and len({strong, tie, weak, lost}) == 4
     borders = {tuple(map(tuple, line.get_xydata().astype(int).tolist())) for line in ax.lines}
     assert borders == {((1, 0), (1, 1)), ((1, 1), (2, 1)), ((1, 1), (1, 2))}  # none between the two that are ahead
+
+
+# Curves that end
+
+
+def with_values(history, **changes):
+    """The records with other values: one an epoch for each field."""
+    return [dataclasses.replace(r, **{name: v[i] for name, v in changes.items()}) for i, r in enumerate(history)]
+
+
+def test_a_curve_ends_where_its_values_do(history):
+    nan = float("nan")
+    ended = with_values(history, memorized=[0.2, nan, nan], recovered=[nan] * 3, test_accuracy=[0.5, 0.7, nan])
+    below = plots.memorization_curves(ended).axes[1]
+    assert [list(line.get_ydata()) for line in below.lines][1][0] == 20
+    (name,) = [t for t in below.texts if t.get_gid()]  # of the line that has a value, at the height of its last one
+    assert name.get_text().startswith("memorized") and name.xy[1] == 20
+    compared = plots.compare_methods({"standard": [ended], "reweight": [history, history[:2]]})
+    standard, *_ = [t.get_text() for t in compared.axes[0].texts if t.get_gid()]
+    assert standard == "standard 70.0"
+    reweight = [line for line in compared.axes[0].lines if len(line.get_xdata()) == 3][-1]
+    assert torch.tensor(reweight.get_ydata()).isnan().tolist() == [False, False, True]  # a mean of both seeds, or none
+    for figure in (
+        plots.training_curves([plots.Curve("standard", "1 standard", ended)], chance=0.1),
+        plots.training_curves([plots.Curve("standard", "1 standard", history[:1])], [plots.Curve("em", "em", ended)]),
+        plots.lines([1, 2, 3], {"one": [0.1, 0.2, nan], "none": [nan] * 3}, xlabel="x", ylabel="y"),
+        plots.belts({"": {"blue": [[0.1, nan], [0.2, 0.3]]}}, [1, 2], xlabel="x", ylabel="y"),
+        plots.beside_published(
+            {"": {"a": [[0.1, nan], [0.2, 0.3]], "b": [[0.1]]}}, {}, dict.fromkeys("ab", plots.method_style("em"))
+        ),
+    ):
+        assert figure.png()
+    broken = with_values(history, extra=[{"weight_on_right": nan, "weight_on_wrong": nan}] * 3,
+                         example_weights=[torch.full((3500,), nan)] * 3)  # fmt: skip
+    task = make_task("mnist5k", ratio=0.4, device="cpu")
+    assert plots.weights_now(broken, task).png() and plots.weights_part(broken, task).png()
+
+
+def test_more_lines_than_styles_are_all_drawn():
+    figure = plots.lines([0, 1], {f"{i}": [i / 20, i / 20] for i in range(12)}, xlabel="x", ylabel="y")
+    assert len(figure.axes[0].lines) == 12
+
+
+def test_images_of_any_channels_are_seen_as_they_are(mnist5k):
+    for channels, seen in ((1, [0]), (3, [0, 1, 2]), (4, [0, 1, 2])):
+        images = torch.rand(20, channels, 30, 24)
+        labels = torch.arange(20) % 2
+        task = make_task(
+            Dataset("own", None, images, labels, images, labels), ratio=0.5, clean_per_class=0, device="cpu"
+        )
+        (sheet,) = plots.labelled_images(task, rows=1, columns=1, per_class=False).axes[0].images
+        pixels = torch.as_tensor(sheet.get_array().data)[:30, 3:27]  # centred in a square of 30
+        assert torch.allclose(pixels, task.images[0].movedim(0, -1)[:, :, seen].squeeze(-1))

@@ -72,3 +72,20 @@ def test_records_are_compared_by_value_and_frozen():
     assert record(1, 0.5) != record(2, 0.5)
     with pytest.raises(AttributeError):
         HISTORY[0].loss = 0.0
+
+
+def test_what_was_not_measured_is_absent_from_rows_and_frames():
+    bare = record(1, None, true_accuracy=None, memorized=None, recovered=None, known=0)
+    assert list(bare.as_row()) == [
+        "epoch",
+        "loss",
+        "given_accuracy",
+        "seconds",
+        "examples_per_second",
+        "known",
+        "extra",
+    ]
+    assert not {"test_accuracy", "memorized"} & set(records_frame([bare]).columns)
+    assert record(1, 0.5, known=120).as_row()["known"] == 120 and "known" not in record(1, 0.5).as_row()
+    with pytest.raises(ValueError, match="records have no test accuracy, since the task has no test set"):
+        best_record([bare])

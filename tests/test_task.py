@@ -195,3 +195,110 @@ def test_a_task_by_name_is_that_of_the_data_set(mnist5k):
     by_name, of_data = (make_task(d, ratio=0.4, seed=3, device="cpu") for d in ("mnist5k", mnist5k))
     assert torch.equal(by_name.images, of_data.images)
     assert torch.equal(by_name.given, of_data.given)
+
+
+# Ratios and clean counts by class
+
+BY_CLASS = {
+    "symmetric": lambda r: torch.where(torch.eye(10, dtype=torch.bool), 1 - r, r / 9),
+    "symmetric-own": lambda r: torch.where(torch.eye(10, dtype=torch.bool), 1 - 0.9 * r, r / 10),
+    "pair": lambda r: torch.eye(10) * (1 - r) + torch.eye(10).roll(1, 1) * r,
+    "symmetric-doubled": lambda r: torch.where(
+        torch.eye(10, dtype=torch.bool), 1 - r, torch.where(torch.eye(10).roll(1, 1) > 0, 2 * r / 10, r / 10)
+    ),
+}
+RATIOS = [0.0, 0.1, 0.25, 0.5, 1.0, 0.3, 0.0, 0.75, 0.05, 0.9]
+
+
+@pytest.mark.parametrize("noise", BY_CLASS)
+def test_ratios_by_class_make_the_matrix_row_by_row_and_are_met_exactly(mnist5k, noise):
+    task = task_of(mnist5k, noise=noise, ratio=RATIOS)
+    expected = BY_CLASS[noise](torch.tensor(RATIOS, dtype=torch.float64)[:, None])
+    assert torch.allclose(task.matrix, expected.double(), atol=1e-12)
+    moved = 380 * (1 - expected.diagonal())
+    wrong = torch.tensor([int(task.wrong[task.true_labels == c].sum()) for c in range(10)])
+    assert (wrong - moved).abs().max() <= 1 and abs(int(task.wrong.sum()) - moved.sum()) <= 0.5 + 1e-6
+    assert (task.confusion - 380 * expected).abs().max() <= 2
+    named = task_of(mnist5k, noise=noise, ratio={str(c): r for c, r in enumerate(RATIOS) if r})
+    assert torch.equal(named.given, task.given)
+    for same in (tuple(RATIOS), np.array(RATIOS), torch.tensor(RATIOS, dtype=torch.float64), dict(enumerate(RATIOS))):
+        assert torch.equal(task_of(mnist5k, noise=noise, ratio=same).given, task.given)
+
+
+@pytest.mark.parametrize("noise", [*NOISE_TYPES[:-1], "instance", "red"])
+@pytest.mark.parametrize("exact", [True, False])
+def test_the_same_ratio_for_every_class_is_that_ratio(mnist5k, noise, exact):
+    each, one = (task_of(mnist5k, noise=noise, ratio=ratio, exact=exact) for ratio in ([0.3] * 10, 0.3))
+    if noise == "instance":  # counted class by class, and not over all of them
+        assert torch.bincount(each.true_labels[each.wrong]).tolist() == [114] * 10
+    else:
+        assert torch.equal(each.given, one.given) and torch.equal(each.wrong, one.wrong)
+
+
+def test_ratios_by_class_are_nested_class_by_class(mnist5k):
+    low, high = (task_of(mnist5k, ratio=[share * r for r in RATIOS]) for share in (0.5, 1.0))
+    assert (high.wrong | ~low.wrong).all() and torch.equal(low.given[:3800][low.wrong], high.given[:3800][low.wrong])
+    instance = [task_of(mnist5k, noise="instance", ratio={"3": r}) for r in (0.2, 0.6)]
+    assert [int(t.wrong.sum()) for t in instance] == [76, 228] and (instance[1].wrong | ~instance[0].wrong).all()
+    assert instance[1].true_labels[instance[1].wrong].unique().tolist() == [3]
+
+
+def test_red_noise_by_class_replaces_images_of_those_classes(mnist5k):
+    task = task_of(mnist5k, noise="red", ratio={"7": 0.5, "1": 0.1})
+    assert torch.bincount(task.given_labels[task.wrong], minlength=10).tolist() == [0, 38, 0, 0, 0, 0, 0, 190, 0, 0]
+
+
+def test_asymmetric_noise_by_class_moves_the_classes_that_its_map_has(mnist5k):
+    task = task_of(mnist5k, noise="asymmetric", ratio={"7": 0.5, "2": 0.1})
+    assert int(task.confusion[7, 1]) == 190 and int(task.confusion[2, 7]) == 38 and int(task.wrong.sum()) == 228
+
+
+@pytest.mark.parametrize(
+    "noise, ratio, said",
+    [
+        (
+            "symmetric",
+            {"x": 0.5},
+            "ratio={'x': 0.5} has 'x', which is no class; the classes are 0, 1, 2, 3, 4 and 5 more",
+        ),
+        ("symmetric", {10: 0.5}, "has 10, which is no class"),
+        ("symmetric", {"7": 0.5, 7: 0.1}, "has class 7 twice"),
+        ("symmetric", {"7": 1.5}, "ratio of class 7=1.5 must be a number from 0 to 1"),
+        ("symmetric", [0.5] * 9, "a sequence for the 10 classes, and has 9"),
+        ("asymmetric", [0.5] * 10, "for class 0, whose labels 'asymmetric' keeps"),
+        (
+            {7: 1},
+            {"7": 0.5},
+            "must be a number from 0 to 1 when noise is a mapping; ratios by class are for noise with",
+        ),
+        (symmetric_matrix(10, 0.2), {"7": 0.5}, "must be left out when noise is a matrix"),
+        ("human:worst", {"7": 0.5}, "has human labels of cifar10 only"),
+    ],
+)
+def test_ratios_by_class_that_mean_nothing_are_refused(mnist5k, noise, ratio, said):
+    with pytest.raises(ValueError, match="ratio|human") as error:
+        task_of(mnist5k, noise=noise, ratio=ratio)
+    assert said in str(error.value) and len(str(error.value)) <= 300
+
+
+def test_the_clean_set_may_be_counted_by_class(own_data):
+    for sizes in ({"a": 5, "c": 2}, {0: 5, 2: 2}, [5, 0, 2], np.array([5, 0, 2])):
+        task = task_of(own_data, clean_per_class=sizes, seed=3)
+        assert torch.bincount(task.clean_labels, minlength=3).tolist() == [5, 0, 2]
+        assert clean_index(task) <= clean_index(task_of(own_data, clean_per_class={"a": 5, "b": 1, "c": 9}, seed=3))
+    assert clean_index(task_of(own_data, clean_per_class=[2, 2, 2])) == clean_index(
+        task_of(own_data, clean_per_class=2)
+    )
+    for sizes, said in (
+        ({"a": 6}, "clean_per_class of class a=6 must be a whole number from 0 to 5: own has 6 training examples"),
+        ({"b": 0.5}, "clean_per_class of class b=0.5 must be a whole number"),
+        ({"d": 1}, "has 'd', which is no class"),
+        ([1, 2], "must be a whole number, or a sequence for the 3 classes, and has 2"),
+    ):
+        with pytest.raises(ValueError, match="clean_per_class") as error:
+            task_of(own_data, clean_per_class=sizes)
+        assert said in str(error.value)
+
+
+def test_fifty_clean_examples_a_class_unless_told_otherwise(mnist5k):
+    assert torch.equal(make_task(mnist5k, ratio=0.4).given, make_task(mnist5k, ratio=0.4, clean_per_class=50).given)

@@ -257,7 +257,7 @@ def first_letters(name: str, kept: int = 5) -> str:
 def class_ticks(ax, sides: str, names: Sequence[str], room: float, every: int = 1) -> None:
     """Name the classes 0 … K - 1 along the sides ("x", "y" or "xy") of axes that are `room` inches long there.
 
-    All in full if that fits along "x"; else at equal steps as many as there is room for, and long ones shortened to what
+    All in full if that fits along "x"; else as many as there is room for, at equal steps, long ones shortened to what
     tells them apart.
     """
     if sides == "x" and 0.1 * (sum(map(len, names)) + len(names)) < room:  # inches that a letter takes
