@@ -7,8 +7,8 @@ How the settings were chosen. "tutorial" is the tutorial's own recipe, or the on
 augmentation, averaged weights, a rate that falls in a line) and the settings of `em` come from about fifty trials at
 80 % noise with seed 0, of which the ones that recover the most *true labels of the training images* were taken. True
 training labels are more than a practitioner has, who would hold out a few hundred trusted ones for it. No setting was
-changed for the other noise levels. Reweighting looks ahead with Adam's own step, as the tutorial does and the paper does
-not (see methods/reweight.py).
+changed for the other noise levels. Reweighting looks ahead with Adam's own step, as in the tutorial and not as in the
+paper (see methods/reweight.py).
 
 The runs of the leaderboard have fresh seeds, 2 to 6. Seed 1 is left out: with it EM without a clean set once ended at
 88.2 %, a class lost, and after that run had been seen the method got its shared diagonal (see em.py).
