@@ -41,8 +41,7 @@ def first_exact(
     kind, reason = type(network).__name__, ""
 
     def tried(engine: Engine, network: nn.Module, seed: int = 0) -> Tensor:
-        with _without_a_trace(network, images.device):
-            torch.manual_seed(seed)
+        with _without_a_trace(network, images.device, seed):
             help_, losses = engine(network, optimizer, (images.clone(), labels), (images.clone(), labels), ahead)
             learned = [p for p in network.parameters() if p.requires_grad]
             torch.autograd.grad(losses.sum(), learned, allow_unused=True)  # as the step that learns needs it
@@ -64,11 +63,14 @@ def first_exact(
         for title, engine in ((name, engines[name]), (f"{name}, operators in parts", in_parts(engines[name]))):
             try:
                 if not exact(name, engine):
-                    raise ValueError("its weights are not those of the examples' own gradients")
+                    reason = "its weights are not those of the examples' own gradients"
+                    break  # operators in parts would not help
                 if model is not network:
                     tried(engine, model)  # in bfloat16: what works in full precision may not work there
-            except ValueError as error:  # parts would not help
-                reason = "" if name == "layers" and asked == "auto" else _line(error)  # few networks are that plain
+            except ValueError as error:
+                if asked == "layers":
+                    raise
+                reason = reason if name == "layers" else _line(error)
                 break
             except Exception as error:
                 reason = _line(error)
@@ -106,8 +108,8 @@ def in_parts(engine: Engine) -> Engine:
 
 
 @contextlib.contextmanager
-def _without_a_trace(network: nn.Module, device: torch.device) -> Iterator[None]:
-    """Within it the network trains; after it, its buffers, its modes and torch's random states are as they were."""
+def _without_a_trace(network: nn.Module, device: torch.device, seed: int) -> Iterator[None]:
+    """Within it the network trains and draws from `seed`. Buffers, modes and random states are then put back."""
     layers = list(network.modules())
     modes, buffers = [layer.training for layer in layers], [dict(layer._buffers) for layer in layers]
     values = {b: b.clone() for b in network.buffers()}
@@ -116,6 +118,9 @@ def _without_a_trace(network: nn.Module, device: torch.device) -> Iterator[None]
     state = chip and chip.get_rng_state(*place)
     try:
         with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed every device there is
+            if chip:
+                chip.manual_seed(seed)
             if not network.training:
                 network.train()
             yield

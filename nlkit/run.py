@@ -95,11 +95,12 @@ def draw_anew(network: nn.Module, seed: int) -> nn.Module:
     try:
         copied = copy.deepcopy(network)
     except Exception as error:
-        raise ValueError(f"model={kind} can't be copied to make a second network; {instead} ({error})") from error
-    kept = [p for p in copied.parameters() if not p.requires_grad]
-    kept += [b for layer in copied.modules() if layer.training < copied.training for b in layer.buffers()]
-    values = [tensor.detach().clone() for tensor in kept]
-    devices = {p.device for p in copied.parameters()}
+        line = str(error).partition("\n")[0]
+        raise ValueError(f"model={kind} can't be copied to make a second network; {instead} ({line})") from error
+    device = next((p.device for p in network.parameters()), "cpu")
+    frozen = [p for p in copied.parameters() if not p.requires_grad]
+    frozen += [b for layer in copied.modules() if layer.training < copied.training for b in layer.buffers()]
+    kept = [name for name, tensor in places(copied) if any(tensor is each for each in frozen)]
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         for p in copied.cpu().parameters():
@@ -115,11 +116,10 @@ def draw_anew(network: nn.Module, seed: int) -> nn.Module:
                 f"model={kind} has a parameter {name!r} that no layer draws anew (by reset_parameters), as a second "
                 f"network needs it; {instead}"
             )
-    for device in devices:
-        copied.to(device)
+    own, theirs = dict(places(network)), dict(places(copied.to(device)))
     with torch.no_grad():
-        for tensor, value in zip(kept, values):
-            tensor.copy_(value)
+        for name in kept:
+            theirs[name].copy_(own[name])
     return copied
 
 

@@ -207,7 +207,7 @@ FAULTS = [
     Fault("co-teaching: the second network of one's own is a plain copy", "nlkit/run.py",
           "            if draw is not None and any(", "            if False and any(", (CO_TEACHING,)),
     Fault("co-teaching: frozen layers of the second network are drawn anew", "nlkit/run.py",
-          "            tensor.copy_(value)", "            pass", (CO_TEACHING,)),
+          "            theirs[name].copy_(own[name])", "            pass", (CO_TEACHING,)),
     Fault("co-teaching: what no layer draws is passed over", "nlkit/run.py",
           "if p.requires_grad and p.isnan().any():", "if False:", (CO_TEACHING,)),
     Fault("co-teaching: a named network's companion is not made as the first was", "nlkit/training.py",

@@ -21,9 +21,9 @@ batch, and the product is exact all the same: it is the derivative of all losses
 The engine "layers" takes the same inner product layer by layer, for networks in which no example sees another; there
 it is faster. The engine "double-backward" takes it by differentiating Σ_i v_i ∇ℓ_i along the direction with respect to
 v, which asks less of a network's operators and costs more. That is how the authors' program for CIFAR has it
-(github.com/uber-research/learning-to-reweight-examples, `legacy=False`): the inner product is theirs, and so is the
-step that never is taken. "auto" takes the first of "layers", "jvp" and "double-backward" that is exact for the network.
-Which one that is, is found out once, when `train` is called: see nlkit/engine_trial.py.
+(github.com/uber-research/learning-to-reweight-examples, `legacy=False`): the inner product is theirs, and so is seeing
+that the step need not be taken to differentiate it. "auto" takes the first of "layers", "jvp" and "double-backward"
+that is exact for the network. Which one that is, is found out once, when `train` is called: see nlkit/engine_trial.py.
 
 Two look-aheads. Above stands the one of the tutorial that the course starts from, look_ahead="optimizer": θ̂ is where
 the trainer's own optimizer would step, with its momentum, moments and weight decay. In the paper (algorithm 1) and in
