@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from nlkit.boundary_noise import boundary_labels
 from nlkit.checks import check_choice, check_integer, check_number
 from nlkit.data import DATASETS, Dataset, load, normalize
 from nlkit.devices import pick_device
@@ -30,6 +31,7 @@ from nlkit.randomness import MAX_SEED, seeded_generator
 TASK_NOISE_TYPES = (
     *NOISE_TYPES,
     "instance",
+    "instance-boundary",
     "red",
     *(f"red:{name}" for name in DATASETS),
     *(f"human:{which}" for which in HUMAN_LABEL_SETS),
@@ -126,11 +128,13 @@ def make_task(
     """Make a noisy-label problem out of a data set.
 
     data: a name (see `nlkit.data.DATASETS`) or a `Dataset` of your own.
-    noise: one of `TASK_NOISE_TYPES`, a mapping {true: given}, or a (K, K) transition matrix. "instance" looks at the
-        images; "red" keeps the labels and replaces images of digits by look-alikes (letters and signs), as a web search
-        returns them; "red:cifar10" and so on replace images of any data by those of that data set which are nearest to
-        the class in feature space (`nlkit.nearest_images`), the very nearest first, so that a higher ratio brings in
-        less near ones; "human:worst" and so on take CIFAR-10N's labels.
+    noise: one of `TASK_NOISE_TYPES`, a mapping {true: given}, or a (K, K) transition matrix. Under
+        "instance" the image decides what a wrong label says, under "instance-boundary" also how often it is wrong (the
+        nearer to another class, the more often); "red" keeps the labels and replaces images of digits by look-alikes,
+        letters and signs of which a good classifier reads one in eight as the digit; "red:cifar10" and so on replace
+        images of any data by those of that data set which are nearest to the class in feature space
+        (`nlkit.nearest_images`), the very nearest first, so that a higher ratio brings in less near ones;
+        "human:worst" and so on take CIFAR-10N's labels.
     ratio: share of labels to make wrong, in [0, 1]; left out for a matrix or human labels, which have their own.
     clean_per_class: size of the clean set a class, 0 to one less than the smallest class. It is drawn first, and
         nested: the clean set of 10 a class is part of that of 20. Noise falls on what is left.
@@ -179,7 +183,9 @@ def make_task(
         images[places.to(device)] = fresh.to(images)
         true[places] = -1
     elif kind == "instance":
-        given[noisy] = instance_labels(images[noisy], true[noisy], dataset.num_classes, ratio, seed=seed)
+        given[noisy] = instance_labels(images[noisy], true[noisy], dataset.num_classes, ratio, seed=seed, exact=exact)
+    elif kind == "instance-boundary":
+        given[noisy] = boundary_labels(data, index[noisy], ratio, seed=seed, exact=exact)
     elif kind.startswith("human:"):
         given[noisy] = human_labels(kind.removeprefix("human:"))[index[noisy]]
     else:
