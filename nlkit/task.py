@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nlkit.boundary_noise import boundary_labels
 from nlkit.checks import check_choice, check_integer, check_number, shown
 from nlkit.clean_set import clean_sizes, draw_clean, split
 from nlkit.data import DATASETS, Dataset, load, normalize
@@ -35,6 +36,7 @@ from nlkit.randomness import MAX_SEED
 TASK_NOISE_TYPES = (
     *NOISE_TYPES,
     "instance",
+    "instance-boundary",
     "red",
     *(f"red:{name}" for name in DATASETS),
     *(f"human:{which}" for which in HUMAN_LABEL_SETS),
@@ -171,11 +173,13 @@ def make_task(
     """Make a noisy-label problem out of a data set: by drawing wrong labels, or with labels of your own.
 
     data: a name (see `nlkit.data.DATASETS`) or a `Dataset` of your own, of which the task gets copies.
-    noise: one of `TASK_NOISE_TYPES`, a mapping {true: given}, or a (K, K) transition matrix. "instance" looks at the
-        images; "red" keeps the labels and replaces images of digits by look-alikes (letters and signs), as a web search
-        returns them; "red:cifar10" and so on replace images of any data by those of that data set which are nearest to
-        the class in feature space (`nlkit.nearest_images`), the very nearest first, so that a higher ratio brings in
-        less near ones; "human:worst" and so on take CIFAR-10N's labels.
+    noise: one of `TASK_NOISE_TYPES`, a mapping {true: given}, or a (K, K) transition matrix. Under
+        "instance" the image decides what a wrong label says, under "instance-boundary" also how often it is wrong (the
+        nearer to another class, the more often); "red" keeps the labels and replaces images of digits by look-alikes,
+        letters and signs of which a good classifier reads one in eight as the digit; "red:cifar10" and so on replace
+        images of any data by those of that data set which are nearest to the class in feature space
+        (`nlkit.nearest_images`), the very nearest first, so that a higher ratio brings in less near ones;
+        "human:worst" and so on take CIFAR-10N's labels.
     ratio: share of labels to make wrong, in [0, 1]; left out for a matrix or human labels, which have their own. With a
         noise that has a name, also one for each class: a mapping from names of classes, or their numbers, in which a
         class that is left out has 0; or a sequence.
@@ -277,7 +281,9 @@ def _corrupted(
             images[places.to(device)] = fresh.to(device, images.dtype)
         true[places] = -1
     elif kind == "instance":
-        given[noisy] = instance_labels(images[noisy], true[noisy], dataset.num_classes, ratio, seed=seed)
+        given[noisy] = instance_labels(images[noisy], true[noisy], dataset.num_classes, ratio, seed=seed, exact=exact)
+    elif kind == "instance-boundary":
+        given[noisy] = boundary_labels(data, index[noisy], ratio, seed=seed, exact=exact)
     elif kind.startswith("human:"):
         given[noisy] = human_labels(kind.removeprefix("human:"))[index[noisy]]
     else:
@@ -352,6 +358,8 @@ def _asked_for(noise: object, ratio: float | None, dataset: Dataset, source: Dat
         return None
     if not isinstance(ratio, list):  # those by class are checked
         check_number("ratio", ratio, 0, 1)
+    elif noise == "instance-boundary":
+        raise ValueError(f"ratio={shown(ratio)} must be one number for noise={noise!r}: the images share it out")
     if noise.startswith("red"):
         if noise == "red" and source is None and not _has_digits(dataset):
             raise ValueError(

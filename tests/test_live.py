@@ -121,7 +121,8 @@ def test_the_mentormix_panel_makes_its_own_task_for_each_noise_ratio():
 
 def test_a_data_set_is_offered_the_noise_that_it_can_have(mnist5k, monkeypatch):
     assert control(live.noise(mnist5k), "noise type").options == (
-        "symmetric", "symmetric-own", "symmetric-doubled", "pair", "asymmetric", "instance", "red",
+        "symmetric", "symmetric-own", "symmetric-doubled", "pair", "asymmetric", "instance",
+        "instance-boundary", "red",
     )  # fmt: skip
     other = replace(mnist5k, name="my own", class_names=tuple("abcdefghij"))
     assert not {"asymmetric", "red"} & set(control(live.noise(other), "noise type").options)

@@ -22,6 +22,7 @@ def noise_types(dataset: Dataset) -> list[str]:
     can_have = {
         "asymmetric": dataset.name in ASYMMETRIC_MAPS,
         "instance": True,
+        "instance-boundary": True,
         "red": dataset.class_names == tuple("0123456789") and tuple(dataset.train_images.shape[1:]) == (1, 28, 28),
     }
     human = dataset.name == "cifar10" and find_human_labels() is not None
