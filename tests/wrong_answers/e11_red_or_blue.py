@@ -14,26 +14,21 @@ def confusion_table(given, said, num_classes):
     return counts
 
 
-# %% name: red where the network disagrees much -> name
-def name_the_noise(table, bad):
-    right = table.diagonal()
-    if 1 - right.mean() > bad:
-        return "red"
-    others = table - right.diag()
-    rival = (others.max(1).values / others.sum(1)).mean()
-    return "pair" if rival > 0.5 else "symmetric"
-
-
 # %% name: the rival against the whole row -> name
-def name_the_noise(table, bad):
-    right = table.diagonal()
-    if 1 - right.mean() < bad:
-        return "red"
-    return "pair" if (table - right.diag()).max(1).values.mean() > 0.5 else "symmetric"
+def name_the_noise(table):
+    rival = (table - table.diagonal().diag()).max(1).values.mean()
+    return "pair" if rival > 0.5 else "red" if rival > 2 / (len(table) - 1) else "symmetric"
 
 
-# %% name: the share of bad examples ignored -> name
-def name_the_noise(table, bad):
+# %% name: the even share of ten classes for any number -> name
+def name_the_noise(table):
     others = table - table.diagonal().diag()
     rival = (others.max(1).values / others.sum(1)).mean()
-    return "pair" if rival > 0.5 else "red" if rival > 0.25 else "symmetric"
+    return "pair" if rival > 0.5 else "red" if rival > 2 / 9 else "symmetric"
+
+
+# %% name: the largest share of all rows and not the mean -> name
+def name_the_noise(table):
+    others = table - table.diagonal().diag()
+    rival = (others.max(1).values / others.sum(1)).max()
+    return "pair" if rival > 0.5 else "red" if rival > 2 / (len(table) - 1) else "symmetric"
