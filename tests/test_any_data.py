@@ -37,7 +37,8 @@ KINDS = {
     "a pixel each, two a class": {"classes": 3, "shape": (1, 1, 1), "each": 2, "tests": 1},
     "no test set": {"classes": 3, "tests": 0},
 }
-CLEAN = {"a clean set": 1, "no clean set": 0}
+FEW_KINDS = ("3 long names, wide", "a pixel each, two a class", "no test set")
+CASES = [(kind, 1) for kind in KINDS] + [(kind, 0) for kind in FEW_KINDS]  # of data, and clean examples a class
 
 
 def board():
@@ -108,12 +109,11 @@ def assert_readable(figure, name):
             assert all(o <= 8 for o in overlap), (name, [t.get_text() for t in ax.texts][:12])
 
 
-@pytest.mark.parametrize("clean", CLEAN)
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind, clean", CASES)
 def test_every_picture_of_any_data_is_drawn_or_refused_in_a_sentence(kind, clean):
-    task = make_task(dataset(**KINDS[kind]), ratio=0.5, clean_per_class=CLEAN[clean], device="cpu")
+    task = make_task(dataset(**KINDS[kind]), ratio=0.5, clean_per_class=clean, device="cpu")
     history = list(train(task, epochs=2, batch_size=8))
-    weighed = list(train(task, "reweight" if CLEAN[clean] else "mentornet", epochs=2, batch_size=8))
+    weighed = list(train(task, "reweight" if clean else "mentornet", epochs=2, batch_size=8))
     refused = {"by_ratio"} if kind == "no test set" else set()
     for name, draw in pictures(task, history, weighed).items():
         if name in OF_NUMBERS and kind not in ("2 long names", "100 long names"):
@@ -121,7 +121,7 @@ def test_every_picture_of_any_data_is_drawn_or_refused_in_a_sentence(kind, clean
         if name in refused:
             with pytest.raises(ValueError, match="^[^\n]{20,300}$"):
                 draw()
-        elif clean == "a clean set" or name in ("noise_overview", "weights_now", "labelled_images"):
+        elif clean or name in ("noise_overview", "weights_now", "labelled_images"):
             figure = draw()
             assert figure.png().startswith(b"\x89PNG") and len(figure.alt) > 40 and "nan" not in figure.alt, name
             assert_readable(figure, name)  # as it was drawn
