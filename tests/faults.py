@@ -28,6 +28,8 @@ STANDINGS = "tests/test_standings.py"
 SWEEP = "tests/test_sweep.py"
 FILES = "tests/test_files.py"
 INTERVALS = "tests/test_intervals.py"
+BOUNDARY = "tests/test_boundary_noise.py"
+LOOK_ALIKES = "tests/test_look_alikes.py"
 CLAIMS = "tests/test_claims.py"
 PLOTS = "tests/test_plots.py"
 LIVE = "tests/test_live.py"
@@ -53,6 +55,16 @@ FAULTS = [
     Fault("noise: the clean set is corrupted too", "nlkit/task.py",
           "given[noisy] = corrupt(true[noisy], matrix, seed=seed, exact=exact)",
           "given[:] = corrupt(true, matrix, seed=seed, exact=exact)", (TASK,)),
+    Fault("boundary noise: hard images are wrong no more often", "nlkit/boundary_noise.py",
+          "-torch.log1p(-draws) / weights", "-torch.log1p(-draws)", (BOUNDARY,)),
+    Fault("boundary noise: easy images are wrong more often", "nlkit/boundary_noise.py",
+          "margins.argsort(descending=True, stable=True)", "margins.argsort(stable=True)", (BOUNDARY,)),
+    Fault("boundary noise: an example's own label speaks for it", "nlkit/boundary_noise.py",
+          "(1 - leverage).clamp(min=1e-9)", "(1 - 0 * leverage).clamp(min=1e-9)", (BOUNDARY,)),
+    Fault("instance noise: always counted", "nlkit/instance_noise.py",
+          "if exact else int((falls_at[group] < r).sum())", "", (BOUNDARY,)),
+    Fault("look-alikes: a digit gets letters that could be it", "nlkit/look_alikes.py",
+          '0: "Ɵϑ¢e℮єæⅇ"', '0: "ODoøUσ"', (LOOK_ALIKES,)),
     Fault("task: the clean set is not nested in its size", "nlkit/clean_set.py",
           'seeded_generator(seed, "clean set"))', 'seeded_generator(seed, f"clean set {sizes}"))', (TASK,)),
     Fault("task: test images are among the training images", "nlkit/data.py",

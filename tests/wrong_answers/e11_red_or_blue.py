@@ -27,8 +27,8 @@ def name_the_noise(table):
     return "pair" if rival > 0.5 else "red" if rival > 2 / 9 else "symmetric"
 
 
-# %% name: the largest share of all rows and not the mean -> name
+# %% name: the middle row and not the mean -> name
 def name_the_noise(table):
     others = table - table.diagonal().diag()
-    rival = (others.max(1).values / others.sum(1)).max()
+    rival = (others.max(1).values / others.sum(1)).median()
     return "pair" if rival > 0.5 else "red" if rival > 2 / (len(table) - 1) else "symmetric"
