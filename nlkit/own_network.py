@@ -34,9 +34,9 @@ def check_network(network: nn.Module, images: Tensor, num_classes: int) -> None:
                 f"{name} gives {tuple(logits.shape)} for {len(images)} images; it must be ({len(images)}, "
                 f"{num_classes}), a logit for each of the {num_classes} classes"
             )
-        if not logits.is_floating_point() or logits.device != images.device:
+        if (logits.dtype, logits.device) != (images.dtype, images.device):
             raise ValueError(
-                f"{name} gives {logits.dtype} on {logits.device}; logits must be float, on {images.device}"
+                f"{name} gives {logits.dtype} on {logits.device}; logits must be {images.dtype} on {images.device}"
             )
         if not logits.requires_grad:
             raise ValueError(f"{name} gives logits that no parameter reaches, so that nothing can be learned")

@@ -181,7 +181,7 @@ def test_a_large_seed_works_or_is_refused_by_name(taker):
             assert f"seed={seed}" in str(error)
 
 
-@given(st.floats(max_value=0) | st.sampled_from([float("nan"), float("inf"), True, False, None, "0.1", 0, -1, [0.1]]))
+@given(st.floats(max_value=0) | st.sampled_from([float("nan"), float("inf"), True, False, "0.1", 0, -1, [0.1]]))
 def test_a_bad_learning_rate_is_refused_by_name_and_value(rate):
     assert "a number above 0" in assert_refused(lambda rate: train(TASK, learning_rate=rate), "learning_rate", rate)
 

@@ -488,7 +488,7 @@ def test_on_request_the_clean_examples_are_weighed_and_learned_from_too(mnist5k)
         given=torch.cat([task.given, task.clean_labels]),
         true=torch.cat([task.true, task.clean_labels]),
         index=torch.cat([task.index, task.index[-200:]]),
-        wrong=torch.cat([task.wrong, torch.zeros(200, dtype=torch.bool)]),
+        noisy_count=task.noisy_count + 200,
     )
     both = list(train(task, "reweight", epochs=2, learn_clean=True))
     expected = list(train(pool, "reweight", epochs=2))
