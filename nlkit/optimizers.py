@@ -15,6 +15,7 @@ OPTIMIZERS: dict[str, Callable[[Iterable, float], Optimizer]] = {
 }
 
 
+LEARNING_RATE = 6e-4  # of those above, unless another is asked for: the tutorial's
 MakeOptimizer = Callable[[list[nn.Parameter]], Optimizer]  # an optimizer of one's own
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 
 from nlkit.checks import check_integer
+from nlkit.optimizers import LEARNING_RATE
 
 PAPER_EPOCHS = 512  # the released commands: 200,000 steps of 128 examples on the 50,000 of CIFAR-10
 PAPER_AVERAGE = 0.9999
@@ -17,7 +18,7 @@ class Recipe:
     epochs: int = 25
     batch_size: int = 128
     optimizer: str = "adam"
-    learning_rate: float = 6e-4
+    learning_rate: float = LEARNING_RATE
     schedule: str = "constant"
     weight_decay: float = 0.0
     augment: str = "none"

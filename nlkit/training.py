@@ -15,7 +15,7 @@ from nlkit.devices import PRECISIONS, InBfloat16, has_convolutions, pick_precisi
 from nlkit.methods import build_method
 from nlkit.models import MODELS, build_model
 from nlkit.noise import check_matrix
-from nlkit.optimizers import OPTIMIZERS, SCHEDULES, MakeOptimizer, build_optimizer, own_optimizer
+from nlkit.optimizers import LEARNING_RATE, OPTIMIZERS, SCHEDULES, MakeOptimizer, build_optimizer, own_optimizer
 from nlkit.own_network import OwnDraws, check_network, start_training_mode
 from nlkit.randomness import MAX_SEED, seeded_generator
 from nlkit.records import Record, Step
@@ -93,7 +93,9 @@ def train(
             raise ValueError("learning_rate and weight_decay must be left out: an optimizer of your own has its own")
     else:
         check_choice("optimizer", optimizer, OPTIMIZERS)
-        learning_rate = check_number("learning_rate", 6e-4 if learning_rate is None else learning_rate, 0, above=True)
+        learning_rate = check_number(
+            "learning_rate", LEARNING_RATE if learning_rate is None else learning_rate, 0, above=True
+        )
     if not callable(model):  # as networks are
         check_choice("model", model, MODELS)
     file = Checkpoint(checkpoint) if checkpoint is not None else None

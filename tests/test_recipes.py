@@ -17,7 +17,7 @@ from nlkit.devices import InBfloat16, pick_precision
 from nlkit.methods.mentormix import MentorMix
 from nlkit.methods.standard import Standard
 from nlkit.models import predict
-from nlkit.optimizers import SCHEDULES, build_optimizer
+from nlkit.optimizers import LEARNING_RATE, SCHEDULES, build_optimizer
 from nlkit.randomness import seeded_generator
 from nlkit.recipes import RECIPES, Recipe
 from nlkit.run import Batch, Run
@@ -50,13 +50,20 @@ def settings_of(experiment: Experiment) -> dict[str, object]:
 
 def test_every_network_has_a_recipe_and_a_recipe_has_settings_of_train():
     assert RECIPES.keys() == MODELS.keys()
-    known = inspect.signature(train).parameters
-    assert all(f.name in known and f.default == known[f.name].default for f in dataclasses.fields(Recipe))
+    known = defaults_of_train()
+    assert all(f.name in known and f.default == known[f.name] for f in dataclasses.fields(Recipe))
+
+
+def defaults_of_train() -> dict[str, object]:
+    """A rate that is left out is `LEARNING_RATE`, unless the optimizer brings its own."""
+    defaults = {name: p.default for name, p in inspect.signature(train).parameters.items()}
+    assert defaults["learning_rate"] is None
+    return defaults | {"learning_rate": LEARNING_RATE}
 
 
 @pytest.mark.parametrize("model", ["mlp", "cnn"])
 def test_the_small_networks_are_trained_as_train_does_by_default(model):
-    defaults = {name: p.default for name, p in inspect.signature(train).parameters.items()}
+    defaults = defaults_of_train()
     settings = settings_of(Experiment(model=model).resolved())
     assert settings == {name: defaults[name] for name in settings}
     assert (settings["optimizer"], settings["learning_rate"], settings["epochs"]) == ("adam", 6e-4, 25)
