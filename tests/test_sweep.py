@@ -131,7 +131,7 @@ def test_every_setting_stands_in_the_file(two_runs):
     content = json.loads(two_runs[0].read_text(encoding="utf-8"))
     fields = {f.name for f in dataclasses.fields(Experiment)}
     for row, options in zip(content["results"], ({"learn_clean"}, {"percentile", "alpha", "second_weighting", "burn_in",
-                                                                   "by_class"})):  # fmt: skip
+                                                                   "by_class", "mentor"})):  # fmt: skip
         settings = content["shared"] | row["settings"]
         assert settings.keys() == fields and settings["options"].keys() == options
         assert settings["epochs"] == 2 and settings["learning_rate"] == 6e-4 and settings["device"] == "cpu"
