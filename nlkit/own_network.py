@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.parameter import is_lazy
 
+from nlkit.devices import pick_threads, threads
 from nlkit.models import in_evaluation_mode
 from nlkit.randomness import seeded_generator
 from nlkit.run import in_passing
@@ -27,7 +28,7 @@ def check_network(network: nn.Module, images: Tensor, num_classes: int) -> None:
         raise ValueError(f"{name} has layers whose size is not yet known; pass one batch through it first")
     if not any(p.requires_grad for p in network.parameters()):
         raise ValueError(f"{name} has no parameter that learns: none has requires_grad=True")
-    with OwnDraws(0, images.device).active(), torch.enable_grad():
+    with threads(pick_threads(network)), OwnDraws(0, images.device).active(), torch.enable_grad():
         logits = _tried(name, network, images)
         if tuple(logits.shape) != (len(images), num_classes):
             raise ValueError(

@@ -109,8 +109,7 @@ def train(
     of_the_kit = isinstance(model, str)
     if not of_the_kit:
         start_training_mode(network)
-        with threads(pick_threads(network)):
-            check_network(network, task.images[: min(2, batch_size, len(task.given))], task.num_classes)
+        check_network(network, task.images[: min(2, batch_size, len(task.given))], task.num_classes)
     descent = own_optimizer(optimizer, network) if callable(optimizer) else build_optimizer(
         optimizer, network, learning_rate, weight_decay
     )  # fmt: skip

@@ -43,7 +43,7 @@ CASES = [(kind, 1) for kind in KINDS] + [(kind, 0) for kind in FEW_KINDS]  # of 
 
 def board():
     runs = [Result(row.experiment(*NOISES[0], seed), (0.5, 0.4), (), 1.0) for row in ROWS for seed in (0, 1)]
-    return standings(Sweep({}, tuple(runs)))
+    return standings(Sweep(tuple(runs)))
 
 
 def pictures(task, history, weighed):
