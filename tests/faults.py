@@ -17,6 +17,7 @@ NOISE = "tests/test_noise.py"
 TASK = "tests/test_task.py"
 DATA = "tests/test_data.py"
 TRAINING = "tests/test_training.py"
+OWN_LABELS = "tests/test_own_labels.py"
 RECIPES = "tests/test_recipes.py"
 RECORDS = "tests/test_records.py"
 REWEIGHT = "tests/test_reweight.py"
@@ -65,6 +66,27 @@ FAULTS = [
           "if exact else int((falls_at[group] < r).sum())", "", (BOUNDARY,)),
     Fault("look-alikes: a digit gets letters that could be it", "nlkit/look_alikes.py",
           '0: "Ɵϑ¢e℮єæⅇ"', '0: "ODoøUσ"', (LOOK_ALIKES,)),
+    Fault("own labels: an unknown truth counts as a right label", "nlkit/task.py",
+          "return self.known & ~self.wrong", "return ~self.wrong", (OWN_LABELS,)),
+    Fault("own labels: an unknown truth counts as a wrong label", "nlkit/task.py",
+          "self.known & (self.given_labels != self.true_labels)", "self.given_labels != self.true_labels",
+          (OWN_LABELS,)),
+    Fault("own labels: nothing memorized is told where nothing is known", "nlkit/trainer.py",
+          '"memorized": as_given[task.wrong].double().mean().item() if known else None',
+          '"memorized": as_given[task.wrong].double().mean().item() if known else 0.0', (OWN_LABELS,)),
+    Fault("own labels: a trusted label counts more than a verified one", "nlkit/own_labels.py",
+          "true.where(~trusted | (true != UNKNOWN), given)", "true.where(~trusted, given)", (OWN_LABELS,)),
+    Fault("task: the ratios of the classes are taken the wrong way round", "nlkit/noise.py",
+          "for true, share in enumerate(shares)]", "for true, share in enumerate(reversed(shares))]", (TASK,)),
+    Fault("task: it shares the test images of the data set", "nlkit/task.py",
+          "copy_test = isinstance(data, Dataset) and not gather", "copy_test = False", (OWN_LABELS,)),
+    Fault("data: names of classes are numbered as they come", "nlkit/labels.py",
+          "place = {name: number for number, name in enumerate(class_names)}",
+          "place = {name: number for number, name in enumerate(dict.fromkeys(names))}", (DATA, OWN_LABELS)),
+    Fault("plots: a mean goes on where a run has ended", "nlkit/plots/curves.py",
+          "mean = values.mean(0).tolist()", "mean = values.nanmean(0).tolist()", (PLOTS,)),
+    Fault("panels: a glance shows other images", "nlkit/gather.py",
+          "self.images[self.index[places]]", "self.images[places]", (LIVE,)),
     Fault("task: the clean set is not nested in its size", "nlkit/clean_set.py",
           'seeded_generator(seed, "clean set"))', 'seeded_generator(seed, f"clean set {sizes}"))', (TASK,)),
     Fault("task: test images are among the training images", "nlkit/data.py",
