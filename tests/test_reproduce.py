@@ -6,6 +6,7 @@ import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 
 from nlkit import Experiment, cli, make_task, train
@@ -283,7 +284,7 @@ def test_a_second_call_trains_nothing_and_says_the_same(quick):
     study.on_run = lambda experiment: pytest.fail(f"trained again: {experiment}")
     values = {o.id: o.values for o in study.report().outcomes}
     for o in load_report(quick[0] / "report.json").outcomes:
-        assert values[o.id] == pytest.approx(o.values, rel=1e-5, abs=1e-9)
+        np.testing.assert_allclose(values[o.id], o.values, rtol=1e-5, atol=1e-9)
 
 
 def test_a_study_goes_on_where_it_was_broken_off(quick, tmp_path):
