@@ -38,7 +38,7 @@ def ordinary_optimizer_step(act: Callable[[], object]) -> Callable[[], object]:
 
 def torchs_own_tangents(act: Callable[[], object]) -> Callable[[], object]:
     """The step with torch's tangent of batch norm in place of the kit's."""
-    return lambda: _with("nlkit.methods.reweight.OwnTangents", contextlib.nullcontext, act)
+    return lambda: _with("nlkit.papers.reweight.OwnTangents", contextlib.nullcontext, act)
 
 
 def _with(name: str, other: object, act: Callable[[], object]) -> object:

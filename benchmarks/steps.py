@@ -12,9 +12,9 @@ from benchmarks import usual
 from benchmarks.products import bare_products
 from benchmarks.timing import Row, interleaved, rows_of
 from nlkit.devices import has_convolutions, pick_threads, threads
-from nlkit.methods import build_method
 from nlkit.models import build_model
 from nlkit.optimizers import build_optimizer
+from nlkit.papers import build_method
 from nlkit.randomness import seeded_generator
 from nlkit.run import Batch, Run
 

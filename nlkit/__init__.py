@@ -21,7 +21,7 @@ _HOME = {
     "load": "data", "Dataset": "data", "DataError": "checks",
     "corrupt": "noise", "noise_matrix": "noise",
     "Task": "task", "make_task": "task",
-    "train": "training", "METHODS": "methods", "MODELS": "models", "build_model": "models",
+    "train": "training", "METHODS": "papers", "MODELS": "models", "build_model": "models",
     "Record": "records", "Step": "records", "records_frame": "records",
     "Experiment": "experiment", "plots": "plots", "live": "live",
 }  # fmt: skip

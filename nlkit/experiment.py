@@ -5,9 +5,13 @@ Its fields are the command line's options, the sweep's columns and the widgets' 
 
 from __future__ import annotations
 
+import inspect
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
+from functools import cache
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 
@@ -15,18 +19,15 @@ from nlkit.augment import AUGMENTATIONS
 from nlkit.checks import check_choice
 from nlkit.data import DATASETS
 from nlkit.devices import PRECISIONS
-from nlkit.methods import METHODS, build_method
+from nlkit.identity import Complete
 from nlkit.models import MODELS
 from nlkit.optimizers import OPTIMIZERS, SCHEDULES
+from nlkit.papers import METHODS, build_method
 from nlkit.recipes import RECIPES, Recipe
 from nlkit.records import Record, Step
-from nlkit.settings import plain
+from nlkit.settings import plain, setting
 from nlkit.task import TASK_NOISE_TYPES, Task, make_task
 from nlkit.training import train
-
-
-def _setting(default: object, help: str):
-    return field(default=default, metadata={"help": help})
 
 
 @dataclass(frozen=True)
@@ -40,26 +41,42 @@ class Experiment:
     [1, 2]
     """
 
-    data: str = _setting("mnist5k", f"Data set: {', '.join(DATASETS)}.")
-    noise: str | Mapping[int, int] | list[list[float]] = _setting(  # as `make_task` takes it
-        "symmetric", f"Noise type: {', '.join(TASK_NOISE_TYPES)}."
+    data: str = setting("mnist5k", f"Data set: {', '.join(DATASETS)}.")
+    noise: str | Mapping[int, int] | list[list[float]] = setting(  # as `make_task` takes it
+        "symmetric", f"Noise type: {', '.join(TASK_NOISE_TYPES)}.", choices=TASK_NOISE_TYPES, knob=True
     )
-    ratio: float = _setting(0.8, "Noise ratio: share of labels to make wrong, 0 to 1 (human labels have their own).")
-    clean_per_class: int = _setting(50, "Clean set: trusted examples a class.")
-    method: str = _setting("standard", f"Method: {', '.join(METHODS)}.")
-    model: str = _setting("mlp", f"Network: {', '.join(MODELS)}.")
-    epochs: int | None = _setting(None, "Passes through the noisy set.")
-    batch_size: int | None = _setting(None, "Noisy examples a step.")
-    optimizer: str | None = _setting(None, f"Optimizer: {', '.join(OPTIMIZERS)}.")
-    learning_rate: float | None = _setting(None, "Learning rate, with which the schedule starts.")
-    schedule: str | None = _setting(None, f"Learning-rate schedule: {', '.join(SCHEDULES)}.")
-    weight_decay: float | None = _setting(None, "What of the weights is added to their gradient.")
-    augment: str | None = _setting(None, f"Augmentation of what is learned from: {', '.join(AUGMENTATIONS)}.")
-    weight_average: float | None = _setting(None, "Decay a step of an average of the weights, which is measured.")
-    precision: str | None = _setting(None, f"Precision of the training: {', '.join(PRECISIONS)}.")
-    seed: int = _setting(0, "Seed of noise, clean set, initial weights and batches.")
-    device: str = _setting("auto", "auto, cpu, cuda or mps.")
+    ratio: float = setting(
+        0.8,
+        "Noise ratio: share of labels to make wrong, 0 to 1 (human labels have their own).",
+        low=0,
+        high=1,
+        knob=True,
+    )
+    clean_per_class: int = setting(50, "Clean set: trusted examples a class.", low=0, high=200, knob=True)
+    method: str = setting("standard", f"Method: {', '.join(METHODS)}.")
+    model: str = setting("mlp", f"Network: {', '.join(MODELS)}.")
+    epochs: int | None = setting(None, "Passes through the noisy set.", low=1, high=100, knob=True)
+    batch_size: int | None = setting(None, "Noisy examples a step.")
+    optimizer: str | None = setting(None, f"Optimizer: {', '.join(OPTIMIZERS)}.")
+    learning_rate: float | None = setting(None, "Learning rate, with which the schedule starts.")
+    schedule: str | None = setting(None, f"Learning-rate schedule: {', '.join(SCHEDULES)}.")
+    weight_decay: float | None = setting(None, "What of the weights is added to their gradient.")
+    augment: str | None = setting(None, f"Augmentation of what is learned from: {', '.join(AUGMENTATIONS)}.")
+    weight_average: float | None = setting(None, "Decay a step of an average of the weights, which is measured.")
+    precision: str | None = setting(None, f"Precision of the training: {', '.join(PRECISIONS)}.")
+    seed: int = setting(0, "Seed of noise, clean set, initial weights and batches.")
+    device: str = setting("auto", "auto, cpu, cuda or mps.")
     options: Mapping[str, object] = field(default_factory=dict)  # the method's own options
+
+    kept: ClassVar[tuple[str, ...]] = ("test_accuracy", "memorized")
+    # Settings that are younger than stored results: a field, or "METHOD.OPTION" -> the value that runs had before there
+    # was one. Say here what a new setting was, and results from before it are found under it; of one that is not named
+    # here they are not taken for runs that have it, at whatever value.
+    BEFORE: ClassVar[Mapping[str, object]] = {
+        "mentornet.mentor": "threshold",
+        "mentormix.mentor": "threshold",
+        "reweight.look_ahead": "optimizer",
+    }
 
     def __post_init__(self) -> None:
         # Numbers of NumPy, tensors and arrays become plain values: two experiments can be compared, and one be kept.
@@ -94,8 +111,37 @@ class Experiment:
             device=self.device,
         )
 
+    def identity(self) -> dict[str, object]:
+        """Every setting in plain values, with what the recipe supplies, and with all options of the method.
+
+        Raises a ValueError for an unknown network or method, or a setting that no file can hold.
+        """
+        filled = self.resolved()
+        found = {f.name: _as_meant(getattr(filled, f.name), f.type) for f in fields(self) if f.name != "options"}
+        return found | {"options": with_defaults(self.method, self.options)}
+
+    @classmethod
+    def complete(cls, settings: Mapping[str, object]) -> Complete:
+        """Make an identity that was kept in a file one of today, which may have settings that are younger.
+
+        Raises a ValueError for a setting, a method or a network that is not known today, a KeyError where it has none.
+        """
+        names = [f.name for f in fields(cls)]
+        for name in settings:
+            check_choice("setting", name, names)
+        method, options = str(settings["method"]), dict(settings["options"])  # type: ignore[call-overload]
+        today = _of_today(method, str(settings["model"]), METHODS[check_choice("method", method, METHODS)])
+        known = {name: cls.BEFORE[name] for name in today if name in cls.BEFORE} | dict(settings)
+        by_default = with_defaults(method, {})
+        before = {name: cls.BEFORE[f"{method}.{name}"] for name in by_default if f"{method}.{name}" in cls.BEFORE}
+        options = before | options
+        lacks = [name for name in today if name not in known]
+        lacks += [f"{method}.{name}" for name in by_default if name not in options]
+        known["options"] = options
+        return Complete(known, today | known | {"options": with_defaults(method, options)}, frozenset(lacks))
+
     def run(
-        self, task: Task | None = None, checkpoint: str | Path | None = None, yield_steps: bool = False
+        self, task: Task | None = None, checkpoint: str | Path | None = None, *, steps: bool = False
     ) -> Iterator[Record | Step]:
         """Train as `train` does, and yield one record an epoch; `task` saves making it again when it is at hand."""
         build_method(self.method, self.options)  # refuses an option that is called as one of train's own arguments
@@ -107,6 +153,35 @@ class Experiment:
             **{f.name: getattr(settings, f.name) for f in fields(Recipe)},
             seed=self.seed,
             checkpoint=checkpoint,
-            yield_steps=yield_steps,
+            yield_steps=steps,
             **self.options,
         )
+
+
+def with_defaults(method: str, options: Mapping[str, object]) -> dict[str, object]:
+    """The options of a method in plain values; those that are left out are at their defaults.
+
+    Raises a ValueError for an unknown method or option.
+    """
+    build_method(method, dict(options))
+    arguments = _arguments(METHODS[method])
+    found = {name: argument.default for name, argument in arguments.items()} | dict(options)
+    return {name: _as_meant(value, arguments[name].annotation) for name, value in found.items()}
+
+
+@cache
+def _of_today(method: str, model: str, algorithm: type) -> dict[str, object]:
+    return Experiment(method=method, model=model).identity()
+
+
+def _as_meant(value: object, annotation: object) -> object:
+    """`value` in plain values; a whole number where a float is meant becomes one, since 0 and 0.0 are alike."""
+    value = plain(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{value} can't be a setting; it must be a number")
+    return float(value) if type(value) is int and str(annotation).startswith("float") else value
+
+
+@cache
+def _arguments(method: type) -> Mapping[str, inspect.Parameter]:
+    return inspect.signature(method).parameters

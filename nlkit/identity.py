@@ -2,104 +2,87 @@
 
 from __future__ import annotations
 
-import inspect
-import math
+import importlib
+import sys
 from collections.abc import Mapping
 from dataclasses import fields
-from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from nlkit.checks import check_choice
-from nlkit.experiment import Experiment
 from nlkit.files import to_json
-from nlkit.methods import METHODS, build_method
-from nlkit.settings import plain
-
-SETTINGS = tuple(f.name for f in fields(Experiment))
-
-# Settings that are younger than stored results: a field of `Experiment`, or "METHOD.OPTION" -> the value that runs had
-# before there was one. Say here what a new setting was, and results from before it are found under it; of one that is
-# not named here they are not taken for runs that have it, at whatever value.
-BEFORE: dict[str, object] = {
-    "mentornet.mentor": "threshold",
-    "mentormix.mentor": "threshold",
-    "reweight.look_ahead": "optimizer",
-}
+from nlkit.settings import Runnable, plain
 
 
-def identity(experiment: Experiment) -> dict[str, object]:
-    """Every setting of an experiment, in plain values: what the recipe of the network supplies is filled in, and so are
-    the options of the method at their defaults. Two experiments with the same identity are the same run.
+def identity(experiment: Runnable) -> dict[str, object]:
+    """Every setting of an experiment in plain values, and its "kind": module and class.
 
-    The device is the one that was asked for, "auto" included: results made elsewhere are found again, and which device
-    it was stands with each result.
-    Raises a ValueError for an unknown network or method, or a setting that no file can hold.
+    Two experiments with the same identity are the same run. A class whose settings may be left out fills them in by its
+    own `identity()`. The device is the one that was asked for, "auto" included: results made elsewhere are found again,
+    and which device it was stands with each result.
+    Raises a ValueError for a setting that no file can hold.
     """
-    filled = experiment.resolved()
-    found = {f.name: _as_meant(getattr(filled, f.name), f.type) for f in fields(Experiment) if f.name != "options"}
-    return found | {"options": with_defaults(experiment.method, experiment.options)}
+    own = getattr(experiment, "identity", None)
+    found = own() if own else {f.name: plain(getattr(experiment, f.name)) for f in fields(experiment)}  # type: ignore
+    return {"kind": kind(type(experiment)), **found}
 
 
-def with_defaults(method: str, options: Mapping[str, object]) -> dict[str, object]:
-    """The options of a method in plain values; those that are left out are at their defaults.
-
-    Raises a ValueError for an unknown method or option.
-    """
-    build_method(method, dict(options))
-    arguments = _arguments(METHODS[method])
-    found = {name: argument.default for name, argument in arguments.items()} | dict(options)
-    return {name: _as_meant(value, arguments[name].annotation) for name, value in found.items()}
+def kind(experiment_class: type) -> str:
+    """How files name a class of experiments: "nlkit.papers.erase:Nodes"."""
+    return f"{experiment_class.__module__}:{experiment_class.__qualname__}"
 
 
-def explicit(experiment: Experiment) -> Experiment:
+def explicit(experiment: Runnable) -> Any:
     """The same experiment with nothing left to a default: made of its `identity`."""
-    return Experiment(**identity(experiment))
+    return type(experiment)(**{name: value for name, value in identity(experiment).items() if name != "kind"})
 
 
-def key(settings: Experiment | Mapping[str, object]) -> str:
+def key(settings: Runnable | Mapping[str, object]) -> str:
     """An identity as text, to look results up by."""
-    return to_json(identity(settings) if isinstance(settings, Experiment) else settings, sort_keys=True)
+    return to_json(settings if isinstance(settings, Mapping) else identity(settings), sort_keys=True)
 
 
 class Complete(NamedTuple):
     """The settings of a run, from a file."""
 
-    known: dict[str, object]  # with those of `BEFORE`
+    known: dict[str, object]  # with those that its class says were so before they were settings
     filled: dict[str, object]  # with today's defaults for what is still missing
-    lacks: frozenset[str]  # what that is: names, or "METHOD.OPTION"
+    lacks: frozenset[str]  # what that is
 
 
-def complete(settings: Mapping[str, object]) -> Complete:
-    """Make an identity that was kept in a file one of today, which may have settings that are younger.
+def complete(settings: Mapping[str, object]) -> tuple[Any, Complete]:
+    """The experiment that an identity from a file stands for, and what it had to be completed with.
 
-    Raises a ValueError for a setting, a method or a network that is not known today, a KeyError where it has none.
+    Raises a ValueError for a kind, a setting or a value that is not known today, a KeyError where it has none.
     """
-    for name in settings:
-        check_choice("setting", name, SETTINGS)
-    method = settings["method"]
-    today = _of_today(method, settings["model"], METHODS[check_choice("method", method, METHODS)])
-    known = {name: BEFORE[name] for name in today if name in BEFORE} | dict(settings)
-    before = {name: BEFORE[f"{method}.{name}"] for name in today["options"] if f"{method}.{name}" in BEFORE}
-    known["options"] = before | dict(settings["options"])
-    filled = today | known | {"options": with_defaults(method, known["options"])}
-    lacks = [name for name in today if name not in known]
-    lacks += [f"{method}.{name}" for name in today["options"] if name not in known["options"]]
-    return Complete(known, filled, frozenset(lacks))
+    told = dict(settings)
+    name = str(told.pop("kind"))
+    experiment_class = _class_of(name)
+    own = getattr(experiment_class, "complete", None)
+    known, filled, lacks = own(told) if own else _complete(experiment_class, told)
+    return experiment_class(**filled), Complete({"kind": name, **known}, filled, frozenset(lacks))
 
 
-@cache
-def _of_today(method: str, model: str, algorithm: type) -> dict[str, object]:
-    return identity(Experiment(method=method, model=model))
+def _complete(experiment_class: Any, told: Mapping[str, object]) -> Complete:
+    defaults = {f.name: plain(f.default) for f in fields(experiment_class)}
+    if strange := told.keys() - defaults.keys():
+        raise ValueError(f"{experiment_class.__name__} has no setting {', '.join(sorted(strange))}")
+    before = {n: v for n, v in getattr(experiment_class, "BEFORE", {}).items() if n not in told}
+    known = {**told, **before}
+    return Complete(known, defaults | known, frozenset(defaults.keys() - known.keys()))
 
 
-def _as_meant(value: object, annotation: object) -> object:
-    """`value` in plain values; a whole number where a float is meant becomes one, since 0 and 0.0 are alike."""
-    value = plain(value)
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"{value} can't be a setting; it must be a number")
-    return float(value) if type(value) is int and str(annotation).startswith("float") else value
-
-
-@cache
-def _arguments(method: type) -> Mapping[str, inspect.Parameter]:
-    return inspect.signature(method).parameters
+def _class_of(name: str) -> type:
+    """A class of experiments by its name. Of a file's word, only the kit's modules are imported, and none run."""
+    module, _, qualname = name.partition(":")
+    if module not in sys.modules:
+        if module.partition(".")[0] != "nlkit":
+            raise ValueError(f"its runs are of {name}, which is not the kit's; import {module} first")
+        try:
+            importlib.import_module(module)
+        except ModuleNotFoundError as error:
+            raise ValueError(f"its runs are of {name}, which this version of nlkit does not have") from error
+    found = sys.modules[module]
+    for part in qualname.split("."):
+        found = getattr(found, part, None)
+    if not isinstance(found, type) or not hasattr(found, "run"):
+        raise ValueError(f"its runs are of {name}, which is no class of experiments")
+    return found

@@ -11,7 +11,7 @@ EM's recipe and their own published or default settings, most of which were chos
 rest have the tutorial's plain recipe. So the board compares one tuned method with untuned ones (`Row.tuned`): that EM
 stands above them says less than its distance suggests, and how far each would come with trials of its own is not known.
 No setting was changed for the other noise levels. Reweighting looks ahead with Adam's own step, as the tutorial does
-and the paper does not (see methods/reweight.py).
+and the paper does not (see papers/reweight.py).
 
 The runs of the leaderboard have fresh seeds, 2 to 6. Seed 1 is left out: with it EM without a clean set once ended at
 88.2 %, a class lost, and after that run had been seen the method got its shared diagonal (see em.py).

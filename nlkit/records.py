@@ -1,21 +1,46 @@
-"""What training reports: one record an epoch, and on demand how far it is within one."""
+"""What a run reports: records, one an epoch or a pass, and on demand how far it is within one."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
-
-from torch import Tensor
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     import pandas
+    from torch import Tensor
+
+
+class Recorded(Protocol):
+    """What panels, sweeps and pictures know of a record."""
+
+    @property
+    def epoch(self) -> int: ...  # 1 for the first
+
+    @property
+    def numbers(self) -> Mapping[str, float]: ...  # by name; kept by sweeps, drawn, claimed
+
+    @property
+    def shown(self) -> Mapping[str, object]: ...  # arrays for pictures; never stored
+
+    @property
+    def seconds(self) -> float | None: ...  # in the training steps, where that is measured
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A record of a run of any kind: the numbers that it measured, and what a picture of it needs."""
+
+    epoch: int  # 1 for the first
+    numbers: Mapping[str, float]
+    shown: Mapping[str, object] = field(default_factory=dict, repr=False, compare=False)
+    seconds: float | None = None
 
 
 @dataclass(frozen=True)
 class Record:
-    """The state of a run at the end of one epoch. Shares and accuracies are in [0, 1].
+    """The state of a training at the end of one epoch. Shares and accuracies are in [0, 1].
 
     The four shares about the noisy set are of the network as it stands at the end of the epoch, over all N examples, or
     over those of which the truth is known. What can't be measured is None, and absent from rows: without a test set the
@@ -38,6 +63,17 @@ class Record:
     example_weights: Tensor | None = field(default=None, repr=False, compare=False)
     # (N,) the weight that each noisy example had in this epoch, 1 being its equal share; None if the method has no
     # weights. Too large for a table, so `as_row` leaves it out.
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        """All that was measured, what the method shows included, by name."""
+        row = self.as_row()
+        return {name: value for name, value in row.items() if name not in ("epoch", "seconds", "extra")} | self.extra
+
+    @property
+    def shown(self) -> dict[str, object]:
+        """The examples' weights, where the method has any."""
+        return {} if self.example_weights is None else {"example_weights": self.example_weights}
 
     def as_row(self) -> dict[str, object]:
         """The record as a dictionary of plain values, `extra` nested, for JSON; what was not measured is absent."""

@@ -5,90 +5,101 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from nlkit.checks import check_choice
-from nlkit.experiment import Experiment
-from nlkit.files import plain, to_json, write_whole
-from nlkit.identity import SETTINGS, complete, identity, key, with_defaults
+from nlkit.files import to_json, write_whole
+from nlkit.identity import complete, identity, key
 from nlkit.made import in_words
+from nlkit.settings import Runnable
 
-FORM = 2  # of the file; the first one held only settings that differed from the defaults of the day
+FORM = 3  # of the file; the first held only settings that differed from the defaults, the second runs of one kind
 
 
-@dataclass(frozen=True)
-class Result:
-    """What is kept of a run: its settings, and curves by epoch, in [0, 1]: two, and others where they are asked for."""
+class _Run:
+    """What results and failures have in common: the settings of a run, by which it is found."""
 
-    experiment: Experiment
-    test_accuracy: tuple[float, ...]
-    memorized: tuple[float, ...]  # NaN where no label is wrong
-    seconds: float  # in the training steps
-    more: Mapping[str, tuple[float, ...]] = field(default_factory=dict)  # further curves, see `nlkit.sweep.run_sweep`
-    made: Mapping[str, object] = field(default_factory=dict)  # day, versions and machine, see `nlkit.made`
-    recorded: Mapping[str, object] | None = field(default=None, repr=False, compare=False)  # settings, from a file
-
-    @property
-    def best(self) -> float:
-        return max(self.test_accuracy)
-
-    @property
-    def final(self) -> float:
-        return self.test_accuracy[-1]
-
-    def at_end(self, curve: str) -> float:
-        """The last value of one of the further curves."""
-        return self.more[curve][-1]
-
-    def at_best(self, curve: str) -> float:
-        """Its value at the epoch of the best test accuracy, the first of equals."""
-        return self.more[curve][self.test_accuracy.index(self.best)]
+    experiment: Any
+    recorded: Mapping[str, object] | None
 
     @cached_property
     def settings(self) -> dict[str, object]:
-        """Every setting of the run; a result that is older than a setting may lack it, see `read_sweep`."""
+        """Every setting of the run, and its "kind"; what is older than a setting may lack it, see `read_sweep`."""
         return identity(self.experiment) if self.recorded is None else dict(self.recorded)
 
     @cached_property
     def key(self) -> str:
         return key(self.settings)
 
+
+@dataclass(frozen=True)
+class Result(_Run):
+    """What is kept of a run: its settings, and its numbers by epoch."""
+
+    experiment: Any
+    curves: Mapping[str, tuple[float, ...]]  # NaN where there was nothing to measure
+    seconds: float  # in the training steps, where that was measured; otherwise of the whole run
+    made: Mapping[str, object] = field(default_factory=dict)  # day, versions and machine, see `nlkit.made`
+    recorded: Mapping[str, object] | None = field(default=None, repr=False, compare=False)  # settings, from a file
+
+    def last(self, number: str) -> float:
+        """A number at the end of the run."""
+        return self._curve(number)[-1]
+
+    def highest(self, number: str) -> float:
+        return max(self._curve(number))
+
+    def at_best(self, number: str) -> float:
+        """A number at the epoch of the best test accuracy, the first of equals."""
+        accuracy = self._curve("test_accuracy")
+        return self._curve(number)[accuracy.index(max(accuracy))]
+
+    @property
+    def final(self) -> float:
+        """The last test accuracy."""
+        return self.last("test_accuracy")
+
+    @property
+    def best(self) -> float:
+        """The best test accuracy, which takes test labels to find."""
+        return self.highest("test_accuracy")
+
+    def _curve(self, number: str) -> tuple[float, ...]:
+        return self.curves[check_choice("number", number, self.curves)]
+
     def has(self, setting: str, value: object) -> bool:
-        """Whether the run had a setting at `value`, or at what None or missing options stand for."""
+        """Whether the run had a setting at `value`, or at what that stands for."""
         if setting not in self.settings:
             return False
-        if setting == "options":
-            try:
-                value = with_defaults(self.experiment.method, value)
-            except ValueError:  # options of another method
-                return False
-        elif value is None:
-            value = identity(replace(self.experiment, **{setting: None}))[setting]
-        return self.settings[setting] == plain(value)
+        try:
+            meant = identity(replace(self.experiment, **{setting: value}))[setting]
+        except ValueError:  # no value that this run could have had, such as options of another method
+            return False
+        return self.settings[setting] == meant
 
 
 @dataclass(frozen=True)
-class Failure:
+class Failure(_Run):
     """A run that ended in an error."""
 
-    experiment: Experiment
+    experiment: Any
     error: str  # its type and message
     made: Mapping[str, object] = field(default_factory=dict)
     recorded: Mapping[str, object] | None = field(default=None, repr=False, compare=False)
 
-    @cached_property
-    def settings(self) -> dict[str, object]:
-        return identity(self.experiment) if self.recorded is None else dict(self.recorded)
-
-    @cached_property
-    def key(self) -> str:
-        return key(self.settings)
-
     def __str__(self) -> str:
-        e = self.experiment
-        return f"{e.method} on {e.data}, {e.noise} noise, ratio {e.ratio}, seed {e.seed}: {self.error}"
+        return f"{in_short(self.experiment)}: {self.error}"
+
+
+def in_short(experiment: Runnable) -> str:
+    """The settings of an experiment that differ from its class's defaults, and its seed, in one line."""
+    usual = type(experiment)()
+    names = [f.name for f in fields(experiment) if f.name != "seed"]  # type: ignore[arg-type]
+    differ = [f"{n}={v!r}" for n in names if (v := getattr(experiment, n)) != getattr(usual, n)]
+    return ", ".join([type(experiment).__name__, *differ, f"seed={experiment.seed}"])
 
 
 @dataclass(frozen=True)
@@ -103,13 +114,22 @@ class Sweep:
         """Day, versions and machine in one line; where they differ, with how many results are from each."""
         return in_words(result.made for result in self.results)
 
+    @cached_property
+    def by_key(self) -> dict[str, Result]:
+        return {result.key: result for result in self.results}
+
+    def run(self, experiment: Runnable) -> Result | None:
+        """The result of an experiment, if it is here."""
+        return self.by_key.get(key(experiment))
+
     def where(self, **settings: object) -> list[Result]:
         """The results whose experiments have these settings; a ValueError when there are none.
 
         `options={}` are a method's defaults, and None what the recipe of the network supplies.
         """
+        names = {f.name for result in self.results for f in fields(result.experiment)}
         for name in settings:
-            check_choice("setting", name, SETTINGS)
+            check_choice("setting", name, names)
         found = [r for r in self.results if all(r.has(name, value) for name, value in settings.items())]
         if not found:
             raise ValueError(f"no run of this sweep has {', '.join(f'{k}={v!r}' for k, v in settings.items())}")
@@ -123,15 +143,14 @@ def write_sweep(file: str | Path, sweep: Sweep) -> None:
     shared = dict(runs[0].settings) if runs else {}
     for run in runs:
         shared = {name: value for name, value in shared.items() if name in run.settings and run.settings[name] == value}
-    lists = {"results": [], "failed": []}
+    lists: dict[str, list] = {"results": [], "failed": []}
     for run in runs:
         row = {"settings": {name: value for name, value in run.settings.items() if name not in shared}}
-        row["made"] = made.index(run.made)
+        row["made"] = made.index(run.made)  # type: ignore[assignment]
         if isinstance(run, Failure):
             lists["failed"].append(row | {"error": run.error})
         else:
-            row |= {"test_accuracy": run.test_accuracy, "memorized": run.memorized, "seconds": run.seconds}
-            lists["results"].append(row | ({"more": run.more} if run.more else {}))
+            lists["results"].append(row | {"curves": run.curves, "seconds": run.seconds})
     head = [f'"form": {FORM}', _lines("made", made), f'"shared": {to_json(shared)}']
     write_whole(file, "{" + ",\n".join([*head, *(_lines(name, rows) for name, rows in lists.items())]) + "}\n")
 
@@ -139,38 +158,35 @@ def write_sweep(file: str | Path, sweep: Sweep) -> None:
 def read_sweep(file: str | Path) -> Sweep:
     """The sweep that a file holds.
 
-    A warning tells of results that are older than a setting, when `nlkit.identity.BEFORE` does not say what they had:
-    `where` finds them by their other settings, and they are not taken for any run that has it.
+    A warning tells of results that are older than a setting, when the `BEFORE` of their class does not say what they
+    had: `where` finds them by their other settings, and they are not taken for any run that has it.
     Raises a ValueError for a file that holds no sweep, or one in the form of an earlier version.
     """
     try:
         content = json.loads(Path(file).read_text(encoding="utf-8"))
-        if "form" not in content and isinstance(content["made"], dict) and isinstance(content["results"], list):
+        form = content.get("form", 1)
+        if form in (1, 2) and isinstance(content["results"], list):
             raise ValueError(
-                "it is in the form of an earlier version, in which a run did not hold all of its settings. Move it "
-                "away, or name another file, and the runs are made anew"
+                "it is in the form of an earlier version. Move it away, or name another file, and its runs are made anew"
             )
-        if content["form"] != FORM:
-            raise ValueError(f"its form is {content['form']}, which this version of nlkit does not know; it is {FORM}")
+        if form != FORM:
+            raise ValueError(f"its form is {form}, which this version of nlkit does not know; it is {FORM}")
         made, shared = content["made"], content["shared"]
         results, failed, lacks = [], [], set()
         for row in content["results"]:
-            settings = complete(shared | row["settings"])
+            experiment, settings = complete(shared | row["settings"])
             lacks |= settings.lacks
-            curves = {name: _with_nan(curve) for name, curve in row.get("more", {}).items()}
-            results.append(
-                Result(Experiment(**settings.filled), tuple(row["test_accuracy"]), _with_nan(row["memorized"]),
-                       row["seconds"], curves, made[row["made"]], settings.known)
-            )  # fmt: skip
+            curves = {name: _with_nan(curve) for name, curve in row["curves"].items()}
+            results.append(Result(experiment, curves, row["seconds"], made[row["made"]], settings.known))
         for row in content["failed"]:
-            settings = complete(shared | row["settings"])
-            failed.append(Failure(Experiment(**settings.filled), row["error"], made[row["made"]], settings.known))
+            experiment, settings = complete(shared | row["settings"])
+            failed.append(Failure(experiment, row["error"], made[row["made"]], settings.known))
     except (OSError, ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
         raise ValueError(f"{str(file)!r} is not a sweep's file: {_reason(error)}") from error
     if lacks:
         warnings.warn(
             f"results of {file} are older than the settings {', '.join(sorted(lacks))}, and are not taken for runs "
-            "that have them, whatever their values: nlkit.identity.BEFORE does not say what they had",
+            "that have them, whatever their values: the BEFORE of their class does not say what they had",
             stacklevel=2,
         )
     return Sweep(tuple(results), tuple(failed))

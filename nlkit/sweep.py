@@ -7,21 +7,24 @@ with the day, the versions and the machine that it comes from: a notebook loads 
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor, as_completed
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
-from nlkit.checks import check_choice, check_integer
-from nlkit.cnwl import LEVELS
+from nlkit.checks import check_integer
 from nlkit.devices import pick_device
-from nlkit.experiment import Experiment
 from nlkit.files import check_writable
 from nlkit.identity import explicit, key
-from nlkit.leaderboard import leaderboard
 from nlkit.made import made_here
-from nlkit.records import Record
+from nlkit.records import Recorded
 from nlkit.result import Failure, Result, Sweep, read_sweep, write_sweep
+from nlkit.settings import Runnable
 from nlkit.workers import Died, in_processes
+
+RESULTS = Path(__file__).parent / "results"  # what the package carries
 
 
 class SweepError(RuntimeError):
@@ -35,38 +38,42 @@ class SweepError(RuntimeError):
 
 
 def run_sweep(
-    experiments: Iterable[Experiment], file: str | Path, keep: Iterable[str] = (), jobs: int = 1
+    experiments: Iterable[Runnable],
+    file: str | Path,
+    keep: Iterable[str] = (),
+    jobs: int = 1,
+    executor: Executor | None = None,
 ) -> Iterator[Result]:
     """Run the experiments that `file` (JSON) does not hold yet, and yield each result once it is saved there.
 
     An experiment is known by its `nlkit.identity.identity`: all of its settings, with those filled in that are left to
-    the recipe or to the method's defaults. Results have them filled in too.
+    a recipe or to a method's defaults. Results have them filled in too.
 
     A run that fails does not stop the others. It is kept in the file as failed, with its error, and is tried again when
     the file is handed in the next time. When all is done, a `SweepError` names the runs that failed.
 
-    keep: what else to keep by epoch: shares of `Record`, or of its `extra`; a run that lacks one leaves it out.
+    keep: which of the records' numbers to keep, beside those that the experiments' class keeps (its `kept`; all of them
+        where it has no such list). A run that lacks one leaves it out.
     jobs: how many runs at a time, each in a process and on a processor core of its own. 1 runs them here. Breaking off
         kills what is at work.
+    executor: where to run them instead, such as another machine's. What it has begun when the sweep is broken off, it
+        may well end; what has not begun is called off.
 
-    Raises, before any run, a ValueError for an experiment of an unknown method, option or network, or when the file is
-    not a sweep's or its folder does not exist; an OSError when it can't be written.
+    Raises, before any run, a ValueError for an experiment that can't be, or when the file is not a sweep's or its
+    folder does not exist; an OSError when it can't be written.
     """
     check_integer("jobs", jobs, 1)
     file = check_writable(file)
     asked = [explicit(experiment) for experiment in experiments]
     sweep = read_sweep(file) if file.exists() else Sweep()
-    known = {result.key for result in sweep.results}
-    missing = [experiment for name, experiment in {key(e): e for e in asked}.items() if name not in known]
-    return _missing_runs(missing, sweep, file, tuple(keep), jobs)
+    missing = [experiment for name, experiment in {key(e): e for e in asked}.items() if name not in sweep.by_key]
+    run = functools.partial(_run, keep=tuple(keep))
+    return _missing_runs(_outcomes(run, missing, jobs, executor), sweep, file)
 
 
-def _missing_runs(
-    missing: list[Experiment], sweep: Sweep, file: Path, keep: tuple[str, ...], jobs: int
-) -> Iterator[Result]:
-    run = functools.partial(_run, keep=keep)
+def _missing_runs(outcomes: Iterator[Result | Failure], sweep: Sweep, file: Path) -> Iterator[Result]:
     results, failed, new = list(sweep.results), {failure.key: failure for failure in sweep.failed}, []
-    with closing(_side_by_side(run, missing, jobs) if jobs > 1 else (run(e) for e in missing)) as outcomes:
+    with closing(outcomes):  # type: ignore[type-var]
         for outcome in outcomes:
             failed.pop(outcome.key, None)
             if isinstance(outcome, Failure):
@@ -81,91 +88,80 @@ def _missing_runs(
         raise SweepError(new, file)
 
 
-def _side_by_side(run: functools.partial, missing: list[Experiment], jobs: int) -> Iterator[Result | Failure]:
-    with closing(in_processes(run, missing, jobs)) as outcomes:
-        for experiment, outcome in outcomes:
-            yield Failure(experiment, str(outcome), _made(experiment)) if isinstance(outcome, Died) else outcome
+def _outcomes(
+    run: functools.partial, missing: list[Any], jobs: int, executor: Executor | None
+) -> Iterator[Result | Failure]:
+    """What becomes of each run, as they come."""
+    if executor is not None:
+        futures = {executor.submit(run, experiment): experiment for experiment in missing}
+        try:
+            for future in as_completed(futures):
+                error = future.exception()
+                yield _failure(futures[future], error) if error else future.result()
+        finally:
+            for future in futures:
+                future.cancel()
+    elif jobs > 1:
+        with closing(in_processes(run, missing, jobs)) as outcomes:
+            for experiment, outcome in outcomes:
+                yield _failure(experiment, outcome) if isinstance(outcome, Died) else outcome
+    else:
+        yield from map(run, missing)
 
 
-def _run(experiment: Experiment, keep: tuple[str, ...]) -> Result | Failure:
+def _run(experiment: Any, keep: tuple[str, ...]) -> Result | Failure:
     try:
         return summarize(experiment, experiment.run(), keep)
     except Exception as error:  # whatever it is, the other runs go on
-        return Failure(experiment, " ".join(f"{type(error).__name__}: {error}".split()), _made(experiment))
+        return _failure(experiment, error)
 
 
-def _made(experiment: Experiment) -> dict[str, object]:
+def _failure(experiment: Any, error: BaseException) -> Failure:
+    told = str(error) if isinstance(error, Died) else f"{type(error).__name__}: {error}"
+    return Failure(experiment, " ".join(told.split()), _made(experiment))
+
+
+def _made(experiment: Any) -> dict[str, object]:
     try:
-        return made_here(device=str(pick_device(experiment.device)))
+        return made_here(device=str(pick_device(getattr(experiment, "device", "cpu"))))
     except ValueError:  # a device that isn't there is a reason to fail
         return made_here()
 
 
-def summarize(experiment: Experiment, run: Iterable[Record], keep: Iterable[str] = ()) -> Result:
-    """Train to the end, and keep of the records what a sweep keeps, and the further curves `keep`."""
+def summarize(experiment: Any, run: Iterable[Recorded], keep: Iterable[str] = ()) -> Result:
+    """Run to the end, and keep of the records what the class of the experiment keeps (its `kept`), and `keep`.
+
+    Raises a ValueError for a run without any record.
+    """
+    began = time.perf_counter()
     records = list(run)
-    rows = [record.as_row() | record.extra for record in records]
+    seconds = [record.seconds for record in records]
+    if not records:
+        raise ValueError("the run ended without any record")
+    numbers = [record.numbers for record in records]
+    names = dict.fromkeys([*getattr(experiment, "kept", numbers[0]), *keep])
     return Result(
         explicit(experiment),
-        tuple(round(r.test_accuracy, 4) for r in records),
-        tuple(round(r.memorized, 4) for r in records),
-        round(sum(r.seconds for r in records), 2),
-        {name: tuple(round(row[name], 4) for row in rows) for name in keep if name in rows[0]},
+        {n: tuple(float(f"{row[n]:.6g}") for row in numbers) for n in names if all(n in row for row in numbers)},
+        round(time.perf_counter() - began if None in seconds else sum(seconds), 2),  # type: ignore[arg-type]
         _made(experiment),
     )
 
 
 def load_sweep(name: str | Path) -> Sweep:
-    """The results of a grid that the package carries, by its name (see `GRIDS`), or those of a file.
+    """The results that the package carries under this name, or those of a file.
 
     Raises a ValueError for a file that holds no sweep, or one in the form of an earlier version.
     """
-    if name in GRIDS:
-        return read_sweep(stored(name))
+    if stored(str(name)).exists():
+        return read_sweep(stored(str(name)))
     try:
         return read_sweep(name)
     except ValueError as error:
-        raise ValueError(f"{error}. Grids that the package carries: {', '.join(GRIDS)}") from error
+        carried = ", ".join(sorted(path.stem for path in RESULTS.glob("*.json") if path.stem != "reproduce"))
+        raise ValueError(f"{error}. Results that the package carries: {carried}") from error
 
 
 def stored(name: str) -> Path:
     """Where the package carries the results of a grid."""
-    check_choice("sweep", name, GRIDS)
-    return Path(__file__).parent / "results" / f"{name}.json"
-
-
-def _blue_and_red() -> list[Experiment]:
-    """Ten noise levels, blue (symmetric) and red: without a clean set, and with a small one for what needs it."""
-    without = [("standard", {}), ("mixup", {}), ("mentornet", {}), ("mentormix", {}), ("mentormix", {"by_class": True})]
-    return [
-        Experiment(noise=noise, ratio=ratio, clean_per_class=clean, method=method, options=options, seed=seed)
-        for seed in range(5)
-        for clean, methods in ((0, without), (10, [("standard", {}), ("reweight", {}), ("clean_only", {})]))
-        for ratio in LEVELS
-        for noise in ("symmetric", "red")
-        for method, options in methods
-        if method != "clean_only" or (ratio == 0 and noise == "symmetric")  # it never sees the noise
-    ]
-
-
-MAP_RATIOS = (0.0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
-MAP_SIZES = (1, 2, 5, 10, 20, 50, 100)  # clean examples a class
-CLEAN_SIZES = (*MAP_SIZES, 200, 300)  # how far the clean set alone is followed
-
-
-def _reweight_or_clean() -> list[Experiment]:
-    """Noise ratio against size of the clean set: reweighting and standard training, and the clean set alone."""
-    experiments = []
-    for seed in range(5):
-        # What learns from the clean set alone never sees the noise, so one ratio stands for all.
-        experiments += [Experiment(ratio=0.0, clean_per_class=k, method="clean_only", seed=seed) for k in CLEAN_SIZES]
-        experiments += [
-            Experiment(ratio=ratio, clean_per_class=size, method=method, seed=seed)
-            for ratio in MAP_RATIOS
-            for size in MAP_SIZES
-            for method in ("reweight", "standard")
-        ]
-    return experiments
-
-
-GRIDS = {"blue-and-red": _blue_and_red, "reweight-or-clean": _reweight_or_clean, "leaderboard": leaderboard}
+    return RESULTS / f"{name}.json"

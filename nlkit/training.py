@@ -12,11 +12,11 @@ from nlkit.augment import AUGMENTATIONS
 from nlkit.checkpoints import Checkpoint, network_fingerprint, task_fingerprint
 from nlkit.checks import check_choice, check_integer, check_number
 from nlkit.devices import PRECISIONS, InBfloat16, has_convolutions, pick_precision, pick_threads, threads
-from nlkit.methods import build_method
 from nlkit.models import MODELS, build_model
 from nlkit.noise import check_matrix
 from nlkit.optimizers import LEARNING_RATE, OPTIMIZERS, SCHEDULES, MakeOptimizer, build_optimizer, own_optimizer
 from nlkit.own_network import OwnDraws, check_network, start_training_mode
+from nlkit.papers import build_method
 from nlkit.randomness import MAX_SEED, seeded_generator
 from nlkit.records import Record, Step
 from nlkit.run import Run

@@ -14,8 +14,8 @@ from benchmarks import epochs, footprint, ideas, report, run, scaling, steps, us
 from benchmarks.products import bare_products
 from benchmarks.timing import Row, interleaved, rows_of, single
 from nlkit import build_model, make_task
-from nlkit.methods import build_method
 from nlkit.optimizers import build_optimizer
+from nlkit.papers import build_method
 from nlkit.randomness import seeded_generator
 from nlkit.run import Batch, Run
 

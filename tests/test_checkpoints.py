@@ -236,8 +236,8 @@ def test_a_run_goes_on_past_its_plan_and_says_what_the_schedule_does(tmp_path):
 def test_what_a_method_has_left_behind_stays_behind(tmp_path):
     """A burn-in of a tenth is over after one of ten epochs; of a hundred epochs it would be on until the tenth."""
     task, progress = own_task(), []
-    from nlkit.methods import METHODS
-    from nlkit.methods.standard import Standard
+    from nlkit.papers import METHODS
+    from nlkit.papers.standard import Standard
 
     class Watching(Standard):
         def step(self, run, batch):

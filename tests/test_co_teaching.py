@@ -8,9 +8,9 @@ import torch
 from torch import nn
 
 from nlkit import make_task, train
-from nlkit.methods.co_teaching import CoTeaching
 from nlkit.models import build_model
 from nlkit.optimizers import build_optimizer
+from nlkit.papers.co_teaching import CoTeaching
 from nlkit.randomness import seeded_generator
 from nlkit.run import Batch, Run
 

@@ -5,10 +5,10 @@ import torch
 from torch.nn import functional as F
 
 from nlkit import make_task, train
-from nlkit.methods.em import ExpectationMaximization, posterior, with_shared_diagonal
 from nlkit.models import build_model
 from nlkit.noise import pair_matrix
 from nlkit.optimizers import build_optimizer
+from nlkit.papers.em import ExpectationMaximization, posterior, with_shared_diagonal
 from nlkit.randomness import seeded_generator
 from nlkit.run import Batch, Run
 
@@ -66,7 +66,7 @@ def test_the_averaged_network_is_asked_about_the_image_as_it_is():
 
 def test_a_blend_is_of_two_images_and_of_what_was_said_of_them(monkeypatch):
     run, batch = a_run(clean=0), a_batch()
-    monkeypatch.setattr("nlkit.methods.em.draw_beta", lambda alpha, size, generator: torch.full((size,), 0.2))
+    monkeypatch.setattr("nlkit.papers.em.draw_beta", lambda alpha, size, generator: torch.full((size,), 0.2))
     method = ExpectationMaximization(MATRIX.tolist(), alpha=0.2, burn_in=0.0)
     q = posterior(run.model(batch.originals).softmax(1).detach(), MATRIX, batch.labels, 0.3)
     partner = torch.randperm(12, generator=seeded_generator(0, "method"))

@@ -11,7 +11,7 @@ from nlkit import METHODS, live, train
 from nlkit.live.panel import Frame
 from nlkit.live.session import Seen, named_curves, race, results_table
 from nlkit.live.weights_panel import weighing_methods
-from nlkit.methods.standard import Standard
+from nlkit.papers.standard import Standard
 from nlkit.records import Record, Step
 from nlkit.run import StepResult
 from nlkit.task import Task

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from nlkit import build_model, make_task, train
-from nlkit.methods.elr import EarlyLearning
-from nlkit.methods.forward import Forward, at_anchors
-from nlkit.methods.gce import GeneralizedCrossEntropy
 from nlkit.noise import noise_matrix, symmetric_matrix
+from nlkit.papers.elr import EarlyLearning
+from nlkit.papers.forward import Forward, at_anchors
+from nlkit.papers.gce import GeneralizedCrossEntropy
 from nlkit.randomness import seeded_generator
 from nlkit.run import Batch, Run
 

@@ -9,10 +9,10 @@ import torch
 from torch.nn import functional as F
 
 from nlkit import build_model, make_task, train
-from nlkit.methods.mentormix import MentorMix, favour_the_trusted, sample_partners
-from nlkit.methods.mentornet import Mentor, quantile
-from nlkit.methods.mixup import draw_beta, mix, soft_cross_entropy
 from nlkit.models import predict
+from nlkit.papers.mentormix import MentorMix, favour_the_trusted, sample_partners
+from nlkit.papers.mentornet import Mentor, quantile
+from nlkit.papers.mixup import draw_beta, mix, soft_cross_entropy
 from nlkit.randomness import seeded_generator
 from nlkit.run import Batch, Run
 

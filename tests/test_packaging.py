@@ -134,7 +134,7 @@ LAYERS = [
     {"run"},
     {"look_ahead", "own_network"},
     {"engine_trial"},
-    {"methods"},
+    {"papers"},
     {"trainer"},
     {"training"},
     {"experiment", "claims"},
@@ -180,7 +180,7 @@ def test_imports_go_down(module):
 
 def test_imports_are_found_and_make_no_circle():
     graph = {module: imports(path) - {module} for module, path in FILES.items()}
-    assert {"nlkit.methods", "nlkit.run", "nlkit.trainer"} <= graph["nlkit.training"]
+    assert {"nlkit.papers", "nlkit.run", "nlkit.trainer"} <= graph["nlkit.training"]
     assert "nlkit.experiment" in graph["nlkit.doctor"]  # from nlkit import Experiment, inside a function
     assert "nlkit.plots" in graph["nlkit.cli"]
     assert tuple(graphlib.TopologicalSorter(graph).static_order())

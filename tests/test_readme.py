@@ -13,8 +13,8 @@ from nlkit.augment import AUGMENTATIONS
 from nlkit.cli import _parse_option, _train_command, commands
 from nlkit.devices import PRECISIONS
 from nlkit.experiment import Experiment
-from nlkit.methods import build_method
 from nlkit.optimizers import OPTIMIZERS, SCHEDULES
+from nlkit.papers import build_method
 from nlkit.reproductions import how_far, stored_report
 from nlkit.reproductions.tables import readme
 from nlkit.sweep import load_sweep

@@ -14,10 +14,10 @@ from torch.nn import functional as F
 from nlkit import METHODS, MODELS, Dataset, Experiment, build_model, cli, load, make_task, train
 from nlkit.augment import AUGMENTATIONS, crop_and_flip
 from nlkit.devices import InBfloat16, pick_precision
-from nlkit.methods.mentormix import MentorMix
-from nlkit.methods.standard import Standard
 from nlkit.models import predict
 from nlkit.optimizers import LEARNING_RATE, SCHEDULES, build_optimizer
+from nlkit.papers.mentormix import MentorMix
+from nlkit.papers.standard import Standard
 from nlkit.randomness import seeded_generator
 from nlkit.recipes import RECIPES, Recipe
 from nlkit.run import Batch, Run

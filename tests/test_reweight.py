@@ -11,7 +11,8 @@ from zoo import NETWORKS, UNTRAINABLE, make
 from nlkit import build_model, make_task, train
 from nlkit.engine_trial import first_exact, one_by_one
 from nlkit.look_ahead import clean_direction, look_ahead, torch_eps
-from nlkit.methods.reweight import (
+from nlkit.optimizers import OPTIMIZERS, build_optimizer
+from nlkit.papers.reweight import (
     ENGINES,
     Reweight,
     acts_alone,
@@ -20,7 +21,6 @@ from nlkit.methods.reweight import (
     help_by_jvp,
     help_by_layers,
 )
-from nlkit.optimizers import OPTIMIZERS, build_optimizer
 from nlkit.randomness import seeded_generator
 from nlkit.resnet import Block
 from nlkit.run import Batch, Run, normalize_weights

@@ -13,9 +13,9 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from nlkit import build_model, make_task, train
 from nlkit.devices import pick_threads
-from nlkit.methods import METHODS
-from nlkit.methods.standard import Standard
 from nlkit.models import predict
+from nlkit.papers import METHODS
+from nlkit.papers.standard import Standard
 from nlkit.records import Record, Step
 
 

@@ -12,9 +12,9 @@ from zoo import CLASSES, NETWORKS, SHAPE, UNTRAINABLE, make, state_of
 
 from nlkit import Dataset, make_task, train
 from nlkit.engine_trial import first_exact
-from nlkit.methods import METHODS
-from nlkit.methods.reweight import ENGINES
 from nlkit.optimizers import build_optimizer
+from nlkit.papers import METHODS
+from nlkit.papers.reweight import ENGINES
 
 STEPPERS = ("sgd", "momentum", "adam", "paper")
 

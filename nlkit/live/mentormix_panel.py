@@ -15,8 +15,8 @@ from nlkit.checks import check_integer
 from nlkit.live.controls import percent_slider, scale_slider
 from nlkit.live.panel import Frame, drawn
 from nlkit.live.picture_panel import PicturePanel
-from nlkit.methods.mentormix import draw_mixture
 from nlkit.models import build_model
+from nlkit.papers.mentormix import draw_mixture
 from nlkit.randomness import seeded_generator
 from nlkit.task import Task, make_task
 from nlkit.training import train

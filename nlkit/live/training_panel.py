@@ -12,7 +12,7 @@ from nlkit.data import Dataset
 from nlkit.live.controls import check_methods, data_of, on_change, task_controls
 from nlkit.live.run_panel import RunPanel, check_history, training_controls
 from nlkit.live.session import named_curves, results_table
-from nlkit.methods import METHODS
+from nlkit.papers import METHODS
 from nlkit.records import Record
 from nlkit.task import Task
 

@@ -22,7 +22,7 @@ from nlkit.live.controls import (
 from nlkit.live.driver import Driver
 from nlkit.live.panel import drawn, tell
 from nlkit.live.run_panel import RunPanel, check_history, training_controls
-from nlkit.methods import METHODS
+from nlkit.papers import METHODS
 from nlkit.records import Record
 from nlkit.task import Task, make_task
 from nlkit.training import train

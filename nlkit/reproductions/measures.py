@@ -15,10 +15,10 @@ from nlkit.cnwl import LEVELS
 from nlkit.data import load
 from nlkit.experiment import Experiment
 from nlkit.identity import key
-from nlkit.methods.reweight import help_by_higher, help_by_jvp
 from nlkit.models import build_model, evaluate, predict, with_new_head
 from nlkit.noise import corrupt, noise_matrix
 from nlkit.optimizers import build_optimizer
+from nlkit.papers.reweight import help_by_higher, help_by_jvp
 from nlkit.randomness import seeded_generator
 from nlkit.run import normalize_weights
 from nlkit.sweep import Result, load_sweep

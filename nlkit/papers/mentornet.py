@@ -32,7 +32,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nlkit.checks import check_choice, check_flag, check_number
-from nlkit.methods.burn_in import burnt_in
+from nlkit.papers.burn_in import burnt_in
 from nlkit.run import Batch, Run, StepResult, normalize_weights
 
 MENTORS = ("threshold", "schedule", "soft")

@@ -33,9 +33,9 @@ import torch
 from torch import Tensor
 
 from nlkit.checks import check_number
-from nlkit.methods.burn_in import burnt_in
 from nlkit.models import evaluate
 from nlkit.noise import check_matrix
+from nlkit.papers.burn_in import burnt_in
 from nlkit.run import Batch, Run, StepResult
 
 ANCHOR = 0.3  # how far down among the examples of a class

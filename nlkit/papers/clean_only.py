@@ -8,7 +8,7 @@ An epoch has as many examples as an epoch of the noisy set, so that "epoch 10" i
 
 from __future__ import annotations
 
-from nlkit.methods.standard import Standard
+from nlkit.papers.standard import Standard
 
 
 class CleanOnly(Standard):

@@ -1,6 +1,8 @@
-"""Methods: one file an algorithm, and one line here. Widgets, command line and plots offer what this registry holds.
+"""Papers: one file each, and one line here. Panels, command line, index and book offer what is found here.
 
-A method is a class whose constructor arguments are its options. It has
+A module of `PAPERS` has a `PAGE` (see `nlkit.page`), and if it brings methods for the kit's own task, a `METHODS`.
+The methods of the course come first; `METHODS` holds all. A method is a class whose constructor arguments are its
+options. It has
 
 - `learns_from`: the examples that an epoch runs through: `"noisy"`, `"clean"`, or `"noisy and clean"`;
 - `needs_clean`: whether it is lost without a clean set;
@@ -15,20 +17,21 @@ It sees given labels and the clean set, and never true labels or the test set.
 
 from __future__ import annotations
 
+import importlib
 import inspect
 
 from nlkit.checks import check_choice
-from nlkit.methods.clean_only import CleanOnly
-from nlkit.methods.co_teaching import CoTeaching
-from nlkit.methods.elr import EarlyLearning
-from nlkit.methods.em import ExpectationMaximization
-from nlkit.methods.forward import Forward
-from nlkit.methods.gce import GeneralizedCrossEntropy
-from nlkit.methods.mentormix import MentorMix
-from nlkit.methods.mentornet import MentorNet
-from nlkit.methods.mixup import Mixup
-from nlkit.methods.reweight import Reweight
-from nlkit.methods.standard import Standard
+from nlkit.papers.clean_only import CleanOnly
+from nlkit.papers.co_teaching import CoTeaching
+from nlkit.papers.elr import EarlyLearning
+from nlkit.papers.em import ExpectationMaximization
+from nlkit.papers.forward import Forward
+from nlkit.papers.gce import GeneralizedCrossEntropy
+from nlkit.papers.mentormix import MentorMix
+from nlkit.papers.mentornet import MentorNet
+from nlkit.papers.mixup import Mixup
+from nlkit.papers.reweight import Reweight
+from nlkit.papers.standard import Standard
 
 METHODS = {
     "standard": Standard,
@@ -43,6 +46,12 @@ METHODS = {
     "elr": EarlyLearning,
     "em": ExpectationMaximization,
 }
+
+# The atlas, in reading order: the names of modules of this folder.
+PAPERS: tuple[str, ...] = ()
+
+for _name in PAPERS:
+    METHODS |= getattr(importlib.import_module(f"nlkit.papers.{_name}"), "METHODS", {})
 
 
 def build_method(name: str, options: dict[str, object]):

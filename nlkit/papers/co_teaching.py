@@ -27,8 +27,8 @@ from torch import nn
 from torch.nn import functional as F
 from torch.optim import Optimizer
 
-from nlkit.methods.mentornet import Mentor
 from nlkit.optimizers import clear_gradients, take_step
+from nlkit.papers.mentornet import Mentor
 from nlkit.run import Batch, Run, StepResult
 
 
