@@ -167,7 +167,7 @@ def read_sweep(file: str | Path) -> Sweep:
         form = content.get("form", 1)
         if form in (1, 2) and isinstance(content["results"], list):
             raise ValueError(
-                "it is in the form of an earlier version. Move it away, or name another file, and its runs are made anew"
+                "it is in the form of an earlier version. Move it away or name another file, and its runs are made anew"
             )
         if form != FORM:
             raise ValueError(f"its form is {form}, which this version of nlkit does not know; it is {FORM}")
