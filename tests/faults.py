@@ -259,7 +259,7 @@ FAULTS = [
     Fault("em: the burn-in never ends", "nlkit/papers/em.py",
           "NOISY_EPOCHS) < 1:\n            images, labels", "NOISY_EPOCHS) < 2:\n            images, labels", (EM,)),
     # Panels
-    Fault("panel: new words under a stale picture", "nlkit/live/panel.py",
+    Fault("panel: new words under a stale picture", "nlkit/live/any_panel.py",
           "self.picture.value, self.picture.tooltip = frame.png, frame.alt",
           "self.picture.value, self.picture.tooltip = self.picture.value or frame.png, frame.alt", (LIVE,)),
     Fault("panel: the last epochs are never drawn", "nlkit/live/run_panel.py",

@@ -7,12 +7,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.text import Text
+from nlkit.leaderboard import NOISES, ROWS
+from nlkit.standings import standings
 from panels import press
 
 from nlkit import Dataset, build_model, live, make_task, plots, records_frame, train
 from nlkit.intervals import Interval
-from nlkit.leaderboard import NOISES, ROWS
-from nlkit.standings import standings
 from nlkit.sweep import Result, Sweep
 
 

@@ -8,14 +8,14 @@ import matplotlib.figure
 import pytest
 import torch
 from matplotlib.colors import to_rgb
+from nlkit.leaderboard import NOISES, ROWS
+from nlkit.standings import standings
 from PIL import Image
 
 from nlkit import METHODS, Dataset, make_task, plots, train
 from nlkit.intervals import Interval
-from nlkit.leaderboard import NOISES, ROWS
 from nlkit.plots.examples import picks_by_class
 from nlkit.result import Result, Sweep
-from nlkit.standings import standings
 
 
 @pytest.fixture(scope="module")

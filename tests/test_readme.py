@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 import pytest
+from nlkit.reproductions.tables import readme
 
 from benchmarks import claims, leaderboard
 from nlkit.augment import AUGMENTATIONS
@@ -16,7 +17,6 @@ from nlkit.experiment import Experiment
 from nlkit.optimizers import OPTIMIZERS, SCHEDULES
 from nlkit.papers import build_method
 from nlkit.reproductions import how_far, stored_report
-from nlkit.reproductions.tables import readme
 from nlkit.sweep import load_sweep
 
 ROOT = Path(__file__).parent.parent

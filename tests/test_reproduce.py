@@ -8,6 +8,12 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from nlkit.reproductions.full_size import ROWS, SETTING, summary
+from nlkit.reproductions.noisy_or_clean import from_map
+from nlkit.reproductions.page import page, strip
+from nlkit.reproductions.report import STORED, load_report
+from nlkit.reproductions.study import ALL_MEASURES, LARGE_CLAIMS
+from nlkit.reproductions.tables import terminal
 
 from nlkit import Experiment, cli, make_task, train
 from nlkit.checks import DataError
@@ -15,12 +21,6 @@ from nlkit.claims import CLAIMS
 from nlkit.identity import key
 from nlkit.intervals import in_percent
 from nlkit.reproductions import Outcome, Report, Study, noisy_or_clean, stored_report
-from nlkit.reproductions.full_size import ROWS, SETTING, summary
-from nlkit.reproductions.noisy_or_clean import from_map
-from nlkit.reproductions.page import page, strip
-from nlkit.reproductions.report import STORED, load_report
-from nlkit.reproductions.study import ALL_MEASURES, LARGE_CLAIMS
-from nlkit.reproductions.tables import terminal
 from nlkit.result import Sweep
 from nlkit.sweep import MAP_SIZES, load_sweep
 

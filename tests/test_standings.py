@@ -1,14 +1,14 @@
 """Standings: from stored runs to rows, beside means and differences by hand; the claims and tables made of them."""
 
 import pytest
-from test_plots import a_board
-
-from nlkit.claims import CLAIMS
 from nlkit.leaderboard import NOISES, ROWS
 from nlkit.reproductions.how_far import COMPARED, MEASURES, from_board, readme
 from nlkit.reproductions.measures import Trial
-from nlkit.result import Result, Sweep
 from nlkit.standings import counted, standings
+from test_plots import a_board
+
+from nlkit.claims import CLAIMS
+from nlkit.result import Result, Sweep
 
 BY_NAME = {row.name: row for row in ROWS}
 MADE = {"date": "today", "versions": {"nlkit": "1"}, "processor": "one", "cores": 2}
