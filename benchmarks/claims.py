@@ -12,9 +12,9 @@ from pathlib import Path
 
 from benchmarks.report import FOLDER, fill_readme
 from nlkit.claims import CLAIMS
-from nlkit.reproductions import stored_report
-from nlkit.reproductions.report import STORED, Report, load_report
-from nlkit.reproductions.tables import readme
+from nlkit.claims import stored_report
+from nlkit.claims.report import STORED, Report, load_report
+from nlkit.claims.tables import readme
 
 README = FOLDER.parent / "README.md"
 MARKS = "<!-- claims -->", "<!-- /claims -->"

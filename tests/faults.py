@@ -165,7 +165,7 @@ FAULTS = [
     Fault("intervals: not paired by seed", "nlkit/intervals.py",
           "[a - b for a, b in zip(ours, theirs)]", "[a - b for a, b in zip(sorted(ours), sorted(theirs))]",
           (INTERVALS,)),
-    Fault("standings: the lowest seed is the mean", "nlkit/standings.py",
+    Fault("standings: the lowest seed is the mean", "nlkit/lessons/standings.py",
           "return min(run.final for run in self.runs.values())", "return self.final.mean", (STANDINGS,)),
     Fault("claims: the upper bound is ignored", "nlkit/claims/claim.py",
           "and (self.at_most is None or value <= self.at_most)", "", (CLAIMS,)),
