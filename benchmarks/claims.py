@@ -11,8 +11,7 @@ import sys
 from pathlib import Path
 
 from benchmarks.report import FOLDER, fill_readme
-from nlkit.claims import CLAIMS
-from nlkit.claims import stored_report
+from nlkit.claims import CLAIMS, stored_report
 from nlkit.claims.report import STORED, Report, load_report
 from nlkit.claims.tables import readme
 
