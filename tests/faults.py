@@ -158,7 +158,8 @@ FAULTS = [
           'curves, row["seconds"], made[row["made"]], settings.filled)', (SWEEP,)),
     Fault("sweep: a failed run is never tried again", "nlkit/sweep.py",
           "for name, experiment in {key(e): e for e in asked}.items() if name",
-          "for name, experiment in {key(e): e for e in asked}.items() if name not in {f.key for f in sweep.failed} and name",
+          "for name, experiment in {key(e): e for e in asked}.items() "
+          "if name not in {f.key for f in sweep.failed} and name",
           (SWEEP,)),
     Fault("files: half a file stays", "nlkit/files.py", "partial.unlink(missing_ok=True)", "pass", (FILES,)),
     Fault("intervals: too narrow", "nlkit/intervals.py", "/ math.sqrt(count))", "/ count)", (INTERVALS,)),
