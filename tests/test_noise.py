@@ -12,6 +12,8 @@ from sklearn.metrics import confusion_matrix
 from nlkit.noise import (
     ASYMMETRIC_MAPS,
     NOISE_TYPES,
+    _fair_targets,
+    _FairSequence,
     asymmetric_matrix,
     check_matrix,
     confusion_counts,
@@ -345,3 +347,24 @@ def test_confusion_and_realized_matrix_are_those_of_sklearn(labels_and_matrix):
 def test_labels_of_different_lengths_are_refused():
     with pytest.raises(ValueError, match="true has 3 labels and given has 2"):
         confusion_counts(torch.tensor([0, 1, 1]), torch.tensor([0, 1]), 2)
+
+
+# Fair sequences
+
+
+@given(
+    st.lists(st.sampled_from([0, 1, 1, 1, 2, 3]), min_size=2, max_size=12).filter(any),
+    st.integers(0, 300),
+    st.integers(0, 99),
+)
+def test_a_fair_sequence_holds_each_class_in_proportion_whichever_way_it_is_worked_out(weights, length, seed):
+    """The quick way of equal shares is the general one, and the general one goes on from where it was."""
+    shares = torch.tensor(weights, dtype=torch.float64)
+    shares /= shares.sum()
+    ties = torch.rand(len(weights), dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+    general = _FairSequence(shares.tolist(), ties.tolist())
+    general.first(length // 3)
+    found = _fair_targets(shares, ties, length)
+    assert torch.equal(found, general.first(length)) and torch.equal(found[: length // 2], general.first(length // 2))
+    held = torch.nn.functional.one_hot(found, len(weights)).cumsum(0)
+    assert ((held - torch.arange(1, length + 1)[:, None] * shares).abs() < 1 + 1e-6).all()
