@@ -20,13 +20,14 @@ from nlkit.checks import check_choice
 from nlkit.data import DATASETS
 from nlkit.devices import PRECISIONS
 from nlkit.identity import Complete
+from nlkit.kinds import NOISES
 from nlkit.models import MODELS
 from nlkit.optimizers import OPTIMIZERS, SCHEDULES
 from nlkit.papers import METHODS, build_method
 from nlkit.recipes import RECIPES, Recipe
 from nlkit.records import Record, Step
 from nlkit.settings import plain, setting
-from nlkit.task import TASK_NOISE_TYPES, Task, make_task
+from nlkit.task import Task, make_task
 from nlkit.training import train
 
 
@@ -43,7 +44,7 @@ class Experiment:
 
     data: str = setting("mnist5k", f"Data set: {', '.join(DATASETS)}.")
     noise: str | Mapping[int, int] | list[list[float]] = setting(  # as `make_task` takes it
-        "symmetric", f"Noise type: {', '.join(TASK_NOISE_TYPES)}.", choices=TASK_NOISE_TYPES, knob=True
+        "symmetric", f"Noise type: {', '.join(NOISES)}.", choices=tuple(NOISES), knob=True
     )
     ratio: float = setting(
         0.8,

@@ -9,38 +9,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nlkit.boundary_noise import boundary_labels
-from nlkit.checks import check_choice, check_integer, check_number, shown
+from nlkit.checks import check_choice, check_integer
 from nlkit.clean_set import clean_sizes, draw_clean, split
-from nlkit.data import DATASETS, Dataset, load, normalize
+from nlkit.data import DATASETS, Dataset, load
 from nlkit.devices import pick_device
 from nlkit.gather import Gathered, arranged
-from nlkit.human import HUMAN_LABEL_SETS, human_labels
-from nlkit.instance_noise import instance_labels, remembered_noise
+from nlkit.kinds import NOISES, Draft, pick_noise
 from nlkit.labels import UNKNOWN, check_labels
-from nlkit.look_alikes import draw_look_alikes
-from nlkit.nearest_images import nearest_images
-from nlkit.noise import (
-    NOISE_TYPES,
-    confusion_counts,
-    corrupt,
-    moving_order,
-    noise_matrix,
-    ratios_by_class,
-    realized_matrix,
-)
+from nlkit.noise import confusion_counts, ratios_by_class, realized_matrix
 from nlkit.own_labels import OWN_LABELS, TrueLabels, own_labels
 from nlkit.randomness import MAX_SEED
-
-# All that `make_task` takes by name: transition matrices, and what looks at the images or at other people's labels.
-TASK_NOISE_TYPES = (
-    *NOISE_TYPES,
-    "instance",
-    "instance-boundary",
-    "red",
-    *(f"red:{name}" for name in DATASETS),
-    *(f"human:{which}" for which in HUMAN_LABEL_SETS),
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,7 +151,7 @@ def make_task(
     """Make a noisy-label problem out of a data set: by drawing wrong labels, or with labels of your own.
 
     data: a name (see `nlkit.data.DATASETS`) or a `Dataset` of your own, of which the task gets copies.
-    noise: one of `TASK_NOISE_TYPES`, a mapping {true: given}, or a (K, K) transition matrix. Under
+    noise: one of `nlkit.kinds.NOISES`, a mapping {true: given}, or a (K, K) transition matrix. Under
         "instance" the image decides what a wrong label says, under "instance-boundary" also how often it is wrong (the
         nearer to another class, the more often); "red" keeps the labels and replaces images of digits by look-alikes,
         letters and signs of which a good classifier reads one in eight as the digit; "red:cifar10" and so on replace
@@ -225,7 +203,7 @@ def glance(dataset: Dataset, *, noise: str, ratio: float | None, clean_per_class
     They are gathered, and look-alikes are drawn, when they are asked for by their places: so 50,000 need not be put in
     order to show 30. Images of other data sets can't stand in for them.
     """
-    if noise.startswith("red:"):
+    if not NOISES[check_choice("noise", noise, NOISES)].at_a_glance:
         raise ValueError(f"noise={noise!r} replaces images all together; take make_task")
     return _corrupted(dataset, dataset, noise, ratio, clean_per_class, seed, exact=True, source=None, gather=Gathered)
 
@@ -244,56 +222,25 @@ def _corrupted(
     device = dataset.train_images.device
     labels = dataset.train_labels.cpu()
     ratio = ratios_by_class(ratio, dataset.class_names) or ratio
-    matrix = _asked_for(noise, ratio, dataset, source)
+    kind = pick_noise(noise, ratio, dataset, source)
+    matrix = kind.matrix(dataset, ratio)
     sizes = clean_sizes(
         50 if clean_per_class is None else clean_per_class, labels, dataset.class_names, dataset=dataset.name, spare=1
     )
     index, noisy_count = split(draw_clean(labels, sizes, seed))
-    kind = noise if isinstance(noise, str) else "mapping" if isinstance(noise, Mapping) else "matrix"
     if gather:
         images = gather(dataset.train_images, index)
     else:
         by_name = not isinstance(data, Dataset)
         images = arranged(dataset.train_images, index.to(device), noisy_count, in_place=by_name)
     true = labels[index]
-    given, noisy = true.clone(), slice(noisy_count)
-    if kind.startswith("red"):
-        # Which images are replaced: those whose label symmetric noise would move, so counted and nested as it is.
-        share = noise_matrix("symmetric", dataset.num_classes, ratio)
-        replaced = corrupt(true[noisy], share, seed=seed, exact=exact) != true[noisy]
-        if kind == "red" and source is None:
-            places = replaced.nonzero().flatten()
-            digits = torch.tensor([int(name) for name in dataset.class_names])[given[noisy]]
-
-            def draw(which: Tensor) -> Tensor:
-                drawn = draw_look_alikes(digits, seed=seed, only=which[:noisy_count])
-                return normalize(drawn, dataset.mean, dataset.std)
-
-            if gather:
-                images.replace(replaced, draw)
-            else:
-                images[places.to(device)] = draw(replaced).to(device, images.dtype)
-        else:
-            order = moving_order(noisy_count, seed=seed)
-            places = order[replaced[order]]  # the first to be replaced get the nearest images, whatever the ratio
-            fresh, _ = nearest_images(data, source or kind.removeprefix("red:"), given[places])
-            kind = f"red:{source.name}" if source else kind
-            images[places.to(device)] = fresh.to(device, images.dtype)
-        true[places] = -1
-    elif kind == "instance" and gather:
-        given[noisy] = remembered_noise(dataset, images, index, true[noisy], seed).given(ratio)
-    elif kind == "instance":
-        given[noisy] = instance_labels(images[noisy], true[noisy], dataset.num_classes, ratio, seed=seed, exact=exact)
-    elif kind == "instance-boundary":
-        given[noisy] = boundary_labels(data, index[noisy], ratio, seed=seed, exact=exact)
-    elif kind.startswith("human:"):
-        given[noisy] = human_labels(kind.removeprefix("human:"))[index[noisy]]
-    else:
-        given[noisy] = corrupt(true[noisy], matrix, seed=seed, exact=exact)
+    draft = Draft(data, dataset, images, true.clone(), true, index, noisy_count, ratio, seed, exact)
+    kind.apply(draft)
     if matrix is None:
-        matrix = realized_matrix(labels[index], given, dataset.num_classes)
+        matrix = realized_matrix(labels[index], draft.given, dataset.num_classes)
     copy_test = isinstance(data, Dataset) and not gather
-    return _task(dataset, kind, images, given, true, noisy_count, index, matrix, seed, copy_test)
+    name = f"red:{source.name}" if source else _name_of(noise)
+    return _task(dataset, name, images, draft.given, draft.true, noisy_count, index, matrix, seed, copy_test)
 
 
 def _with_own_labels(
@@ -342,39 +289,9 @@ def _task(dataset, noise, images, given, true, noisy_count, index, matrix, seed,
     )
 
 
-def _asked_for(noise: object, ratio: float | None, dataset: Dataset, source: Dataset | None) -> Tensor | None:
-    """The transition matrix that is asked for, or None where images or people decide; refuses what can't be."""
-    if not isinstance(source, Dataset | None):
-        hint = "a data set of the kit goes by its name, as in noise='red:cifar10'"
-        raise ValueError(f"source={source!r} must be a Dataset of your own; {hint}")
-    if source is not None and not (isinstance(noise, str) and noise == "red"):
-        raise ValueError(f"source={source.name!r} must be left out unless noise='red', without a name of its own")
-    if not isinstance(noise, str) or noise in NOISE_TYPES:
-        return noise_matrix(noise, dataset.num_classes, ratio, dataset.name)
-    check_choice("noise", noise, TASK_NOISE_TYPES)
-    if noise.startswith("human:"):
-        if dataset.name != "cifar10":
-            raise ValueError(f"noise={noise!r} has human labels of cifar10 only, not of {dataset.name}")
-        if ratio is not None:
-            raise ValueError(f"ratio={shown(ratio)} must be left out for noise={noise!r}, which has its own ratio")
-        return None
-    if not isinstance(ratio, list):  # those by class are checked
-        check_number("ratio", ratio, 0, 1)
-    elif noise == "instance-boundary":
-        raise ValueError(f"ratio={shown(ratio)} must be one number for noise={noise!r}: the images share it out")
-    if noise.startswith("red"):
-        if noise == "red" and source is None and not _has_digits(dataset):
-            raise ValueError(
-                f"noise='red' draws look-alikes of digits; {dataset.name} is not a set of 28×28 digits. Take images of "
-                "other data: noise='red:cifar10' or the like, or a source of your own"
-            )
-        return torch.eye(dataset.num_classes, dtype=torch.float64)  # every label stays as it is
-    return None
+def _name_of(noise: object) -> str:
+    return noise if isinstance(noise, str) else "mapping" if isinstance(noise, Mapping) else "matrix"
 
 
 def _is(value: object, word: str) -> bool:
     return isinstance(value, str) and value == word  # an array would compare its entries
-
-
-def _has_digits(dataset: Dataset) -> bool:
-    return set(dataset.class_names) <= set("0123456789") and tuple(dataset.train_images.shape[1:]) == (1, 28, 28)
