@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -26,12 +26,12 @@ class Draft:
 
     data: str | Dataset  # as it was handed in: by its name, or one's own
     dataset: Dataset
-    images: Tensor | Gathered  # (N + M, C, H, W); noise may replace some of the first N
+    images: Any  # Tensor or `Gathered` (N + M, C, H, W); noise may replace some of the first N
     given: Tensor  # (N + M,) on the CPU; noise makes some of the first N wrong
     true: Tensor  # (N + M,) likewise; -1 where an image is of no class any more
     index: Tensor  # (N + M,) places in the data set's training part
     noisy_count: int  # N
-    ratio: float | list[float] | None
+    ratio: Any  # a number, a list of one for each class, or None
     seed: int
     exact: bool
 
@@ -50,7 +50,7 @@ class Noise(Protocol):
     def fits(self, dataset: Dataset) -> str:
         """Why a data set can't have it, in words that go on after its name; empty if it can."""
 
-    def matrix(self, dataset: Dataset, ratio: float | list[float] | None) -> Tensor | None:
+    def matrix(self, dataset: Dataset, ratio: Any) -> Tensor | None:
         """The transition matrix (K, K) that is asked for; None where images or people decide."""
 
     def apply(self, draft: Draft) -> None:
@@ -69,7 +69,7 @@ class ByMatrix:
         known = self.asked != "asymmetric" if isinstance(self.asked, str) else True
         return "" if known or dataset.name in ASYMMETRIC_MAPS else f"has no classes to confuse in {dataset.name}"
 
-    def matrix(self, dataset: Dataset, ratio: float | list[float] | None) -> Tensor:
+    def matrix(self, dataset: Dataset, ratio: Any) -> Tensor:
         return noise_matrix(self.asked, dataset.num_classes, ratio, dataset.name)  # type: ignore[arg-type]
 
     def apply(self, draft: Draft) -> None:
@@ -87,7 +87,7 @@ class Instance:
     def fits(self, dataset: Dataset) -> str:
         return ""
 
-    def matrix(self, dataset: Dataset, ratio: float | list[float] | None) -> None:
+    def matrix(self, dataset: Dataset, ratio: Any) -> None:
         return None
 
     def apply(self, draft: Draft) -> None:
@@ -105,7 +105,7 @@ class Instance:
 class InstanceBoundary(Instance):
     """The image decides how often its label is wrong as well: the nearer to another class, the more often."""
 
-    def matrix(self, dataset: Dataset, ratio: float | list[float] | None) -> None:
+    def matrix(self, dataset: Dataset, ratio: Any) -> None:
         if isinstance(ratio, list):
             raise ValueError(
                 f"ratio={shown(ratio)} must be one number for noise='instance-boundary': the images share it out"
@@ -123,7 +123,7 @@ class _Red:
 
     takes_ratio = True
 
-    def matrix(self, dataset: Dataset, ratio: float | list[float] | None) -> Tensor:
+    def matrix(self, dataset: Dataset, ratio: Any) -> Tensor:
         return torch.eye(dataset.num_classes, dtype=torch.float64)  # every label stays as it is
 
     def _replaced(self, draft: Draft) -> Tensor:
@@ -139,7 +139,7 @@ class LookAlikes(_Red):
     at_a_glance = True
 
     def fits(self, dataset: Dataset) -> str:
-        named = set(dataset.class_names) <= set("0123456789")
+        named = set(dataset.class_names or ()) <= set("0123456789")
         if named and tuple(dataset.train_images.shape[1:]) == (1, 28, 28):
             return ""
         return (
@@ -149,7 +149,7 @@ class LookAlikes(_Red):
 
     def apply(self, draft: Draft) -> None:
         replaced, dataset, images = self._replaced(draft), draft.dataset, draft.images
-        digits = torch.tensor([int(name) for name in dataset.class_names])[draft.given[: draft.noisy_count]]
+        digits = torch.tensor([int(name) for name in dataset.class_names or ()])[draft.given[: draft.noisy_count]]
 
         def draw(which: Tensor) -> Tensor:
             drawn = draw_look_alikes(digits, seed=draft.seed, only=which[: draft.noisy_count])
@@ -177,7 +177,7 @@ class NearestImages(_Red):
         order, replaced, images = moving_order(draft.noisy_count, seed=draft.seed), self._replaced(draft), draft.images
         places = order[replaced[order]]  # the first to be replaced get the nearest images, whatever the ratio
         fresh, _ = nearest_images(draft.data, self.source, draft.given[places])
-        images[places.to(images.device)] = fresh.to(images.device, images.dtype)  # type: ignore[index, union-attr]
+        images[places.to(images.device)] = fresh.to(images.device, images.dtype)
         draft.true[places] = -1
 
 
@@ -192,7 +192,7 @@ class Human:
     def fits(self, dataset: Dataset) -> str:
         return "" if dataset.name == "cifar10" else f"has human labels of cifar10 only, not of {dataset.name}"
 
-    def matrix(self, dataset: Dataset, ratio: float | list[float] | None) -> None:
+    def matrix(self, dataset: Dataset, ratio: Any) -> None:
         return None
 
     def apply(self, draft: Draft) -> None:
