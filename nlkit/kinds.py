@@ -70,7 +70,7 @@ class ByMatrix:
         return "" if known or dataset.name in ASYMMETRIC_MAPS else f"has no classes to confuse in {dataset.name}"
 
     def matrix(self, dataset: Dataset, ratio: Any) -> Tensor:
-        return noise_matrix(self.asked, dataset.num_classes, ratio, dataset.name)  # type: ignore[arg-type]
+        return noise_matrix(self.asked, dataset.num_classes, ratio, dataset.name)
 
     def apply(self, draft: Draft) -> None:
         noisy = slice(draft.noisy_count)
