@@ -13,7 +13,7 @@ from nlkit import Dataset, build_model, live, make_task, plots, records_frame, t
 from nlkit.intervals import Interval
 from nlkit.lessons.rows import NOISES, ROWS
 from nlkit.lessons.standings import standings
-from nlkit.sweep import Result, Sweep
+from nlkit.sweeps.run import Result, Sweep
 
 
 def dataset(classes=3, shape=(1, 8, 8), each=6, tests=2, long_names=False) -> Dataset:

@@ -8,11 +8,11 @@ import torch
 from torch import nn
 
 from nlkit import make_task, train
-from nlkit.models import build_model
-from nlkit.optimizers import build_optimizer
+from nlkit.learning.learner import Batch, Run
+from nlkit.learning.models import build_model
+from nlkit.learning.optimizers import build_optimizer
 from nlkit.papers.co_teaching import CoTeaching
 from nlkit.randomness import seeded_generator
-from nlkit.run import Batch, Run
 
 
 def a_run(progress: float = 0.5) -> Run:

@@ -16,10 +16,11 @@ from sklearn.model_selection import cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from nlkit import build_model, load, look_alikes, make_task, train
-from nlkit.data import normalize
-from nlkit.look_alikes import FACES, LEVELS, LOOK_ALIKES, PROPORTIONS, SLANTS, STROKE_WIDTHS, draw_look_alikes
-from nlkit.models import evaluate, predict
+from nlkit import build_model, load, make_task, train
+from nlkit.data.dataset import normalize
+from nlkit.learning.models import evaluate, predict
+from nlkit.noise import look_alikes
+from nlkit.noise.look_alikes import FACES, LEVELS, LOOK_ALIKES, PROPORTIONS, SLANTS, STROKE_WIDTHS, draw_look_alikes
 
 LABELS = torch.arange(1000) % 10
 STYLE = (

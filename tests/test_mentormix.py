@@ -9,12 +9,12 @@ import torch
 from torch.nn import functional as F
 
 from nlkit import build_model, make_task, train
-from nlkit.models import predict
+from nlkit.learning.learner import Batch, Run
+from nlkit.learning.models import predict
 from nlkit.papers.mentormix import MentorMix, favour_the_trusted, sample_partners
 from nlkit.papers.mentornet import Mentor, quantile
 from nlkit.papers.mixup import draw_beta, mix, soft_cross_entropy
 from nlkit.randomness import seeded_generator
-from nlkit.run import Batch, Run
 
 
 def new_run(progress: float, seed: int = 0) -> Run:

@@ -11,16 +11,17 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from nlkit import METHODS, MODELS, Dataset, Experiment, build_model, cli, load, make_task, train
-from nlkit.augment import AUGMENTATIONS, crop_and_flip
-from nlkit.devices import InBfloat16, pick_precision
-from nlkit.models import predict
-from nlkit.optimizers import LEARNING_RATE, SCHEDULES, build_optimizer
+from nlkit import METHODS, MODELS, Dataset, Experiment, build_model, load, make_task, train
+from nlkit.commands import main as cli
+from nlkit.learning.augment import AUGMENTATIONS, crop_and_flip
+from nlkit.learning.devices import InBfloat16, pick_precision
+from nlkit.learning.learner import Batch, Run
+from nlkit.learning.models import predict
+from nlkit.learning.optimizers import LEARNING_RATE, SCHEDULES, build_optimizer
 from nlkit.papers.mentormix import MentorMix
 from nlkit.papers.standard import Standard
 from nlkit.randomness import seeded_generator
-from nlkit.recipes import RECIPES, Recipe
-from nlkit.run import Batch, Run
+from nlkit.training.recipes import RECIPES, Recipe
 
 
 def images_like(name: str, side: int, train_size: int = 220) -> Dataset:
@@ -324,7 +325,7 @@ def test_auto_is_float32_without_a_gpu_or_without_convolutions():
 
 def test_the_command_trains_cifar10_with_mentormix(monkeypatch, capsys):
     """On 220 images in its place."""
-    monkeypatch.setattr("nlkit.task.load", lambda name, device: images_like(name, 32).to(device))
+    monkeypatch.setattr("nlkit.tasks.task.load", lambda name, device: images_like(name, 32).to(device))
     command = (
         "train --data cifar10 --model resnet32 --method mentormix --noise symmetric --ratio 0.4 -o alpha=8 "
         "-o percentile=0.6 --clean-per-class 0 --device cpu --epochs 2 --json"

@@ -9,19 +9,20 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from nlkit import Experiment, cli, make_task, train
+from nlkit import Experiment, make_task, train
 from nlkit.checks import DataError
 from nlkit.claims import CLAIMS, Outcome, Report, Study, claims_of, recorded, stored_report
 from nlkit.claims.html import page, strip
 from nlkit.claims.report import STORED, load_report
 from nlkit.claims.tables import terminal
+from nlkit.commands import main as cli
 from nlkit.contents import LESSONS, PAGE_OF, PAGES
 from nlkit.identity import key
 from nlkit.intervals import in_percent
 from nlkit.lessons.noisy_or_clean import SIZES
 from nlkit.lessons.tutorial import ROWS, SETTING, summary
-from nlkit.result import Sweep
-from nlkit.sweep import load_sweep
+from nlkit.sweeps.results import Sweep
+from nlkit.sweeps.run import load_sweep
 
 LARGE_CLAIMS = [id for id, page in PAGE_OF.items() if PAGES[page].needs]
 

@@ -13,13 +13,13 @@ from nlkit.checks import DataError, check_choice, check_integer
 from nlkit.claims.report import Outcome, Report, as_value, where_made
 from nlkit.claims.trial import PageTrial, carried
 from nlkit.contents import CLAIMS, CURVES, PAGE_OF, PAGES, experiment_of, what_is_missing
-from nlkit.devices import pick_device
 from nlkit.files import check_writable, to_json, write_whole
 from nlkit.identity import key
+from nlkit.learning.devices import pick_device
 from nlkit.made import in_words, made_here
 from nlkit.page import Value
-from nlkit.result import Result, Sweep, read_sweep
-from nlkit.sweep import run_sweep
+from nlkit.sweeps.results import Result, Sweep, read_sweep
+from nlkit.sweeps.run import run_sweep
 
 SEEDS, QUICK_SEEDS = 5, 3
 KEPT = ("given_accuracy", "recovered", "weight_on_right", "kept")  # beside what the experiments keep by themselves

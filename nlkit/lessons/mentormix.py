@@ -7,12 +7,12 @@ import itertools
 import torch
 from torch.nn import functional as F
 
-from nlkit.models import build_model, evaluate, predict
-from nlkit.noise import noise_matrix
+from nlkit.learning.models import build_model, evaluate, predict
+from nlkit.noise.matrices import noise_matrix
 from nlkit.page import Claim, Page, Trial
 from nlkit.randomness import seeded_generator
-from nlkit.result import Result
-from nlkit.training import train
+from nlkit.sweeps.results import Result
+from nlkit.training.train import train
 
 RATIOS = (0.2, 0.4, 0.6, 0.8)
 _TWICE = {"alpha": 4.0, "second_weighting": True}

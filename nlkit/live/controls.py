@@ -9,11 +9,11 @@ from typing import Any
 import ipywidgets as widgets
 
 from nlkit.checks import check_choice, check_integer, check_number, shown
-from nlkit.data import Dataset, load
-from nlkit.human import find_human_labels
-from nlkit.kinds import NOISES
+from nlkit.data.dataset import Dataset, load
+from nlkit.noise.human import find_human_labels
+from nlkit.noise.kinds import NOISES
 from nlkit.randomness import MAX_SEED
-from nlkit.task import Task
+from nlkit.tasks.task import Task
 
 _WORDS = {"description_width": "7.5em"}
 _WIDTH = {"width": "auto", "min_width": "18em", "margin": "2px"}
