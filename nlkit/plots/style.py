@@ -45,6 +45,8 @@ METHOD_STYLES = {
     "gce": Style("#C48700", "h", ":"),
     "elr": Style("#4A9BC8", "*", "-"),
     "em": Style("#D55E00", ">", "-"),
+    "plain": Style("#000000", "o", "-"),  # diffusions in a graph
+    "weighted": Style("#0072B2", "P", "-"),
 }
 KINDS_OF_NOISE = {
     "blue": Style("#0072B2", "o", "-"),
