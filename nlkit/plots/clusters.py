@@ -69,7 +69,9 @@ def _draw_first(ax, runs: Mapping[str, Sequence[Recorded]]) -> str:
             x, y = column * _LINE, top + row * _LINE
             corners = [(x, y + side), (x, y), (x + side, y), (x + side, y + side), (x, y + side), (x + side, y)]
             lines.append(corners)
-        words = f"{name}: {reached} nodes reached, {int((~right).sum())} of the first {len(right)} wrong"
+        words = f"{name}: {reached} node{'s' * (reached != 1)} reached"
+        if reached > 1:
+            words += f", {int((~right).sum())} of the first {len(right)} wrong"
         ax.text(0, top - 0.05, words, color=text_color(method_style(name).color), va="bottom")
         told.append(f"{words}.")
     ax.add_collection(
