@@ -193,7 +193,7 @@ PAGE = Page(
     claims=(
         Claim("local_clustering_helps", "With labels right 7 times in 10, the weighted graph finds more of a random "
               "cluster than the plain graph, and than the labels alone.", "abstract; theorem on a random graph",
-              lambda t: (lead(t, "plain", 0.7), lead(t, "f1_labels", 0.7)), "its lead in F1", **OF_TEN),
+              lambda t: min(lead(t, "plain", 0.7), lead(t, "f1_labels", 0.7)), "lead in F1 over the better", **OF_TEN),
         Claim("local_clustering_classifier", "A classifier that saw 25 threes and 25 others gives labels that help: "
               "the weighted sweep cut beats labels, vote and plain sweep cut.", "abstract; real graphs",
               leads_on_threes, "its lead in F1", published="up to 13 points over others", **OF_TEN),
@@ -202,6 +202,7 @@ PAGE = Page(
               "loss in F1 at 0.5, and gain at 0.7", **OF_TEN),
         Claim("local_clustering_vote", "From 0.7 on it beats a majority vote of the neighbours' labels.",
               "a control that the paper leaves out", lambda t: tuple(lead(t, "f1_vote", a) for a in (0.7, 0.8, 0.9)),
-              "its lead in F1 at 0.7, 0.8 and 0.9", **OF_TEN),
+              "its lead in F1 at 0.7, 0.8 and 0.9", why="Where errors are independent, a vote of some 17 neighbours "
+              "averages them out, and no mass can leak; at 0.9 the diffusion is ahead.", **OF_TEN),
     ),
 )  # fmt: skip
