@@ -124,6 +124,19 @@ def data(name: str) -> None:
     )
 
 
+@commands.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object each, with variants and claims.")
+def papers(as_json: bool) -> None:
+    """List lessons and papers: name, title, source, and what was found."""
+    from nlkit.index import listed
+
+    for entry in listed():
+        if as_json:
+            click.echo(to_json(entry))
+        else:
+            click.echo(f"{entry['name']}\n    {entry['title']}. {entry['source']}\n    {entry['finding']}")
+
+
 @commands.command(context_settings={"ignore_unknown_options": True})
 @click.argument("jupyter_options", nargs=-1, type=click.UNPROCESSED)
 def lab(jupyter_options: tuple[str, ...]) -> int:
@@ -154,19 +167,20 @@ def sweep(name: str, file: Path | None, jobs: int) -> int:
     """
     from tqdm import tqdm
 
+    from nlkit.contents import GRIDS, grid_of
     from nlkit.identity import key
-    from nlkit.sweep import GRIDS, SweepError, load_sweep, run_sweep, stored
+    from nlkit.result import in_short
+    from nlkit.sweep import SweepError, load_sweep, run_sweep, stored
 
-    file = file or stored(name)
-    experiments = GRIDS[check_choice("sweep", name, GRIDS)]()
+    check_choice("sweep", name, GRIDS)
+    file, experiments = file or stored(name), grid_of(name)
     asked = set(map(key, experiments))
     done = sum(result.key in asked for result in load_sweep(file).results) if file.exists() else 0
     try:
         with tqdm(total=len(experiments), initial=done, unit="run", file=sys.stderr, disable=None) as bar:
             for result in run_sweep(experiments, file, jobs=jobs):
                 done += 1
-                run = result.experiment
-                bar.set_postfix_str(f"{run.method}, {run.noise} {run.ratio:.0%}")
+                bar.set_postfix_str(in_short(result.experiment)[:60])
                 bar.update()
     except SweepError as error:
         for failure in error.failures:
@@ -180,8 +194,10 @@ def sweep(name: str, file: Path | None, jobs: int) -> int:
 
 
 @commands.command()
-@click.option("--quick", is_flag=True, help="On 5,000 digits, with 3 seeds and two noise levels of ten: minutes.")
-@click.option("--only", metavar="ID", multiple=True, help="Measure this claim alone; may be repeated.")
+@click.option(
+    "--quick", is_flag=True, help="Without data to fetch, with 3 seeds, and grids as they are carried: minutes."
+)
+@click.option("--only", metavar="NAME", multiple=True, help="This claim, or all of this page; may be repeated.")
 @click.option("--seeds", type=int, help="How many, from 0 on.  [default: 5; 3 with --quick]")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
 @click.option(
@@ -200,11 +216,12 @@ def reproduce(quick: bool, only: tuple[str, ...], seeds: int | None, device: str
     """
     from tqdm import tqdm
 
-    from nlkit.reproductions import Study, stored_report
-    from nlkit.reproductions.page import page
-    from nlkit.reproductions.tables import terminal
+    from nlkit.claims import Study, recorded
+    from nlkit.claims.html import page
+    from nlkit.claims.tables import terminal
 
-    study, stored = Study(folder, only=only, seeds=seeds, device=device, quick=quick), stored_report()
+    study = Study(folder, only=only, seeds=seeds, device=device, quick=quick)
+    stored = recorded(study.claims)
     read, kept = check_writable(folder / "report.html"), check_writable(folder / "report.json")
     with tqdm(study.plan, unit="value", file=sys.stderr, disable=None) as bar:
         for id, seed in bar:

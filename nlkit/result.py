@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import MISSING, dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from nlkit.checks import check_choice
 from nlkit.files import to_json, write_whole
 from nlkit.identity import complete, identity, key
 from nlkit.made import in_words
-from nlkit.settings import Runnable
+from nlkit.settings import Runnable, plain
 
 FORM = 3  # of the file; the first held only settings that differed from the defaults, the second runs of one kind
 
@@ -23,6 +23,7 @@ class _Run:
     """What results and failures have in common: the settings of a run, by which it is found."""
 
     experiment: Any
+    made: Mapping[str, object]
     recorded: Mapping[str, object] | None
 
     @cached_property
@@ -95,10 +96,16 @@ class Failure(_Run):
 
 
 def in_short(experiment: Runnable) -> str:
-    """The settings of an experiment that differ from its class's defaults, and its seed, in one line."""
-    usual = type(experiment)()
-    names = [f.name for f in fields(experiment) if f.name != "seed"]  # type: ignore[arg-type]
-    differ = [f"{n}={v!r}" for n in names if (v := getattr(experiment, n)) != getattr(usual, n)]
+    """The settings of an experiment that are not what they would be if left out, and its seed, in one line."""
+    differ = []
+    for f in fields(experiment):  # type: ignore[arg-type]
+        default = f.default if f.default_factory is MISSING else f.default_factory()
+        try:
+            usual = identity(replace(experiment, **{f.name: default}))[f.name]  # type: ignore[type-var]
+        except ValueError:  # the others can't be without it
+            usual = default
+        if f.name != "seed" and plain(getattr(experiment, f.name)) != usual:
+            differ.append(f"{f.name}={getattr(experiment, f.name)!r}")
     return ", ".join([type(experiment).__name__, *differ, f"seed={experiment.seed}"])
 
 
@@ -138,15 +145,15 @@ class Sweep:
 
 def write_sweep(file: str | Path, sweep: Sweep) -> None:
     """Keep a sweep in a file (JSON, a line a run): settings that all runs share are told once, and so are places."""
-    runs = [*sweep.results, *sweep.failed]
+    runs: list[Result | Failure] = [*sweep.results, *sweep.failed]
     made = list({to_json(run.made, sort_keys=True): run.made for run in runs}.values())
     shared = dict(runs[0].settings) if runs else {}
     for run in runs:
         shared = {name: value for name, value in shared.items() if name in run.settings and run.settings[name] == value}
     lists: dict[str, list] = {"results": [], "failed": []}
     for run in runs:
-        row = {"settings": {name: value for name, value in run.settings.items() if name not in shared}}
-        row["made"] = made.index(run.made)  # type: ignore[assignment]
+        own = {name: value for name, value in run.settings.items() if name not in shared}
+        row: dict[str, object] = {"settings": own, "made": made.index(run.made)}
         if isinstance(run, Failure):
             lists["failed"].append(row | {"error": run.error})
         else:
@@ -172,7 +179,9 @@ def read_sweep(file: str | Path) -> Sweep:
         if form != FORM:
             raise ValueError(f"its form is {form}, which this version of nlkit does not know; it is {FORM}")
         made, shared = content["made"], content["shared"]
-        results, failed, lacks = [], [], set()
+        results: list[Result] = []
+        failed: list[Failure] = []
+        lacks: set[str] = set()
         for row in content["results"]:
             experiment, settings = complete(shared | row["settings"])
             lacks |= settings.lacks
