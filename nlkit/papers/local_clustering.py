@@ -188,7 +188,7 @@ PAGE = Page(
     source="Back de Luca, Fountoulakis, Yang, ICLR 2024, arXiv:2310.08031",
     finding="Labels too noisy to name a cluster still keep a diffusion in it, by thinning the edges that leave it.",
     variants={"plain": {"weighted": False}, "weighted": {"weighted": True}},
-    headline="f1", experiment=Clustering, picture=draw, grid=_grid, needs=("package:sklearn",),
+    headline="f1", experiment=Clustering, picture=draw, grid=_grid,
     seeds=tuple(range(10)), tiny=IN_RANDOM | {"passes": 5},
     claims=(
         Claim("local_clustering_helps", "With labels right 7 times in 10, the weighted graph finds more of a random "
