@@ -39,6 +39,8 @@ LIVE_DRIVER = "tests/test_live_driver.py"
 CLI = "tests/test_cli.py"
 CO_TEACHING = "tests/test_co_teaching.py"
 EM = "tests/test_em.py"
+GRAPHS = "tests/test_graphs.py"
+LOCAL_CLUSTERING = "tests/papers/test_local_clustering.py"
 
 FAULTS = [
     # Noise and tasks
@@ -266,6 +268,33 @@ FAULTS = [
           "evaluate(teacher, batch.originals)", "evaluate(teacher, batch.images)", (EM,)),
     Fault("em: the burn-in never ends", "nlkit/papers/em.py",
           "NOISY_EPOCHS) < 1:\n            images, labels", "NOISY_EPOCHS) < 2:\n            images, labels", (EM,)),
+    # The atlas
+    Fault("local clustering: sinks of the weighted graph", "nlkit/papers/local_clustering.py",
+          "sinks, source = graph.adjacency.sum(1),",
+          "sinks, source = label_weights(graph.adjacency, labels, self.epsilon).sum(1),", (LOCAL_CLUSTERING,)),
+    Fault("local clustering: a push is shared by edges and not by weights", "nlkit/papers/local_clustering.py",
+          "numpy.zeros_like(mass), weights.sum(1)", "numpy.zeros_like(mass), numpy.diff(weights.indptr)",
+          (LOCAL_CLUSTERING,)),
+    Fault("local clustering: edges are thin from one end", "nlkit/papers/local_clustering.py",
+          "labels[start] != labels[end]", "labels[start] > labels[end]", (LOCAL_CLUSTERING,)),
+    Fault("local clustering: a node keeps nothing", "nlkit/papers/local_clustering.py",
+          "push = (mass[i] - sinks[i]) / degrees[i]", "push = mass[i] / degrees[i]", (LOCAL_CLUSTERING,)),
+    Fault("local clustering: the tolerance is below the sink", "nlkit/papers/local_clustering.py",
+          "over = numpy.flatnonzero(mass > sinks + tolerance)", "over = numpy.flatnonzero(mass > sinks - tolerance)",
+          (LOCAL_CLUSTERING,)),
+    Fault("local clustering: nodes with too little are filled up", "nlkit/papers/local_clustering.py",
+          "over = numpy.flatnonzero(mass > sinks + tolerance)", "over = numpy.flatnonzero(mass > 0)",
+          (LOCAL_CLUSTERING,)),
+    Fault("local clustering: seeds keep wrong labels", "nlkit/papers/local_clustering.py",
+          "labels[seeds] |= self.tell_seeds", "labels[seeds] |= False", (LOCAL_CLUSTERING,)),
+    Fault("local clustering: mass that cannot drain is let in", "nlkit/graphs.py",
+          "(poured > 0) & (poured >= drained)", "(poured > 0) & (poured > 9 * drained)", (LOCAL_CLUSTERING,)),
+    Fault("graphs: conductance by the volume of the set alone", "nlkit/graphs.py",
+          "smaller = numpy.minimum(volume, degrees.sum() - volume)", "smaller = volume", (GRAPHS,)),
+    Fault("graphs: a tie wins the vote", "nlkit/graphs.py",
+          "> adjacency.sum(1) / 2", ">= adjacency.sum(1) / 2", (GRAPHS,)),
+    Fault("graphs: labels are drawn anew at each accuracy", "nlkit/graphs.py",
+          'seeded_generator(seed, "node labels")', 'seeded_generator(seed, f"node labels {a1} {a0}")', (GRAPHS,)),
     # Panels
     Fault("panel: new words under a stale picture", "nlkit/live/any_panel.py",
           "self.picture.value, self.picture.tooltip = frame.png, frame.alt",

@@ -40,7 +40,7 @@ METHODS: dict[str, Callable[..., Method]] = {
 }
 
 # The atlas, in reading order: the names of modules of this folder.
-PAPERS: tuple[str, ...] = ()
+PAPERS: tuple[str, ...] = ("local_clustering",)
 
 for _name in PAPERS:
     METHODS |= getattr(importlib.import_module(f"nlkit.papers.{_name}"), "METHODS", {})
