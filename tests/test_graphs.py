@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
-from nlkit import graphs
+from nlkit.data import graphs
 
 
 def weighted_graph(nodes: int, seed: int, density: float = 0.4) -> csr_array:

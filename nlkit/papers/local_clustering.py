@@ -26,9 +26,9 @@ from typing import TYPE_CHECKING
 import numpy
 import torch
 
-from nlkit import graphs
 from nlkit.checks import check_integer, check_number
-from nlkit.graphs import DIGITS, RANDOM
+from nlkit.data import graphs
+from nlkit.data.graphs import DIGITS, RANDOM
 from nlkit.page import Claim, Page, Trial
 from nlkit.randomness import seeded_generator
 from nlkit.records import Measured
