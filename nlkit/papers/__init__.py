@@ -48,7 +48,7 @@ METHODS = {
 }
 
 # The atlas, in reading order: the names of modules of this folder.
-PAPERS: tuple[str, ...] = ()
+PAPERS: tuple[str, ...] = ("robust_dpo",)
 
 for _name in PAPERS:
     METHODS |= getattr(importlib.import_module(f"nlkit.papers.{_name}"), "METHODS", {})

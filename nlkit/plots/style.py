@@ -45,6 +45,12 @@ METHOD_STYLES = {
     "gce": Style("#C48700", "h", ":"),
     "elr": Style("#4A9BC8", "*", "-"),
     "em": Style("#D55E00", ">", "-"),
+    # losses for preferences
+    "dpo": Style("#000000", "o", "-"),
+    "cdpo": Style("#D55E00", "v", "--"),
+    "rdpo": Style("#0072B2", "P", "-"),
+    "ipo": Style("#C48700", "^", ":"),
+    "slic": Style("#009E73", "s", "-."),
 }
 KINDS_OF_NOISE = {
     "blue": Style("#0072B2", "o", "-"),
