@@ -11,10 +11,9 @@ import sys
 from pathlib import Path
 
 from benchmarks.report import FOLDER, fill_readme
-from nlkit.claims import CLAIMS
-from nlkit.reproductions import stored_report
-from nlkit.reproductions.report import STORED, Report, load_report
-from nlkit.reproductions.tables import readme
+from nlkit.claims import CLAIMS, stored_report
+from nlkit.claims.report import STORED, Report, load_report
+from nlkit.claims.tables import readme
 
 README = FOLDER.parent / "README.md"
 MARKS = "<!-- claims -->", "<!-- /claims -->"

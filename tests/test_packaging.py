@@ -137,14 +137,11 @@ LAYERS = [
     {"papers"},
     {"trainer"},
     {"training"},
-    {"experiment", "claims"},
-    {"leaderboard", "identity"},
-    {"result"},
-    {"sweep"},
-    {"standings"},
+    {"experiment"},
     {"plots"},
-    {"reproductions"},
-    {"live", "doctor", "lab"},
+    {"lessons"},
+    {"contents"},
+    {"claims", "live", "doctor", "lab"},
     {"cli"},
 ]
 LEVEL = {part: level for level, parts in enumerate(LAYERS, start=1) for part in parts}
