@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nlkit.checks import check_choice, check_integer, check_number
-from nlkit.clean_set import clean_sizes, draw_clean
+from nlkit.clean_set import draw_clean
 from nlkit.data import Dataset
 from nlkit.labels import check_labels
 from nlkit.optimizers import build_optimizer, clear_gradients, take_step
@@ -173,8 +173,10 @@ def naming_task(dataset: Dataset, network: str, labelled: int, count: int, flip_
     Raises a ValueError for another network, or where a class has not `labelled` images and one more.
     """
     labels = dataset.train_labels
-    sizes = clean_sizes(labelled, labels, dataset.class_names, dataset=dataset.name, spare=1)
-    chosen = draw_clean(labels.cpu(), sizes, seed).to(labels.device)
+    smallest = int(torch.bincount(labels).min())
+    why = f": the smallest class of {dataset.name} has {smallest} training images, and one must be left for the pairs"
+    check_integer("labelled", labelled, 1, smallest - 1, why=why)
+    chosen = draw_clean(labels.cpu(), [labelled] * dataset.num_classes, seed).to(labels.device)
     unseen = (~chosen).nonzero().flatten()
     reference = _reference(network, dataset, dataset.train_images[chosen], labels[chosen], seed)
     pairs = name_pairs(labels[unseen], dataset.num_classes, count, flip_rate, seed)
