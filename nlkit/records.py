@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     import pandas
@@ -65,7 +65,7 @@ class Record:
     # weights. Too large for a table, so `as_row` leaves it out.
 
     @property
-    def numbers(self) -> dict[str, float]:
+    def numbers(self) -> dict[str, Any]:
         """All that was measured, what the method shows included, by name."""
         row = self.as_row()
         return {name: value for name, value in row.items() if name not in ("epoch", "seconds", "extra")} | self.extra
@@ -75,7 +75,7 @@ class Record:
         """The examples' weights, where the method has any."""
         return {} if self.example_weights is None else {"example_weights": self.example_weights}
 
-    def as_row(self) -> dict[str, object]:
+    def as_row(self) -> dict[str, Any]:
         """The record as a dictionary of plain values, `extra` nested, for JSON; what was not measured is absent."""
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "example_weights"}
         return {name: value for name, value in values.items() if value is not None}
@@ -110,4 +110,4 @@ def best_record(records: Iterable[Record]) -> Record:
         raise ValueError(
             "records have no test accuracy, since the task has no test set; no epoch can be called the best"
         )
-    return max(records, key=lambda record: record.test_accuracy)
+    return max(records, key=lambda record: record.test_accuracy or 0.0)

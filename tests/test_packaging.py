@@ -141,7 +141,8 @@ LAYERS = [
     {"plots"},
     {"lessons"},
     {"contents"},
-    {"claims", "live", "doctor", "lab"},
+    {"claims"},
+    {"index", "live", "doctor", "lab"},
     {"cli"},
 ]
 LEVEL = {part: level for level, parts in enumerate(LAYERS, start=1) for part in parts}
