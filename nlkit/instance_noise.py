@@ -13,6 +13,8 @@ For noise that hits hard images more often see `nlkit.boundary_noise`.
 
 from __future__ import annotations
 
+import math
+import weakref
 from collections.abc import Sequence
 
 import torch
@@ -20,11 +22,13 @@ from torch import Tensor
 from torch.special import ndtr, ndtri
 
 from nlkit.checks import check_integer, check_number
+from nlkit.data import Dataset
 from nlkit.noise import check_labels
 from nlkit.randomness import seeded_generator
 
 _SPREAD = 0.1  # standard deviation of the flip rates
 _STEPS = 40  # halvings in the search below: a precision of 1e-12
+_CHUNK = 1024  # images at a time, which take eight bytes a pixel
 
 
 def instance_labels(
@@ -48,28 +52,76 @@ def instance_labels(
     Raises a ValueError that names the argument.
     """
     several = isinstance(ratio, (list, tuple))
-    ratios, device = [check_number("ratio", r, 0, 1) for r in (ratio if several else [ratio])], labels.device
-    check_integer("num_classes", num_classes, 2)
-    labels, pixels = check_labels("labels", labels, num_classes).cpu(), images.cpu().flatten(1).double()
-    generator = seeded_generator(seed, "noise")
-    flip, level, target = torch.rand(3, len(labels), dtype=torch.float64, generator=generator)
-    falls_at = _falls_at(flip, level)
-    order = torch.argsort(falls_at, stable=True)
-    groups = [order[labels[order] == c] for c in range(num_classes)] if several else [order]
-    parts = [
-        group[: int(r * len(group) + 0.5) if exact else int((falls_at[group] < r).sum())]
-        for group, r in zip(groups, ratios, strict=True)
-    ]
-    moving = torch.cat(parts)
-    given = labels.clone()
-    for true in range(num_classes):
-        weights = torch.randn(pixels.shape[1], num_classes, dtype=torch.float64, generator=generator)
-        mine = moving[labels[moving] == true]
-        scores = pixels[mine].double() @ weights  # (n, K)
-        scores[:, true] = -torch.inf
-        reached = scores.softmax(1).cumsum(1)
-        given[mine] = (target[mine, None] * reached[:, -1:] >= reached).sum(1)
-    return given.to(device)
+    ratios = [check_number("ratio", r, 0, 1) for r in (ratio if several else [ratio])]
+    noise = InstanceNoise(images, labels, num_classes, seed=seed)
+    return noise.given(ratios if several else ratios[0], exact=exact).to(labels.device)
+
+
+class InstanceNoise:
+    """The noise of one seed on these images. What the ratio has no part in is worked out once, and when it is needed.
+
+    The arguments are those of `instance_labels`; of the images, those are looked up by their places whose labels move.
+    """
+
+    def __init__(self, images: Tensor, labels: Tensor, num_classes: int, *, seed: int = 0):
+        self._images, self._classes, self._seed = images, check_integer("num_classes", num_classes, 2), seed
+        self._labels = check_labels("labels", labels, num_classes).cpu()
+        flip, level, self._target = self._draws()[0]
+        self._falls_at = _falls_at(flip, level)
+        self._order = torch.argsort(self._falls_at, stable=True)
+        self._moved = torch.full_like(
+            self._labels, -1
+        )  # (N,) the label that each gets when it moves; -1: not known yet
+
+    def given(self, ratio: float | Sequence[float], *, exact: bool = True) -> Tensor:
+        """Given labels (N,) at a ratio in [0, 1], or at one for each class."""
+        groups, ratios = [self._order], [ratio]
+        if isinstance(ratio, (list, tuple)):
+            groups, ratios = [self._order[self._labels[self._order] == c] for c in range(self._classes)], ratio
+        parts = [
+            group[: int(r * len(group) + 0.5) if exact else int((self._falls_at[group] < r).sum())]
+            for group, r in zip(groups, ratios, strict=True)
+        ]
+        moving = torch.cat(parts)
+        self._look_at(moving[self._moved[moving] < 0])
+        given = self._labels.clone()
+        given[moving] = self._moved[moving]
+        return given
+
+    def _draws(self) -> tuple[Tensor, torch.Generator]:
+        generator = seeded_generator(self._seed, "noise")
+        return torch.rand(3, len(self._labels), dtype=torch.float64, generator=generator), generator
+
+    def _look_at(self, places: Tensor) -> None:
+        """Work out where these examples move to."""
+        if not len(places):
+            return
+        pixels, generator = math.prod(self._images.shape[1:]), self._draws()[1]
+        for true in range(self._classes):
+            weights = torch.randn(pixels, self._classes, dtype=torch.float64, generator=generator)
+            for mine in places[self._labels[places] == true].split(_CHUNK):
+                scores = self._images[mine].cpu().flatten(1).double() @ weights  # (n, K)
+                scores[:, true] = -torch.inf
+                reached = scores.softmax(1).cumsum(1)
+                self._moved[mine] = (self._target[mine, None] * reached[:, -1:] >= reached).sum(1)
+
+
+# Of each data set that was glanced at: the seed and the order of its examples at the last glance, and their noise.
+_last: weakref.WeakKeyDictionary[Dataset, tuple[int, Tensor, InstanceNoise]] = weakref.WeakKeyDictionary()
+
+
+def remembered_noise(dataset: Dataset, images: Tensor, index: Tensor, true: Tensor, seed: int) -> InstanceNoise:
+    """The noise of one seed on `images`, those of `dataset` at the places `index`; of true labels (N,), as they come.
+
+    It is that of the last call, which knows where labels move, as long as data set, places and seed are the same.
+    """
+    if dataset in _last:
+        last_seed, last_index, noise = _last[dataset]
+        if last_seed == seed and torch.equal(last_index, index):
+            return noise
+    noise = InstanceNoise(images, true, dataset.num_classes, seed=seed)
+    _last[dataset] = seed, index, noise
+    return noise
 
 
 def _falls_at(flip: Tensor, level: Tensor) -> Tensor:

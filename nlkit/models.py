@@ -56,7 +56,7 @@ def build_model(name: str, shape: tuple[int, int, int], num_classes: int, *, see
     check_choice("model", name, MODELS)
     check_integer("seed", seed, 0, MAX_SEED)
     with torch.random.fork_rng(devices=[]):  # torch's layers draw their weights from the global generator only
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed every device there is
         return MODELS[name](shape, num_classes)
 
 
@@ -71,7 +71,7 @@ def with_new_head(model: nn.Sequential, num_classes: int, *, seed: int = 0) -> n
         raise ValueError(f"model={type(model).__name__} must be a Sequential that ends in a Linear layer")
     copied = copy.deepcopy(model)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed every device there is
         copied[-1] = nn.Linear(model[-1].in_features, num_classes).to(next(model.parameters()))
     return copied
 

@@ -16,7 +16,7 @@ from nlkit.data import DATASETS, Dataset, load, normalize
 from nlkit.devices import pick_device
 from nlkit.gather import Gathered, arranged
 from nlkit.human import HUMAN_LABEL_SETS, human_labels
-from nlkit.instance_noise import instance_labels
+from nlkit.instance_noise import instance_labels, remembered_noise
 from nlkit.labels import UNKNOWN, check_labels
 from nlkit.look_alikes import draw_look_alikes
 from nlkit.nearest_images import nearest_images
@@ -280,6 +280,8 @@ def _corrupted(
             kind = f"red:{source.name}" if source else kind
             images[places.to(device)] = fresh.to(device, images.dtype)
         true[places] = -1
+    elif kind == "instance" and gather:
+        given[noisy] = remembered_noise(dataset, images, index, true[noisy], seed).given(ratio)
     elif kind == "instance":
         given[noisy] = instance_labels(images[noisy], true[noisy], dataset.num_classes, ratio, seed=seed, exact=exact)
     elif kind == "instance-boundary":

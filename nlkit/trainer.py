@@ -41,14 +41,21 @@ class Trainer:
     diverged: bool = False
 
     def events(self, done: list[Record], file: Checkpoint | None) -> Iterator[Step | Record]:
-        """The records that are `done`, and then every step and record of the epochs that are not."""
+        """The records that are `done`, and then every step and record of the epochs that are not.
+
+        Where the file can't be written, the record comes all the same, and the OSError when more is asked for.
+        """
         yield from done
         for number in range(len(done) + 1, self.epochs + 1):
             for event in self.epoch(number):
                 if isinstance(event, Record):
                     done.append(event)
                     if file:
-                        file.save(done, self.state())
+                        try:
+                            file.save(done, self.state())
+                        except OSError:  # a full disk: what was trained is still worth to be seen
+                            yield event
+                            raise
                 yield event
 
     def epoch(self, number: int) -> Iterator[Step | Record]:

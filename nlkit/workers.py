@@ -91,6 +91,8 @@ def in_processes(
                     workers.remove(worker)
                     worker.kill()
     finally:
+        for worker in workers:  # all at once, so that a second Ctrl-C finds none at work
+            worker.process.kill()
         for worker in workers:
             worker.kill()
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 import pytest
+import torch
 
 from nlkit import Experiment, Record, cli
 from nlkit.cli import commands
@@ -252,6 +253,39 @@ def test_a_full_disk_is_one_line_after_the_table_and_nothing_half_written_stays(
     assert code == 1 and len(out.splitlines()) == 3
     assert err.splitlines()[-1].endswith("curves.png could not be written: No space left on device")
     assert [path.name for path in full_disk.iterdir()] == ["filler"]
+
+
+def test_a_checkpoint_on_a_full_disk_is_one_line_after_what_was_trained(kit, full_disk):
+    code, out, err = kit(*TRAIN, "--checkpoint", str(full_disk / "run.pt"))
+    assert_one_line_after_the_table(code, out, err, epochs=1)
+    assert [path.name for path in full_disk.iterdir()] == ["filler"]
+
+
+@pytest.mark.parametrize("before", [0, 1], ids=["its first epoch", "its second"])
+def test_a_checkpoint_that_can_not_be_written_leaves_the_one_before(kit, tmp_path, monkeypatch, before):
+    """Half of it is written when the disk is full, at whichever epoch; in a process that may mount no disk as well."""
+    path, save, left = tmp_path / "run.pt", torch.save, [before]
+
+    def written(content, stream):
+        left[0] -= 1
+        if left[0] >= 0:
+            return save(content, stream)
+        stream.write(b"half of it")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("nlkit.checkpoints.torch.save", written)
+    code, out, err = kit(*TRAIN, "--checkpoint", str(path))
+    assert_one_line_after_the_table(code, out, err, epochs=before + 1)
+    assert [found.name for found in tmp_path.iterdir()] == ["run.pt"] * before
+    monkeypatch.undo()
+    assert kit(*TRAIN, "--checkpoint", str(path))[0] == 0  # goes on from it, or begins
+
+
+def assert_one_line_after_the_table(code: int, out: str, err: str, epochs: int) -> None:
+    assert code == 1 and "Traceback" not in err
+    assert [line.split()[0] for line in out.splitlines()[1:]] == [str(number + 1) for number in range(epochs)]
+    assert err.splitlines()[-1].endswith("run.pt could not be written: No space left on device")
+    assert err.count("nlkit: ") == 1
 
 
 def test_a_sweep_on_a_full_disk_stops_with_one_line(kit, full_disk, monkeypatch):

@@ -1,5 +1,8 @@
 """Instance-dependent noise: exact, nested, and as its algorithm says."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 import scipy.stats
@@ -7,8 +10,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nlkit import make_task
-from nlkit.instance_noise import _falls_at, instance_labels
+from nlkit import Dataset, make_task
+from nlkit.instance_noise import InstanceNoise, _falls_at, _last, instance_labels
+from nlkit.task import glance
 
 GENERATOR = torch.Generator().manual_seed(0)
 IMAGES = torch.randn(600, 1, 4, 4, generator=GENERATOR)
@@ -67,3 +71,35 @@ def test_a_task_of_real_digits_has_it(mnist5k):
     assert task.realized_ratio == pytest.approx(0.4)
     assert torch.equal(task.wrong, task.given_labels != task.true_labels)
     assert (task.clean_labels == mnist5k.train_labels[task.index[len(task.wrong) :]]).all()
+
+
+def test_a_glance_s_labels_are_the_task_s_however_its_ratio_moves(mnist5k):
+    """Also where what a former ratio, clean set or seed had worked out is at hand."""
+    moves = [(0.4, 50, 0), (0.8, 50, 0), (0.1, 50, 0), (0.8, 10, 0), (0.85, 10, 1), (0.85, 50, 0), (1.0, 50, 0)]
+    for ratio, clean, seed in moves:
+        settings = {"noise": "instance", "ratio": ratio, "clean_per_class": clean, "seed": seed}
+        assert torch.equal(glance(mnist5k, **settings).given, make_task(mnist5k, **settings, device="cpu").given)
+
+
+def test_only_images_whose_label_moves_for_the_first_time_are_looked_at():
+    class Seen:
+        shape, places = IMAGES.shape, []
+
+        def __getitem__(self, places):
+            self.places += places.tolist()
+            return IMAGES[places]
+
+    noise = InstanceNoise(Seen(), LABELS, 5)
+    for ratio in (0.2, 0.5, 0.3, [0.5, 0.1, 0.9, 0.0, 1.0], 0.5):
+        assert torch.equal(noise.given(ratio), instance_labels(IMAGES, LABELS, 5, ratio))
+        assert len(set(Seen.places)) == len(Seen.places)
+    assert len(Seen.places) < 600
+
+
+def test_what_a_glance_works_out_goes_with_its_data_set():
+    data = Dataset("own", ("a", "b"), IMAGES, torch.arange(600) % 2, IMAGES[:2], [0, 1])
+    glance(data, noise="instance", ratio=0.4, clean_per_class=2, seed=0)
+    kept = weakref.ref(_last[data][2])
+    del data
+    gc.collect()
+    assert kept() is None

@@ -1,5 +1,6 @@
 """What every panel does, and the panels of one picture: their controls drive it, and their end ends everything."""
 
+import functools
 import threading
 import types
 from dataclasses import replace
@@ -249,6 +250,34 @@ def test_small_data_start_with_the_clean_examples_that_they_have(mnist5k):
     with pytest.raises(ValueError, match="clean_per_class=50 must be a whole number from 0 to 19: the smallest class"):
         live.noise(few, clean_per_class=50)
     assert live.noise(mnist5k).controls["clean_per_class"].value == 50
+
+
+@pytest.mark.parametrize("argument, values", [
+    ("noise", ("pair", "symmetric")), ("ratio", (0.8, 0.0)), ("clean_per_class", (50, 0)),
+])  # fmt: skip
+def test_how_to_make_a_task_is_refused_with_one_that_is_made(mnist5k, argument, values):
+    """Also where it happens to be the usual value, or one that is false."""
+    task = make_task(mnist5k, ratio=0.2, clean_per_class=10, device="cpu")
+    panels = {name: getattr(live, name) for name in ("noise", "training", "weights")}
+    if argument == "ratio":
+        panels["mentormix"] = functools.partial(live.mentormix, model=build_model("mlp", (1, 28, 28), 10))
+    for panel in panels.values():
+        for value in values:
+            with pytest.raises(
+                ValueError, match=f"^{argument}={value!r} says .* already made .*; leave {argument} out"
+            ):
+                panel(task, **{argument: value})
+
+
+def test_panels_start_where_it_says_unless_told_otherwise(mnist5k):
+    """The starts that the arguments' descriptions name, which a task that is made does not have."""
+    for name, ratio in (("noise", 0.4), ("training", 0.8), ("weights", 0.8), ("mentormix", 0.6)):
+        controls = getattr(live, name)().controls
+        assert controls["ratio"].value == ratio
+        if name != "mentormix":
+            assert (controls["noise"].value, controls["clean_per_class"].value) == ("symmetric", 50)
+    task = make_task(mnist5k, ratio=0.2, clean_per_class=10, device="cpu")
+    assert set(live.training(task, seed=3, epochs=2).controls) == {"seed", "epochs", "learning_rate"}
 
 
 def test_one_method_may_be_named_without_a_list():

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from nlkit import MODELS, build_model
+from nlkit import MODELS, build_model, make_task, train
 from nlkit.models import predict, with_new_head
 
 
@@ -39,6 +39,20 @@ def test_the_global_random_state_is_left_alone():
     before = torch.get_rng_state()
     build_model("cnn", (1, 28, 28), 10, seed=1)
     assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("make", [
+    *(lambda name=name: build_model(name, (1, 28, 28), 10, seed=1) for name in MODELS),
+    lambda: with_new_head(nn.Sequential(nn.Flatten(), nn.Linear(4, 2)), 3, seed=1),
+    lambda: next(train(make_task("mnist5k", ratio=0.4, device="cpu"), "co-teaching", epochs=1)),
+])  # fmt: skip
+def test_no_other_device_s_generator_is_seeded(make, monkeypatch):
+    """What `torch.manual_seed` would do to each device, whatever state is restored on the CPU afterwards."""
+    for device in ("cuda", "xpu", "mps"):
+        for name in ("manual_seed", "manual_seed_all"):
+            if hasattr(getattr(torch, device), name):
+                monkeypatch.setattr(f"torch.{device}.{name}", lambda seed, of=device: pytest.fail(f"seeded {of}"))
+    make()
 
 
 class WithDropout(nn.Module):

@@ -1,5 +1,7 @@
 """Noise: matrices against closed forms, counts against the matrix, draws against cleanlab's generator."""
 
+import math
+
 import cleanlab.benchmarking.noise_generation as cleanlab_noise
 import numpy as np
 import pytest
@@ -12,6 +14,8 @@ from sklearn.metrics import confusion_matrix
 from nlkit.noise import (
     ASYMMETRIC_MAPS,
     NOISE_TYPES,
+    _fair_targets,
+    _FairSequence,
     asymmetric_matrix,
     check_matrix,
     confusion_counts,
@@ -345,3 +349,39 @@ def test_confusion_and_realized_matrix_are_those_of_sklearn(labels_and_matrix):
 def test_labels_of_different_lengths_are_refused():
     with pytest.raises(ValueError, match="true has 3 labels and given has 2"):
         confusion_counts(torch.tensor([0, 1, 1]), torch.tensor([0, 1]), 2)
+
+
+# Fair sequences
+
+
+@given(st.lists(st.sampled_from([0, 1, 1, 1, 2, 3]), min_size=2, max_size=12).filter(any), st.integers(0, 300), ratios)
+def test_a_fair_sequence_holds_each_class_in_proportion_whichever_way_it_is_worked_out(weights, length, start):
+    """The quick way of equal shares is the general one, and the general one goes on from where it was."""
+    shares = torch.tensor(weights, dtype=torch.float64)
+    shares /= shares.sum()
+    ties = (0.618 * torch.arange(len(weights)) + start).double().frac()
+    general = _FairSequence(shares.tolist(), ties.tolist())
+    general.first(length // 3)
+    found = _fair_targets(shares, ties, length)
+    assert torch.equal(found, general.first(length)) and torch.equal(found[: length // 2], general.first(length // 2))
+    held = torch.nn.functional.one_hot(found, len(weights)).cumsum(0)
+    assert ((held - torch.arange(1, length + 1)[:, None] * shares).abs() < 1 + 1e-6).all()
+
+
+def test_an_interrupt_in_the_middle_of_a_turn_spoils_no_later_sequence(monkeypatch):
+    shares, ties = [0.5, 0.3, 0.2], [0.2, 0.1, 0.3]
+    expected, broken_off, floor = _FairSequence(shares, ties).first(60), _FairSequence(shares, ties), math.floor
+    for calls in range(1, 40, 3):
+        left = [calls]
+
+        def interrupted(value, left=left):
+            left[0] -= 1
+            if not left[0]:
+                raise KeyboardInterrupt
+            return floor(value)
+
+        with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+            patched.setattr("nlkit.noise.math.floor", interrupted)
+            broken_off.first(60)
+        assert torch.equal(broken_off.first(5), expected[:5])
+    assert torch.equal(broken_off.first(60), expected)

@@ -5,6 +5,7 @@ import dataclasses
 import functools
 import json
 import math
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -23,6 +24,7 @@ from nlkit.identity import explicit, key
 from nlkit.recipes import RECIPES
 from nlkit.result import Result, Sweep, read_sweep, write_sweep
 from nlkit.sweep import SweepError, load_sweep, run_sweep, stored, summarize
+from nlkit.workers import in_processes
 
 
 def small(**settings):
@@ -198,7 +200,7 @@ def test_seeds_and_ratios_of_numpy_can_be_swept(tmp_path):
     assert [(r.experiment.seed, r.experiment.ratio) for r in load_sweep(file).results] == [
         (1, 0.0), (1, 0.5), (2, 0.0), (2, 0.5),
     ]  # fmt: skip
-    assert load_sweep(file).where(seed=1, ratio=0.5)[0].test_accuracy == pytest.approx(
+    assert load_sweep(file).where(seed=1, ratio=0.5)[0].curves["test_accuracy"] == pytest.approx(
         [r.test_accuracy for r in small(seed=1, ratio=0.5, epochs=1).run()], abs=1e-4
     )
 
@@ -452,6 +454,27 @@ def test_an_interrupt_is_heeded_at_once_and_results_are_kept(script, tmp_path, w
             time.sleep(0.1)
     content = json.loads((tmp_path / "sweep.json").read_text())
     assert [row["settings"].get("seed", content["shared"].get("seed")) for row in content["results"]] == [0]
+
+
+def test_a_second_interrupt_during_the_clean_up_leaves_no_process_at_work(monkeypatch):
+    doing = in_processes(time.sleep, [0, 600, 0], jobs=2)
+    assert [next(doing)[0] for _ in range(2)] == [0, 0]
+    at_work = multiprocessing.active_children()
+    assert len(at_work) >= 2
+
+    def interrupted(_worker):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr("nlkit.workers._Worker.kill", interrupted)
+        doing.close()
+    for process in at_work:
+        process.join(20)
+    try:
+        assert not any(process.is_alive() for process in at_work)
+    finally:
+        for process in at_work:
+            process.kill()
 
 
 def test_several_at_a_time_have_the_same_results_as_one(tmp_path):

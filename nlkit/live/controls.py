@@ -8,7 +8,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from nlkit.checks import check_choice, check_integer, check_number
+from nlkit.checks import check_choice, check_integer, check_number, shown
 from nlkit.data import Dataset, load
 from nlkit.human import find_human_labels
 from nlkit.noise import ASYMMETRIC_MAPS, NOISE_TYPES
@@ -38,15 +38,25 @@ def data_of(data: str | Dataset | Task) -> Dataset | Task:
 
 
 def task_controls(
-    data: Dataset | Task, *, noise: str, ratio: float, clean_per_class: int | None, seed: int = 0
+    data: Dataset | Task,
+    *,
+    noise: str | None,
+    ratio: float | None,
+    clean_per_class: int | None,
+    seed: int = 0,
+    usual_ratio: float = 0.8,
 ) -> dict[str, widgets.Widget]:
     """Controls for what `make_task` takes, by the names of its arguments; a task that is made has only the seed.
 
-    Raises a ValueError for a start that the data set does not have, as `make_task` does.
+    noise, ratio, clean_per_class: None stands for symmetric noise, `usual_ratio`, and 50 or as many as there are.
+    Raises a ValueError for a start that the data set does not have, as `make_task` does, and for one of these three
+    with a task that is made.
     """
     seeds = {"seed": seed_control(seed)}
     if isinstance(data, Task):
+        check_left_out(data, noise=noise, ratio=ratio, clean_per_class=clean_per_class)
         return seeds
+    noise, ratio = "symmetric" if noise is None else noise, usual_ratio if ratio is None else ratio
     most = int(data.train_labels.bincount().min()) - 1
     if clean_per_class is None:
         clean_per_class = min(50, most)
@@ -65,6 +75,16 @@ def task_controls(
     controls["noise"].observe(own_ratio, names="value")
     own_ratio()
     return controls
+
+
+def check_left_out(task: Task, **starts: object) -> None:
+    """A ValueError unless all of these arguments, which say how a task is to be made, are None: this one is made."""
+    for argument, value in starts.items():
+        if value is not None:
+            raise ValueError(
+                f"{argument}={shown(value)} says how a task is to be made, and this one is already made ({task!r}); "
+                f"leave {argument} out, or hand in a data set, or a data set's name, in place of the task"
+            )
 
 
 def task_settings(values: dict[str, object]) -> dict[str, object]:

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from nlkit import plots
 from nlkit.checks import check_integer
 from nlkit.live.any_panel import Frame, drawn
-from nlkit.live.controls import percent_slider, scale_slider
+from nlkit.live.controls import check_left_out, percent_slider, scale_slider
 from nlkit.live.picture_panel import PicturePanel
 from nlkit.models import build_model
 from nlkit.papers.mentormix import draw_mixture
@@ -31,7 +31,7 @@ def mentormix(
     *,
     percentile: float = 0.4,
     alpha: float = 2.0,
-    ratio: float = 0.6,
+    ratio: float | None = None,
     batch_size: int = 128,
     mode: str | None = None,
 ) -> widgets.Widget:
@@ -39,7 +39,7 @@ def mentormix(
 
     model: the network whose losses decide, best one that has trained for a few epochs. Without task and model the panel
         makes its own: mnist5k with symmetric noise and a slider for its ratio, and a network that it trains for three
-        epochs. ratio: where that slider starts.
+        epochs. ratio: where that slider starts, 0.6 unless given; with a task, which has its own, it must be left out.
     batch_size: examples in the batch, from 8 to as many as the task has. mode: how pictures are drawn, see
         `nlkit.live.driver`.
 
@@ -51,6 +51,9 @@ def mentormix(
     check_integer("batch_size", batch_size, 8)
     if task is not None and task.noisy_count < 8:
         raise ValueError(f"task has {task.noisy_count} noisy examples; a batch to look at needs 8 or more")
+    if task is not None:
+        check_left_out(task, ratio=ratio)
+    ratio = 0.6 if ratio is None else ratio
     controls = {
         "percentile": percent_slider("percentile p", percentile, 0.05, 0.95, argument="percentile"),
         "alpha": scale_slider("alpha", alpha, _ALPHAS),

@@ -17,22 +17,23 @@ from nlkit.task import Task, glance
 def noise(
     data: str | Dataset | Task = "mnist5k",
     *,
-    noise: str = "symmetric",
-    ratio: float = 0.4,
+    noise: str | None = None,
+    ratio: float | None = None,
     clean_per_class: int | None = None,
     mode: str | None = None,
 ) -> widgets.Widget:
     """A panel with controls for noise type, noise ratio, clean-set size and seed over a live picture of the task.
 
     data: a name of `nlkit.data.DATASETS`, a data set of your own, or a task that is made, as one with labels of your
-    own: it is shown as it is, without controls. noise, ratio, clean_per_class: where the controls start; the clean set
-    has 50 a class, or as many as the data set allows. mode: how pictures are drawn, see `nlkit.live.driver`.
+    own: it is shown as it is, without controls. noise, ratio, clean_per_class: where the controls start, unless
+    given at symmetric noise, 40 %, and 50 clean examples a class or as many as the data set allows. mode: how pictures
+    are drawn, see `nlkit.live.driver`.
 
     Pictures are drawn one after another; when the controls move faster, those in between are left out. Raises a
-    ValueError for a start that the data set does not have.
+    ValueError for a start that the data set does not have, and for one that a task is given, since it is made.
     """
     data = data_of(data)
-    controls = task_controls(data, noise=noise, ratio=ratio, clean_per_class=clean_per_class)
+    controls = task_controls(data, noise=noise, ratio=ratio, clean_per_class=clean_per_class, usual_ratio=0.4)
     return PicturePanel("noise", {} if isinstance(data, Task) else controls, _Drawing(data), mode)
 
 

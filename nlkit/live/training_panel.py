@@ -24,8 +24,8 @@ def training(
     data: str | Dataset | Task = "mnist5k",
     *,
     methods: str | Sequence[str] = ("standard",),
-    noise: str = "symmetric",
-    ratio: float = 0.8,
+    noise: str | None = None,
+    ratio: float | None = None,
     clean_per_class: int | None = None,
     epochs: int = 25,
     learning_rate: float = 6e-4,
@@ -38,13 +38,14 @@ def training(
     data: a name of `nlkit.data.DATASETS`, a data set of your own, or a task that is made, as one with labels of your
     own: then there is no noise to move, and what its truth would have to tell is left out. methods: the name or names
     of `nlkit.METHODS` that are ticked at first. The others: where the controls start, as `make_task` and `train` take
-    them (1 to 100 epochs; 50 clean examples a class, or as many as the data set allows). histories: method -> records
-    of a run that you have made with just these settings, for any number of epochs; the panel shows them until Start is
-    pressed, and then as earlier runs. mode: how training is driven, see `nlkit.live`; left out, it is chosen by where
-    the notebook runs.
+    them (1 to 100 epochs); unless given, symmetric noise at 80 % and 50 clean examples a class, or as many as the data
+    set allows. A task is made already, so noise, ratio and clean_per_class must be left out with one. histories: method
+    -> records of a run that you have made with just these settings, for any number of epochs; the panel shows them
+    until Start is pressed, and then as earlier runs. mode: how training is driven, see `nlkit.live`; left out, it is
+    chosen by where the notebook runs.
 
-    Raises a ValueError for what the data set or the registry does not have, for a start beyond the end of a slider, and
-    for a history without records.
+    Raises a ValueError for what the data set or the registry does not have, for a start beyond the end of a slider, for
+    a history without records, and for what a task is made with already.
     """
     methods = check_methods(methods, METHODS)
     for method, history in (histories or {}).items():

@@ -1,0 +1,1 @@
+"""Lessons of the course: one file a notebook, with its page."""
