@@ -9,9 +9,11 @@ In both, what is said is turned round with probability ε, the flip rate, indepe
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+import numpy
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -136,6 +138,24 @@ def fit_linear(differences: Tensor, loss: Callable[[Tensor], Tensor], bound: flo
     start = torch.zeros(x.shape[1], dtype=torch.float64).numpy()
     found = minimize(value_and_slope, start, jac=True, method="L-BFGS-B", bounds=[(-bound, bound)] * len(start))
     return torch.from_numpy(found.x)
+
+
+@functools.cache
+def from_the_truth(
+    loss: Callable[[Tensor, float, float], Tensor], sizes: tuple[int, ...], flip_rate: float, seed: int
+) -> numpy.ndarray:
+    """‖θ̂ - θ*‖ and the cosine of the two, (2, sizes), of fits to as many pairs: means over four draws of the truth.
+
+    loss: of margins (N,), the flip rate and β, which is 1.
+    """
+    found = numpy.empty((2, len(sizes), 4))
+    for place, draw in numpy.ndindex(len(sizes), 4):
+        pairs = linear_pairs(sizes[place], flip_rate, 4 * seed + draw)
+        theta = fit_linear(pairs.differences, lambda h: loss(h, flip_rate, 1.0))
+        found[:, place, draw] = (theta - pairs.theta).norm(), F.cosine_similarity(theta, pairs.theta, 0)
+    means = found.mean(2)
+    means.flags.writeable = False  # it is kept for the next call
+    return means
 
 
 def margins(log_policy: Tensor, log_reference: Tensor, preferred: Tensor, other: Tensor, beta: float) -> Tensor:

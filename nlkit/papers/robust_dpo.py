@@ -20,10 +20,10 @@ theorem has log-linear policies with ‖θ‖ ≤ B; `nlkit.preferences.fit_line
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy
 import torch
@@ -34,8 +34,8 @@ from nlkit.checks import check_choice
 from nlkit.data import DATASETS, load
 from nlkit.devices import pick_device
 from nlkit.page import Claim, Page, Trial
-from nlkit.preferences import NETWORKS, check_flip_rate, fit_linear, learn, linear_pairs, margins, naming_task, worth
-from nlkit.records import Measured, Step
+from nlkit.preferences import NETWORKS, check_flip_rate, from_the_truth, learn, margins, naming_task, worth
+from nlkit.records import Measured, Recorded, Step
 from nlkit.settings import check_settings, setting
 
 
@@ -111,9 +111,9 @@ class Preferences:
         data = load(self.data, device=pick_device(self.device))
         task = naming_task(data, self.network, self.labelled, self.pairs, self.flip_rate, self.seed)
         loss, rest = LOSSES[self.loss], resting_margin(self.loss, self.flip_rate, self.told)
-        how = {"epochs": self.epochs, "batch_size": self.batch_size, "learning_rate": self.learning_rate}
+        how: dict[str, Any] = {n: getattr(self, n) for n in ("beta", "epochs", "batch_size", "learning_rate", "seed")}
         before, epoch = worth(task.reference(data.test_images), data.test_labels)[0], 0
-        for done in learn(task, lambda h: loss(h, self.told, self.beta), self.beta, seed=self.seed, **how):
+        for done in learn(task, lambda h: loss(h, self.told, self.beta), **how):
             if not isinstance(done, Step):
                 with torch.no_grad():
                     h = margins(done(task.images).log_softmax(1), task.log_reference, *task.pairs[1:3], self.beta)
@@ -128,15 +128,13 @@ class Preferences:
 SIZES, BETAS = (1_000, 3_000, 10_000, 30_000), (0.5, 0.25, 0.1, 0.05, 0.02, 0.01)  # SIZES: pairs of the known truth
 
 
-@functools.cache
 def known_truth(loss: str, flip_rate: float, seed: int) -> numpy.ndarray:
-    """‖θ̂ - θ*‖ and the cosine of the two, (2, sizes), for each of `SIZES`: means of 4 draws, all as the theory says."""
-    found = numpy.empty((2, len(SIZES), 4))
-    for place, draw in numpy.ndindex(len(SIZES), 4):
-        pairs = linear_pairs(SIZES[place], flip_rate, 4 * seed + draw)
-        theta = fit_linear(pairs.differences, lambda h: LOSSES[loss](h, flip_rate, 1.0))
-        found[:, place, draw] = (theta - pairs.theta).norm(), F.cosine_similarity(theta, pairs.theta, 0)
-    return found.mean(2)
+    """‖θ̂ - θ*‖ and the cosine of the two, (2, sizes), for each of `SIZES`, where people prefer as the theory says."""
+    return from_the_truth(LOSSES[loss], SIZES, flip_rate, seed)
+
+
+def _slope(errors: numpy.ndarray) -> float:
+    return float(numpy.polyfit(numpy.log(SIZES), numpy.log(errors), 1)[0])
 
 
 def _lead(t: Trial, ours: str, theirs: str) -> float:
@@ -152,10 +150,11 @@ def _grid() -> Iterator[tuple[str, Mapping[str, object]]]:
     yield from ((loss, {"beta": beta}) for loss in ("dpo", "rdpo") for beta in BETAS[1:])
     yield from ((loss, {"flip_rate": rate}) for loss in ("dpo", "cdpo", "rdpo") for rate in (0.1, 0.2, 0.4))
     yield from (("rdpo", {"told_off": off}) for off in (-0.2, -0.1, 0.1))
-    yield from [("dpo", {"flip_rate": 0.0}), *((loss, {"epochs": 30}) for loss in ("dpo", "rdpo"))]
+    yield from ((loss, {"epochs": 30}) for loss in ("dpo", "rdpo"))
+    yield "dpo", {"flip_rate": 0.0}
 
 
-def _picture(runs: Mapping[str, Sequence[Measured]]):
+def _picture(runs: Mapping[str, Sequence[Recorded]]) -> Any:
     from nlkit.plots.margins import preference_margins
 
     return preference_margins(runs)
@@ -171,7 +170,7 @@ PAGE = Page(
     grid=_grid, seeds=tuple(range(10)), tiny={"pairs": 500, "epochs": 2},
     claims=(
         Claim("robust_dpo_rate", "At 30 % flips rDPO's error falls as one over the root of the number of preferences.",
-              PAPER, lambda t: float(numpy.polyfit(*numpy.log([SIZES, known_truth("rdpo", 0.3, t.seed)[0]]), 1)[0]),
+              PAPER, lambda t: _slope(known_truth("rdpo", 0.3, t.seed)[0]),
               "known truth: slope of log ‖θ̂ - θ*‖ over log n, from 1,000 to 30,000 preferences",
               at_least=-0.65, at_most=-0.35, unit="", published="-0.5"),
         Claim("robust_dpo_floor", "DPO's error does not fall: more preferences don't help it.",

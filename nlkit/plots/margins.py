@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import matplotlib.ticker
 import numpy
 
+from nlkit.plots.belts import interval_or_nan
 from nlkit.plots.style import (
     KINDS_OF_LABEL,
     PANEL_DPI,
@@ -122,3 +123,34 @@ def _draw_rewards(ax, runs: Mapping[str, Sequence[Recorded]]) -> None:
     ax.grid(axis="y", color="#DDDDDD", linewidth=0.6)
     ax.set_title("reward, %", fontsize=12)
     ax.set_xlabel("epoch", labelpad=1)
+
+
+@picture
+def errors_by_size(errors: Mapping[str, Sequence[Sequence[float]]], sizes: Sequence[int], *, title: str = "") -> Figure:
+    """How far estimates are from the truth, by the number of examples, both on logarithmic axes; with 95 % intervals.
+
+    errors: name of a line -> two or more runs, each a value for each of `sizes`. A dotted line falls as 1/√n does.
+    """
+    figure = Figure(figsize=(10, 4.2), layout="constrained")
+    ax, ends = figure.subplots(), []
+    ax.set(xscale="log", yscale="log", xlabel="number of preferences n", ylabel="‖θ̂ − θ*‖", title=title)
+    belts = {name: [interval_or_nan(at) for at in zip(*runs, strict=True)] for name, runs in errors.items()}
+    for name, belt in belts.items():
+        style, mean = method_style(name), [i.mean for i in belt]
+        ax.fill_between(sizes, [i.low for i in belt], [i.high for i in belt], color=style.color, alpha=0.2, linewidth=0)
+        ax.plot(sizes, mean, color=style.color, linestyle=style.line, marker=style.marker)
+        ends.append((mean[-1], f"{name} {mean[-1]:.2f}", style.color))
+    lowest = min(belts.values(), key=lambda belt: belt[-1].mean)[0].mean
+    root = [0.75 * lowest * math.sqrt(sizes[0] / n) for n in sizes]
+    ax.plot(sizes, root, color=REFERENCE, linestyle=":")
+    ax.annotate("1/√n", (sizes[0], root[0]), (4, -14), textcoords="offset points", color=REFERENCE)
+    for at, text, color in ends:
+        ax.annotate(text, (1.01, at), xycoords=("axes fraction", "data"), va="center", color=text_color(color))
+    ax.set_xticks(sizes, [f"{n:,}" for n in sizes])
+    ax.set_yticks([0.1, 0.2, 0.5, 1, 2], ["0.1", "0.2", "0.5", "1", "2"])
+    ax.minorticks_off()
+    figure.alt = "Distance of estimates from the truth by number of preferences, mean of runs. " + "; ".join(
+        f"{name}: {belt[0].mean:.2f} at {sizes[0]:,}, {belt[-1].mean:.2f} at {sizes[-1]:,}"
+        for name, belt in belts.items()
+    )
+    return figure
