@@ -41,6 +41,7 @@ CO_TEACHING = "tests/test_co_teaching.py"
 EM = "tests/test_em.py"
 GRAPHS = "tests/test_graphs.py"
 LOCAL_CLUSTERING = "tests/papers/test_local_clustering.py"
+ROBUST_DPO = "tests/papers/test_robust_dpo.py"
 
 FAULTS = [
     # Noise and tasks
@@ -308,4 +309,30 @@ FAULTS = [
           "if run is not self._run:", "if False:", (LIVE_DRIVER,)),
     Fault("panel: Stop lets the step in progress through", "nlkit/live/driver.py",
           "        self._pending = self._run = None\n", "        self._pending = None\n", (LIVE_DRIVER,)),
+
+    # Preferences
+    Fault("robust DPO: label smoothing in its place", "nlkit/papers/robust_dpo.py",
+          "(1 - epsilon) * dpo(h) - epsilon * dpo(-h)", "(1 - epsilon) * dpo(h) + epsilon * dpo(-h)", (ROBUST_DPO,)),
+    Fault("robust DPO: not divided by 1 - 2ε", "nlkit/papers/robust_dpo.py",
+          "epsilon * dpo(-h)) / (1 - 2 * epsilon)", "epsilon * dpo(-h))", (ROBUST_DPO,)),
+    Fault("robust DPO: ε and 1 - ε swapped", "nlkit/papers/robust_dpo.py",
+          "((1 - epsilon) * dpo(h) - epsilon * dpo(-h)) / (1", "(epsilon * dpo(h) - (1 - epsilon) * dpo(-h)) / (1",
+          (ROBUST_DPO,)),
+    Fault("robust DPO: the loss is told the true rate, whatever was asked", "nlkit/papers/robust_dpo.py",
+          "lambda h: loss(h, self.told, self.beta)", "lambda h: loss(h, self.flip_rate, self.beta)", (ROBUST_DPO,)),
+    Fault("preferences: β is applied twice", "nlkit/preferences.py",
+          "return beta * (gained", "return beta**2 * (gained", (ROBUST_DPO,)),
+    Fault("preferences: the reference of the wrong answer", "nlkit/preferences.py",
+          "- gained.gather(1, other[:, None]))",
+          "- (log_policy.gather(1, other[:, None]) - log_reference.gather(1, preferred[:, None])))", (ROBUST_DPO,)),
+    Fault("preferences: the wrong name may be the true one", "nlkit/preferences.py",
+          "wrong = (true + 1 + (further * (classes - 1)).long()) % classes",
+          "wrong = (true + (further * classes).long()) % classes", (ROBUST_DPO,)),
+    Fault("preferences: people are always of one mind", "nlkit/preferences.py",
+          "first = draws < torch.sigmoid(differences @ theta)", "first = differences @ theta > 0", (ROBUST_DPO,)),
+    Fault("preferences: pairs of the images that the reference is made of", "nlkit/preferences.py",
+          "unseen = (~chosen).nonzero().flatten()", "unseen = torch.arange(len(labels))", (ROBUST_DPO,)),
+    Fault("preferences: the reference learns too", "nlkit/preferences.py",
+          "policy = copy.deepcopy(task.reference).requires_grad_(True)", "policy = task.reference.requires_grad_(True)",
+          (ROBUST_DPO,)),
 ]  # fmt: skip

@@ -40,7 +40,10 @@ METHODS: dict[str, Callable[..., Method]] = {
 }
 
 # The atlas, in reading order: the names of modules of this folder.
-PAPERS: tuple[str, ...] = ("local_clustering",)
+PAPERS: tuple[str, ...] = (
+    "local_clustering",
+    "robust_dpo",
+)
 
 for _name in PAPERS:
     METHODS |= getattr(importlib.import_module(f"nlkit.papers.{_name}"), "METHODS", {})

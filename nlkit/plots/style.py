@@ -50,6 +50,12 @@ METHOD_STYLES = {
     "weighted sweep": Style("#CC79A7", "D", "-"),
     "labels alone": Style("#D55E00", "X", ":"),
     "majority vote": Style("#C48700", "^", "--"),
+    # losses for preferences
+    "dpo": Style("#000000", "o", "-"),
+    "cdpo": Style("#D55E00", "v", "--"),
+    "rdpo": Style("#0072B2", "P", "-"),
+    "ipo": Style("#C48700", "^", ":"),
+    "slic": Style("#009E73", "s", "-."),
 }
 KINDS_OF_NOISE = {
     "blue": Style("#0072B2", "o", "-"),
