@@ -19,12 +19,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nlkit.checks import check_choice, check_integer, check_number
-from nlkit.clean_set import draw_clean
-from nlkit.data import Dataset
-from nlkit.labels import check_labels
-from nlkit.optimizers import build_optimizer, clear_gradients, take_step
+from nlkit.data.dataset import Dataset
+from nlkit.data.labels import check_labels
+from nlkit.learning.optimizers import build_optimizer, clear_gradients, take_step
 from nlkit.randomness import seeded_generator
 from nlkit.records import Step
+from nlkit.tasks.clean_set import draw_clean
 
 NETWORKS = ("linear", "mlp")
 
