@@ -16,6 +16,19 @@ settings.register_profile("nlkit", deadline=None, derandomize=True, max_examples
 settings.load_profile("nlkit")
 
 
+# Left out of `make check`: each takes longer than all the rest of it should.
+SLOW = {
+    "test_any_data", "test_book", "test_classroom", "test_exercises", "test_new_paper", "test_red_noise",
+    "test_reproduce", "test_zoo",
+}  # fmt: skip
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.path.stem in SLOW or item.path.suffix == ".ipynb" or item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.slow)
+
+
 def pytest_runtest_setup(item):
     for mark in item.iter_markers("full_data"):
         for name in mark.args:

@@ -228,6 +228,7 @@ def test_characters_that_could_be_the_digit_would_be_found_out(small_judge, mnis
     assert read.mean() > 0.6 and (read > 0.45).sum() >= 8, read
 
 
+@pytest.mark.nightly
 @pytest.mark.full_data("mnist")
 def test_a_classifier_that_saw_all_of_mnist_reads_the_digit_hardly_more_often_than_by_lot():
     mnist = load("mnist")

@@ -157,7 +157,13 @@ def final_state(experiment: Experiment, task, path) -> tuple[list, dict]:
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("data", ["cifar-like", pytest.param("cifar10", marks=pytest.mark.full_data("cifar10"))])
+@pytest.mark.parametrize(
+    "data",
+    [
+        "cifar-like",
+        pytest.param("cifar10", marks=[pytest.mark.full_data("cifar10"), pytest.mark.nightly]),
+    ],
+)
 def test_every_method_takes_200_cifar_images_through_the_recipe(method, data, tmp_path):
     """Of what is left in the checkpoint, much can be told beforehand."""
     dataset = images_like("cifar-like", 32)
@@ -277,7 +283,14 @@ def test_the_first_look_of_mentormix_leaves_the_running_statistics_to_the_mixed_
 # Precision
 
 
-@pytest.mark.parametrize("method, options", [*((m, {}) for m in METHODS), ("reweight", {"engine": "higher"})])
+IN_BFLOAT16 = [("standard", {}), ("reweight", {}), ("mentormix", {})]  # a plain step, a look-ahead, a blend
+
+
+@pytest.mark.parametrize("method, options", [
+    *IN_BFLOAT16,
+    *(pytest.param(m, {}, marks=pytest.mark.nightly) for m in METHODS if (m, {}) not in IN_BFLOAT16),
+    pytest.param("reweight", {"engine": "higher"}, marks=pytest.mark.nightly),
+])  # fmt: skip
 def test_bfloat16_trains_as_float32_does_to_its_three_digits(method, options):
     """The first step of a run from the same weights, on the same batch; later ones drift apart."""
     found = {}
