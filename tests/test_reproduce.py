@@ -277,7 +277,7 @@ def test_without_the_data_it_says_what_it_leaves_out(data_folders, tmp_path, cap
 
 
 def test_a_second_call_trains_nothing_and_says_the_same(quick):
-    study = Study(quick[0], quick=True, device="cpu")
+    study = Study(quick[0], quick=True, seeds=2, device="cpu")
     study.on_run = lambda experiment: pytest.fail(f"trained again: {experiment}")
     values = {o.id: o.values for o in study.report().outcomes}
     for o in load_report(quick[0] / "report.json").outcomes:
@@ -294,7 +294,7 @@ def test_a_study_goes_on_where_it_was_broken_off(quick, tmp_path):
     ]  # fmt: skip
     content["results"] = [r for r in content["results"] if r is not lost]
     (tmp_path / "runs.json").write_text(json.dumps(content), encoding="utf-8")
-    study, ran = Study(tmp_path, only=["weight_finds_right", "nested"], seeds=3, device="cpu"), []
+    study, ran = Study(tmp_path, only=["weight_finds_right", "nested"], seeds=2, device="cpu"), []
     study.on_run = ran.append
     again = {o.id: o.values for o in study.report().outcomes}
     assert [(e.method, e.seed) for e in ran] == [("reweight", 1)]
