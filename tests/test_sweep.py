@@ -424,7 +424,7 @@ def script(tmp_path):
 
 def test_a_process_that_dies_takes_only_its_run_with_it(script):
     with script("deaths") as run:
-        out, err = run.communicate(timeout=120)
+        out, err = run.communicate(timeout=400)
     assert run.returncode == 1 and "SweepError: 3 runs failed" in err
     kept, *failed = out.splitlines()
     assert kept == "[1, 4]"
@@ -502,7 +502,7 @@ def test_a_script_without_a_guard_is_told_of_it(tmp_path):
         f"list(run_sweep([Experiment(epochs=1, seed=s) for s in (0, 1)], {str(tmp_path / 'sweep.json')!r}, jobs=2))\n"
     )
     (tmp_path / "bare.py").write_text(code)
-    done = subprocess.run([sys.executable, tmp_path / "bare.py"], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, tmp_path / "bare.py"], capture_output=True, text=True, timeout=400)
     assert done.returncode == 1 and "below `if __name__ == '__main__':`" in done.stderr
 
 
