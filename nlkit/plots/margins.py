@@ -143,7 +143,7 @@ def errors_by_size(errors: Mapping[str, Sequence[Sequence[float]]], sizes: Seque
     lowest = min(belts.values(), key=lambda belt: belt[-1].mean)[0].mean
     root = [0.75 * lowest * math.sqrt(sizes[0] / n) for n in sizes]
     ax.plot(sizes, root, color=REFERENCE, linestyle=":")
-    ax.annotate("1/√n", (sizes[0], root[0]), (4, -14), textcoords="offset points", color=REFERENCE)
+    ax.annotate("1/√n", (sizes[0], root[0]), (4, -24), textcoords="offset points", color=REFERENCE)
     for at, text, color in ends:
         ax.annotate(text, (1.01, at), xycoords=("axes fraction", "data"), va="center", color=text_color(color))
     ax.set_xticks(sizes, [f"{n:,}" for n in sizes])
