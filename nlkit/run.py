@@ -26,6 +26,7 @@ class Batch(NamedTuple):
 class StepResult(NamedTuple):
     loss: Tensor  # scalar, detached or not
     weights: Tensor | None = None  # (B,) weights of the batch's examples, summing to 1 (or all 0)
+    shown: Mapping[str, Tensor] | None = None  # name -> (B,) a number of each of the batch's examples, to be looked at
 
 
 @dataclass

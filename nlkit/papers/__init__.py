@@ -10,7 +10,9 @@ options. It has
 - `matrix` (only if it may be told one): the transition matrix (K, K), or None; `train` holds its size to the data;
 - `prepare(run)` (only if there is something to): called once before the first step, when `train` is called. It refuses
   by a ValueError what the method can't do with this network;
-- `state` (only if it remembers anything between steps): a dictionary that a checkpoint can hold.
+- `state` (only if it remembers anything between steps): a dictionary that a checkpoint can hold;
+- `kept` (only if it shows any that matter): names of numbers that sweeps keep of its runs;
+- `knobs` (only if panels may move them): option -> a field made by `nlkit.settings.setting`.
 
 It sees given labels and the clean set, and never true labels or the test set.
 """
@@ -48,7 +50,7 @@ METHODS = {
 }
 
 # The atlas, in reading order: the names of modules of this folder.
-PAPERS: tuple[str, ...] = ()
+PAPERS: tuple[str, ...] = ("ldr",)
 
 for _name in PAPERS:
     METHODS |= getattr(importlib.import_module(f"nlkit.papers.{_name}"), "METHODS", {})

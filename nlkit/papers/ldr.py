@@ -1,0 +1,223 @@
+"""Label-distributionally robust losses: an adversary may shift weight from the given label, and pays λ a nat for it.
+
+    Zhu, Ying, Yang: Label distributionally robust losses for multi-class classification: consistency, robustness and
+    adaptivity. ICML 2023, arXiv:2112.14869; the authors' program is github.com/Optimization-AI/ICML2023_LDR.
+
+    f ∈ R^K scores of an example, y its given label, d_k = f_k - f_y + c·1[k ≠ y], c the margin
+
+    LDR-KL    ψ_λ(f, y) = max_p Σ_k p_k d_k - λ KL(p ‖ 1/K) = λ log( 1/K Σ_k exp(d_k / λ) )
+    ALDR-KL   with a λ_i for each example: λ_i ← λ₀ (1 - KL(p ‖ 1/K) / (α log K)),  p = softmax(f / λ_i)
+              ℓ(f, y) = ψ_{λ_i}(f, y) - a/2 (λ_i - λ₀)²,  a = α log K / λ₀
+
+λ → 0 is the largest d_k (Crammer and Singer's support vector machine), λ = 1 without margin cross entropy less log K,
+λ → ∞ the mean of d_k, which is symmetric: summed over all labels it is a constant. λ_i starts at λ₀, moves by one step
+a visit without a gradient, and stays within [λ₀ (1 - 1/α), λ₀]; the label does not enter it.
+
+Scores are bounded before that, which the losses' names don't say: in the program ALDR divides them by mean_k |f_k|
+("l1"; 1e-6 is added here for scores that are all 0), LDR takes softplus(f) over its mean. Here either takes either, or
+"none". The program adds 1e-5 to p and makes it a distribution again; here log p comes from the scores and needs none.
+"""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from nlkit.checks import check_choice, check_flag, check_number, shown
+from nlkit.page import Claim, Page, Trial
+from nlkit.randomness import seeded_generator
+from nlkit.run import Batch, Run, StepResult
+from nlkit.settings import setting
+
+BOUNDINGS: dict[str, Callable[[Tensor], Tensor]] = {  # scores (B, K) -> scores (B, K) whose sizes have a mean of 1
+    "none": lambda f: f,
+    "l1": lambda f: f / (f.abs().mean(1, keepdim=True) + 1e-6),
+    "softplus": lambda f: F.softplus(f) / F.softplus(f).mean(1, keepdim=True).clamp(min=1e-30),
+}
+SMALLEST, LARGEST = 1e-6, 1e6  # λ; beyond, float32 can't tell it from 0 and ∞
+
+
+def ldr_losses(scores: Tensor, labels: Tensor, lam: float | Tensor, margin: float = 0.0) -> Tensor:
+    """ψ_λ (B,) of scores (B, K) and labels (B,). lam: λ, one number, 0 or `math.inf`; or one above 0 each (B,)."""
+    d = (scores - scores.gather(1, labels[:, None]) + margin).scatter(1, labels[:, None], 0.0)  # (B, K)
+    if isinstance(lam, Tensor):
+        lam = lam[:, None]
+    elif lam == 0:
+        return d.amax(1)
+    elif lam == math.inf:
+        return d.mean(1)
+    top = d.detach().amax(1, keepdim=True)  # taken out, so that no exponential overflows; its gradient cancels
+    return (top + lam * torch.expm1((d - top) / lam).mean(1, keepdim=True).log1p()).squeeze(1)
+
+
+def next_lambdas(scores: Tensor, lambdas: Tensor, start: float, alpha: float) -> Tensor:
+    """λ_i (B,) after one more visit to examples with scores (B, K). start: λ₀."""
+    log_p = (scores / lambdas[:, None]).log_softmax(1)
+    certainty = 1 + (log_p.exp() * log_p).sum(1) / math.log(scores.shape[1])  # KL(p ‖ 1/K) / log K, in [0, 1]
+    return start * (1 - certainty.clamp(0, 1) / alpha)
+
+
+def best_scores(losses: Callable[[Tensor], Tensor], shares: Tensor, *, seed: int = 0, steps: int = 2000) -> Tensor:
+    """The scores (K,) of one image that make the expected loss smallest, by Adam at a rate that falls to 0.
+
+    losses: scores (K,) -> the loss (K,) under each label. shares: (K,) how likely each label is; float64 is best.
+    """
+    f = torch.randn(len(shares), generator=seeded_generator(seed, "scores"), dtype=shares.dtype).requires_grad_()
+    optimizer = torch.optim.Adam([f], lr=0.05)
+    falling = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 - step / steps)
+    with torch.enable_grad():
+        for _ in range(steps):
+            optimizer.zero_grad()
+            (shares @ losses(f)).backward()
+            optimizer.step()
+            falling.step()
+    return f.detach()
+
+
+def under_each_label(lam: float, margin: float = 0.0, bounding: str = "none") -> Callable[[Tensor], Tensor]:
+    """ψ_λ for `best_scores`."""
+
+    def losses(f: Tensor) -> Tensor:
+        return ldr_losses(BOUNDINGS[bounding](f[None]).expand(len(f), -1), torch.arange(len(f)), lam, margin)
+
+    return losses
+
+
+class LabelDistributionallyRobust:
+    learns_from = "noisy and clean"
+    needs_clean = False
+    kept = ("lambda_auc",)
+    knobs = {
+        "lam": setting(10.0, "λ: what the adversary pays a nat.", low=0.05, high=100, knob=True, log=True),
+        "alpha": setting(2.0, "α: how far λ_i may move, if adaptive.", low=1.1, high=5, knob=True),
+        "margin": setting(0.1, "c: by how much the given label should lead.", low=0, high=5, knob=True),
+        "bounding": setting("l1", "How scores are bounded.", choices=tuple(BOUNDINGS), knob=True),
+    }
+
+    def __init__(
+        self,
+        lam: float | str = 10.0,
+        alpha: float = 2.0,
+        margin: float = 0.1,
+        bounding: str = "l1",
+        adaptive: bool = False,
+    ):
+        """lam: λ, or λ₀ if `adaptive`: 0, from 1e-6 to 1e6, or "inf", which a file can hold. alpha: above 1, only for
+        `adaptive`. margin: 0 or more. bounding: "none", "l1" or "softplus". Raises a ValueError for any other value.
+        """
+        self.adaptive = check_flag("adaptive", adaptive)
+        self.lam = _check_lambda(lam, self.adaptive)
+        self.alpha = check_number("alpha", alpha, 1, above=True)
+        self.margin = check_number("margin", margin, 0)
+        self.bounding = check_choice("bounding", bounding, BOUNDINGS)
+        self.state: dict[str, Tensor] = {}
+
+    def step(self, run: Run, batch: Batch) -> StepResult:
+        scores = BOUNDINGS[self.bounding](run.model(batch.images))  # (B, K)
+        if not self.adaptive:
+            loss = ldr_losses(scores, batch.labels, self.lam, self.margin).mean()
+            run.descend(loss)
+            return StepResult(loss)
+        lambdas = self._visit(run, batch.index, scores.detach())
+        paid = self.alpha * math.log(scores.shape[1]) / self.lam / 2 * (lambdas - self.lam).square()
+        loss = (ldr_losses(scores, batch.labels, lambdas, self.margin) - paid).mean()
+        run.descend(loss)
+        return StepResult(loss, shown={"lambda": lambdas})
+
+    def _visit(self, run: Run, index: Tensor, scores: Tensor) -> Tensor:
+        """The λ_i (B,) of the batch's examples, moved by one step and kept by their places in the whole."""
+        if "lambdas" not in self.state:
+            self.state["lambdas"] = scores.new_full((run.num_examples,), self.lam)
+        lambdas = self.state["lambdas"]
+        lambdas[index] = next_lambdas(scores, lambdas[index], self.lam, self.alpha)
+        return lambdas[index]
+
+
+def _check_lambda(lam: object, adaptive: bool) -> float:
+    number = isinstance(lam, numbers.Real) and not isinstance(lam, bool)
+    if not adaptive and (lam == "inf" or number and lam in (0, math.inf)):
+        return float(lam)  # type: ignore[arg-type]
+    if not number or not SMALLEST <= lam <= LARGEST:
+        limits = "" if adaptive else "0, 'inf' or "
+        raise ValueError(f"lam={shown(lam)} must be {limits}a number from {SMALLEST:g} to {LARGEST:g}")
+    return float(lam)  # type: ignore[arg-type]
+
+
+METHODS = {"ldr": LabelDistributionallyRobust}
+
+SHARES = (0.4, 0.25, 0.2, 0.1, 0.05)  # of the labels of one image
+PAIR = {"noise": "pair", "ratio": 0.3, "epochs": 15}
+CURVE = (1.0, 2.0, 3.0, 5.0, 10.0, 30.0, "inf")  # λ, along which LDR goes from cross entropy to the symmetric mean
+RAW = {"bounding": "none"}
+AS_CE = {"lam": 1.0, "margin": 0.0}  # with which LDR is cross entropy of the bounded scores
+MACHINE = {"lam": 0.0, "margin": 1.0, "bounding": "none"}  # Crammer and Singer's
+_COMMON = {"ratio": 0.4, "clean_per_class": 0, "epochs": 30, "learning_rate": 1e-3}
+
+
+def _grid() -> Iterator[tuple[str, dict[str, object]]]:
+    for noise in ({}, PAIR):
+        yield from ((name, dict(noise)) for name in PAGE.variants)
+        yield from (("LDR", noise | changes) for changes in (RAW, {"bounding": "softplus"}, AS_CE, MACHINE))
+        yield from ((name, {**noise, "lam": 3.0}) for name in ("LDR", "ALDR"))
+        yield "LDR", {**noise, "lam": "inf"}
+    yield from (("LDR", {**PAIR, "lam": lam}) for lam in CURVE if lam not in (3.0, 10.0, "inf"))
+
+
+def _gaps(t: Trial) -> list[float]:
+    """How far the best scores of one image are from λ log q, at three λ."""
+    q = torch.tensor(SHARES, dtype=torch.float64)
+    found = {lam: best_scores(under_each_label(lam), q, seed=t.seed) for lam in (0.3, 1.0, 3.0)}
+    return [((f - f.max()) - lam * (q / q.max()).log()).abs().max().item() for lam, f in found.items()]
+
+
+def _lead(t: Trial, noise: dict = {}, over: str = "cross entropy", name: str = "LDR", **changes: object) -> float:
+    return t.run(name, **noise, **changes).last("test_accuracy") - t.run(over, **noise).last("test_accuracy")
+
+
+_SYMMETRIC, _PAIR = "40 % symmetric noise, 30 epochs", "30 % pair noise, 15 epochs"
+PAGE = Page(
+    title="Label-distributionally robust losses",
+    source="Zhu, Ying, Yang, ICML 2023, arXiv:2112.14869",
+    finding="One number leads from cross entropy, which keeps the order of the classes, to a mean that resists wrong "
+    "labels and forgets that order; a λ for each example does not escape the choice.",
+    variants={
+        "cross entropy": {**_COMMON, "method": "standard"},
+        "GCE": {**_COMMON, "method": "gce", "q": 0.7},
+        "MAE": {**_COMMON, "method": "gce", "q": 1.0},
+        "LDR": {**_COMMON, "method": "ldr"},
+        "ALDR": {**_COMMON, "method": "ldr", "adaptive": True},
+    },
+    grid=_grid,
+    tiny={"epochs": 1},
+    claims=(
+        Claim("ldr_order", "For λ above 0 the best scores of an image are λ log q: they keep the order of the labels.",
+              "section on consistency", _gaps, "largest distance from λ log q of five scores, λ = 0.3, 1, 3",
+              at_most=0.02, unit="", published="consistent for every top-k"),
+        Claim("ldr_robust", f"LDR at λ = 10 resists: {_SYMMETRIC}.", "section on experiments", _lead,
+              "last test accuracy, LDR less cross entropy", at_least=0.10, unit="points"),
+        Claim("ldr_bounded_ce", "Bounded scores alone do nothing for cross entropy.", "a control that the paper lacks",
+              lambda t: _lead(t, **AS_CE), f"the same with λ = 1 and no margin, {_SYMMETRIC}",
+              at_least=-0.03, at_most=0.03, unit="points"),
+        Claim("ldr_raw", "And a large λ alone does little: without bounded scores LDR gains less than 5 points.",
+              "a control that the paper lacks", lambda t: _lead(t, PAIR, **RAW),
+              f"last test accuracy, LDR on raw scores less cross entropy, {_PAIR}", at_most=0.05, unit="points"),
+        *(Claim(f"ldr_second_{key}", sentence, "what consistency is for",
+                lambda t, name=name: t.run(name, **PAIR).last("runner_up"),
+                f"runner-up is the likeliest wrong label, {name}, {_PAIR}", **bound)
+          for key, name, sentence, bound in (
+              ("ce", "cross entropy", "Cross entropy learns which wrong label is the likeliest.", {"at_least": 0.85}),
+              ("mae", "MAE", "The mean absolute error does not.", {"at_most": 0.30}),
+              ("ldr", "LDR", "Nor does LDR where it is robust, at λ = 10.", {"at_most": 0.50}))),
+        Claim("ldr_adaptive", "A λ for each example adds nothing at the published λ₀ = 10.", "adaptivity",
+              lambda t: _lead(t, over="LDR", name="ALDR"), f"last test accuracy, ALDR less LDR, {_SYMMETRIC}",
+              at_least=-0.01, at_most=0.01, unit="points", published="ALDR ahead"),
+        Claim("ldr_lambda", "And yet λ_i is larger where a label is wrong.", "adaptivity",
+              lambda t: t.run("ALDR").last("lambda_auc"), f"area under the ROC curve of λ_i, {_SYMMETRIC}",
+              at_least=0.6, unit="", published="λ adapts to the noise"),
+    ),
+)  # fmt: skip
