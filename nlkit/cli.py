@@ -154,19 +154,20 @@ def sweep(name: str, file: Path | None, jobs: int) -> int:
     """
     from tqdm import tqdm
 
+    from nlkit.contents import GRIDS, grid_of
     from nlkit.identity import key
-    from nlkit.sweep import GRIDS, SweepError, load_sweep, run_sweep, stored
+    from nlkit.result import in_short
+    from nlkit.sweep import SweepError, load_sweep, run_sweep, stored
 
-    file = file or stored(name)
-    experiments = GRIDS[check_choice("sweep", name, GRIDS)]()
+    check_choice("sweep", name, GRIDS)
+    file, experiments = file or stored(name), grid_of(name)
     asked = set(map(key, experiments))
     done = sum(result.key in asked for result in load_sweep(file).results) if file.exists() else 0
     try:
         with tqdm(total=len(experiments), initial=done, unit="run", file=sys.stderr, disable=None) as bar:
             for result in run_sweep(experiments, file, jobs=jobs):
                 done += 1
-                run = result.experiment
-                bar.set_postfix_str(f"{run.method}, {run.noise} {run.ratio:.0%}")
+                bar.set_postfix_str(in_short(result.experiment)[:60])
                 bar.update()
     except SweepError as error:
         for failure in error.failures:
@@ -180,8 +181,10 @@ def sweep(name: str, file: Path | None, jobs: int) -> int:
 
 
 @commands.command()
-@click.option("--quick", is_flag=True, help="On 5,000 digits, with 3 seeds and two noise levels of ten: minutes.")
-@click.option("--only", metavar="ID", multiple=True, help="Measure this claim alone; may be repeated.")
+@click.option(
+    "--quick", is_flag=True, help="Without data to fetch, with 3 seeds, and grids as they are carried: minutes."
+)
+@click.option("--only", metavar="NAME", multiple=True, help="This claim, or all of this page; may be repeated.")
 @click.option("--seeds", type=int, help="How many, from 0 on.  [default: 5; 3 with --quick]")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
 @click.option(
@@ -200,9 +203,9 @@ def reproduce(quick: bool, only: tuple[str, ...], seeds: int | None, device: str
     """
     from tqdm import tqdm
 
-    from nlkit.reproductions import Study, stored_report
-    from nlkit.reproductions.page import page
-    from nlkit.reproductions.tables import terminal
+    from nlkit.claims import Study, stored_report
+    from nlkit.claims.html import page
+    from nlkit.claims.tables import terminal
 
     study, stored = Study(folder, only=only, seeds=seeds, device=device, quick=quick), stored_report()
     read, kept = check_writable(folder / "report.html"), check_writable(folder / "report.json")

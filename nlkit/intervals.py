@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from nlkit.checks import check_number
@@ -71,3 +71,10 @@ def paired_interval(ours: Sequence[float], theirs: Sequence[float], level: float
     if len(ours) != len(theirs):
         raise ValueError(f"ours has {len(ours)} values and theirs {len(theirs)}; they must be as many, seed by seed")
     return mean_interval([a - b for a, b in zip(ours, theirs)], level)
+
+
+def counted(numbers: Iterable[int], thing: str = "seed") -> str:
+    """How many of something there are, in words: "5 seeds", or "1 to 3 seeds"."""
+    sizes = set(numbers)
+    most = max(sizes)
+    return f"{'' if len(sizes) == 1 else f'{min(sizes)} to '}{most} {thing}{'s' if most > 1 else ''}"

@@ -1,11 +1,20 @@
-"""Claims: what the course says, where it comes from, and what must be measured for it to hold.
+"""Claims: what the course and the atlas say, measured over seeds, and a report of what holds.
 
-A notebook measures, and hands its numbers to `check_claims`; sentence, source, published value and bound stand
-here alone, so that no number is typed twice. A claim that does not hold is shown as such.
+    trial.py    one seed of a page, which has its runs made or finds them
+    study.py    runs the measures, from where it was broken off
+    report.py   outcomes with their intervals and verdicts, kept as JSON
+    checked.py  the table at the end of a notebook
+    tables.py   the same for the terminal and for the README
+    html.py     the same as a page to read
+
+Each claim stands on the page of its lesson or paper, with its sentence, its measure and its bound, and is measured by
+that one function wherever it is shown. `nlkit reproduce` does all of it; the package carries what a full run found.
 """
 
-from nlkit.claims.checked import check_claims
-from nlkit.claims.claim import Claim
-from nlkit.claims.registry import CLAIMS
+from nlkit.claims.checked import check_claims, claims_of
+from nlkit.claims.report import Outcome, Report, stored_report
+from nlkit.claims.study import Study
+from nlkit.contents import CLAIMS
+from nlkit.page import Claim
 
-__all__ = ["CLAIMS", "Claim", "check_claims"]
+__all__ = ["CLAIMS", "Claim", "Outcome", "Report", "Study", "check_claims", "claims_of", "stored_report"]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from nlkit.intervals import Interval, in_percent, over_seeds
+from nlkit.intervals import Interval, counted, in_percent, over_seeds
 from nlkit.labels import UNKNOWN
 from nlkit.plots.examples import draw_labelled
 from nlkit.plots.style import (
@@ -20,8 +21,10 @@ from nlkit.plots.style import (
     picture,
     text_color,
 )
-from nlkit.standings import Standing, counted
 from nlkit.task import Task
+
+if TYPE_CHECKING:
+    from nlkit.lessons.standings import Standing
 
 _TICKS = (0.1, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
 _TOLD = {
@@ -37,8 +40,8 @@ def leaderboard(board: Mapping[str, Standing], *, title: str = "") -> Figure:
 
     A tick marks the lowest of its seeds: a mean over runs of which some lost a class is a result that no run had.
 
-    board: as `nlkit.standings.standings` gives it. Its rows of true labels become lines from top to bottom, and its
-    ablations are left out. The axis is one of errors: equal steps are equal factors of what is still wrong.
+    board: as `nlkit.lessons.standings.standings` gives it. Its rows of true labels become lines from top to bottom,
+    and its ablations are left out. The axis is one of errors: equal steps are equal factors of what is still wrong.
     """
     rows = [s for s in board.values() if s.row.part == "methods"]
     marks = [s for s in board.values() if s.row.part == "marks"]
@@ -80,7 +83,7 @@ def leaderboard(board: Mapping[str, Standing], *, title: str = "") -> Figure:
     ax.set_xlim(_of_errors(min(ends)) - 0.07, _of_errors(max(ends)) + 0.07)
     ax.grid(axis="x", color="#DDDDDD", linewidth=0.6)
     ax.set_axisbelow(True)
-    seeds = counted({s.row.name: s for s in (*rows, *marks)})
+    seeds = counted(len(s.runs) for s in (*rows, *marks))
     figure.suptitle(f"{title or 'test accuracy'}: {seeds}", x=0.01, ha="left")
     told = "; ".join(
         f"{s.row.name} (told: {s.row.knows}) {in_percent(s.final)}, lowest {100 * s.lowest:.1f}"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from nlkit.identity import key
 from nlkit.intervals import Interval, over_seeds
-from nlkit.leaderboard import NOISES, ROWS, Row
+from nlkit.lessons.rows import NOISES, ROWS, Row
 from nlkit.result import Result, Sweep
 
 
@@ -46,7 +46,7 @@ def standings(sweep: Sweep, noise: str = NOISES[0][0], ratio: float = NOISES[0][
 
     Raises a ValueError when the sweep has no such runs.
     """
-    known = {result.key: result for result in sweep.results}
+    known = sweep.by_key
     found = []
     for row in ROWS:
         unmoved = row.part == "marks" or row.method == "clean_only"  # they see no noise, and are run at one level
@@ -58,10 +58,3 @@ def standings(sweep: Sweep, noise: str = NOISES[0][0], ratio: float = NOISES[0][
     if not any(r.experiment.noise == noise and r.experiment.ratio == ratio for r in sweep.results):
         raise ValueError(f"no run of this sweep has noise={noise!r}, ratio={ratio!r}")
     return {s.row.name: s for s in sorted(found, key=lambda s: s.final.mean, reverse=True)}
-
-
-def counted(board: Mapping[str, Standing]) -> str:
-    """How many seeds the rows have, in words: "5 seeds", or "1 to 3 seeds"."""
-    sizes = {len(standing.runs) for standing in board.values()}
-    most = max(sizes)
-    return f"{'' if len(sizes) == 1 else f'{min(sizes)} to '}{most} seed{'s' if most > 1 else ''}"

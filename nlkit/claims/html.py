@@ -7,12 +7,11 @@ import html
 from collections.abc import Iterable
 
 from nlkit import plots
-from nlkit.claims import CLAIMS
+from nlkit.claims.report import Outcome, Report
+from nlkit.contents import CLAIMS, PAGES
 from nlkit.intervals import in_percent
+from nlkit.lessons.tutorial import PUBLISHED, summary
 from nlkit.plots.style import METHOD_STYLES, SPARE_STYLES, Style, with_fewer_colors
-from nlkit.reproductions.full_size import PUBLISHED, summary
-from nlkit.reproductions.report import Outcome, Report
-from nlkit.reproductions.study import CHAPTERS
 
 STYLES: dict[str, Style] = {
     "standard training": METHOD_STYLES["standard"],
@@ -53,10 +52,10 @@ def page(report: Report, stored: Report | None = None) -> str:
         if part in report.curves:
             parts.append(f"<h2>{_text(title)}</h2>{_curves(report, part)}")
     by_id = {outcome.id: outcome for outcome in report.outcomes}
-    for chapter, ids in CHAPTERS.items():
-        outcomes = [by_id[id] for id in ids if id in by_id]
+    for told in PAGES.values():
+        outcomes = [by_id[claim.id] for claim in told.claims if claim.id in by_id]
         if outcomes:
-            parts.append(f"<h2>{_text(chapter)}</h2>{_claims(outcomes)}")
+            parts.append(f"<h2>{_text(told.title)}</h2>{_claims(outcomes)}")
     if report.skipped:
         rows = [(_text(CLAIMS[id].sentence), _text(reason)) for id, reason in report.skipped.items()]
         parts.append(f"<h2>Not measured</h2>{_table(('Claim', 'Why'), rows)}")
@@ -67,15 +66,14 @@ def _head(report: Report) -> str:
     made, seeds = report.made, report.made["seeds"]
     holding = sum(o.holds for o in report.outcomes)
     still_open = sum(not o.clear for o in report.outcomes) if seeds > 1 else 0
-    levels = ", ".join(f"{level:.0%}" for level in made["levels"])
     facts = {
         "date": report.dates,
         "device": f"{made['device']}: {made['processor']}, {made['cores']} cores, threads: {made['threads']}, "
         f"load {made['load']} at the end",
         "versions": ", ".join(f"{name} {version}" for name, version in made["versions"].items()),
         **({"runs from": made["runs"]} if made.get("runs") else {}),
-        "seeds": f"{seeds}, from 0 on",
-        "noise levels": f"{levels}; where a claim speaks of ten levels, these were taken" if made["quick"] else levels,
+        "seeds": f"{seeds}",
+        **({"quick": "fewer noise levels, and runs of grids as the package carries them"} if made["quick"] else {}),
     }
     listed = "".join(f"<dt>{_text(name)}</dt><dd>{_text(value)}</dd>" for name, value in facts.items())
     count = len(report.outcomes)
@@ -147,7 +145,7 @@ def _claims(outcomes: list[Outcome]) -> str:
             f"{_text(c.sentence)}<small>{_text(c.source)}</small>",
             _text(c.published),
             _text(c.bound) + ("<small>lower end of the interval</small>" if c.lower_end else ""),
-            f"{_text(o.show())}<small>{_text(c.measure)}</small>",
+            f"{_text(o.show())}<small>{_text(c.says)}</small>",
             strip(o),
             verdict + ("" if o.holds or not c.why else f"<small>{_text(c.why)}</small>"),
         ))  # fmt: skip

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from nlkit.claims.report import Report
+from nlkit.contents import PAGES
 from nlkit.intervals import in_percent
-from nlkit.reproductions.full_size import summary
-from nlkit.reproductions.report import Report
-from nlkit.reproductions.study import CHAPTERS
+from nlkit.lessons.tutorial import summary
 
 
 def terminal(report: Report) -> str:
@@ -33,9 +33,9 @@ def readme(report: Report) -> str:
         text.append(f"| {row['row']} | {final} | {best} | {points} |")
     by_id = {o.id: o for o in report.outcomes}
     counts = []
-    for chapter, ids in CHAPTERS.items():
-        of_chapter = [by_id[id] for id in ids if id in by_id]
-        counts.append(f"{chapter} {sum(o.holds for o in of_chapter)} of {len(of_chapter)}")
+    for page in PAGES.values():
+        if of_page := [by_id[claim.id] for claim in page.claims if claim.id in by_id]:
+            counts.append(f"{page.title} {sum(o.holds for o in of_page)} of {len(of_page)}")
     text += ["", f"Claims that hold: {'; '.join(counts)}. These do not:", ""]
     text += ["| claim | published | holds if | measured | why not, as far as it was found |", "|---|---|---|---|---|"]
     for o in report.outcomes:

@@ -5,31 +5,24 @@ from __future__ import annotations
 import datetime
 import json
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 from nlkit.checks import DataError, check_choice, check_integer
-from nlkit.claims import CLAIMS
-from nlkit.cnwl import LEVELS
-from nlkit.data import find_dataset
+from nlkit.claims.report import Outcome, Report, as_value, where_made
+from nlkit.claims.trial import PageTrial, carried
+from nlkit.contents import CLAIMS, CURVES, PAGE_OF, PAGES, experiment_of, what_is_missing
 from nlkit.devices import pick_device
-from nlkit.experiment import Experiment
 from nlkit.files import check_writable, to_json, write_whole
 from nlkit.identity import key
 from nlkit.made import in_words, made_here
-from nlkit.reproductions import full_size, how_far, noisy_or_clean
-from nlkit.reproductions.measures import CURVES, MEASURES, QUICK_LEVELS, Measure, Trial, from_grid
-from nlkit.reproductions.report import Outcome, Report, where_made
-from nlkit.result import Result, Sweep
-from nlkit.sweep import load_sweep, run_sweep
+from nlkit.page import Value
+from nlkit.result import Result, Sweep, read_sweep
+from nlkit.sweep import run_sweep
 
-LARGE: dict[str, dict[str, Measure]] = {  # they need all of MNIST
-    "The tutorial at full size": full_size.MEASURES,
-    "How far": how_far.MEASURES,
-}
-CHAPTERS: dict[str, dict[str, Measure]] = {**MEASURES, "Noisy or clean": noisy_or_clean.MEASURES, **LARGE}
-LARGE_CLAIMS = [id for chapter in LARGE.values() for id in chapter]
-ALL_MEASURES: dict[str, Measure] = {id: measure for chapter in CHAPTERS.values() for id, measure in chapter.items()}
 SEEDS, QUICK_SEEDS = 5, 3
+KEPT = ("given_accuracy", "recovered", "weight_on_right", "kept")  # beside what the experiments keep by themselves
 FORM = 2  # of values.json; in the first one, values did not say where they were made
 
 
@@ -42,9 +35,10 @@ class Study:
     'holds'
 
     folder: where runs.json (a sweep's file) and values.json are kept; made unless it exists.
-    only: ids of the claims to measure; all of them unless given.
-    seeds: how many, from 0 on; 5, or 3 for a quick study.
-    quick: on 5,000 digits alone, and at two of the ten noise levels.
+    only: ids of the claims to measure, or names of pages for all of theirs; all claims unless given.
+    seeds: how many: the first of the page's own, which begin at 0 unless it says otherwise; 5, or 3 for a quick study.
+    quick: without data that have to be fetched; runs that are part of a grid are taken from the results that the
+        package carries, and a measure may be content with less.
 
     Raises a ValueError for bad arguments, and a DataError when no claim is left since their data was not found.
     """
@@ -58,14 +52,14 @@ class Study:
         device: str = "auto",
         quick: bool = False,
     ):
-        only = [check_choice("claim", id, CLAIMS) for id in only]
+        asked = [id for name in only for id in _claims_of(name)] or list(CLAIMS)
         self.seeds = check_integer("seeds", (QUICK_SEEDS if quick else SEEDS) if seeds is None else seeds, 1)
         self.device, self.quick = str(pick_device(device)), quick
-        self.levels = QUICK_LEVELS if quick else LEVELS
-        self.skipped = {id: reason for id in LARGE_CLAIMS if (reason := self._lacks()) and id in (only or CLAIMS)}
-        self.claims = [id for id in ALL_MEASURES if id in (only or CLAIMS) and id not in self.skipped]
+        lacks = {name: self._lacks(name) for name in PAGES}
+        self.skipped = {id: lacks[PAGE_OF[id]] for id in CLAIMS if id in asked and lacks[PAGE_OF[id]]}
+        self.claims = [id for id in CLAIMS if id in asked and id not in self.skipped]
         if not self.claims:
-            raise DataError(f"nothing can be measured of {', '.join(only)}: {next(iter(self.skipped.values()))}")
+            raise DataError(f"nothing can be measured of {', '.join(asked)}: {next(iter(self.skipped.values()))}")
         self.folder = Path(folder)
         self.folder.mkdir(exist_ok=True)
         for file in (self.runs_file, self.values_file):
@@ -74,13 +68,12 @@ class Study:
         self._values = _read_values(self.values_file)
         self._taken: dict[str, Mapping[str, object]] = {}  # where what was measured comes from
         self.failed: dict[str, str] = {}  # claims that could not be measured, and why
-        self.on_run: Callable[[Experiment], None] = lambda experiment: None  # told of each run before it starts
+        self.on_run: Callable[[Any], None] = lambda experiment: None  # told of each run before it starts
 
-    def _lacks(self) -> str | None:
-        if self.quick:
-            return "needs all of MNIST, which --quick leaves out"
-        found = find_dataset(full_size.SETTING["data"])
-        return None if found else "mnist was not found: `nlkit data mnist`, or set NLKIT_DATA to a folder that has it"
+    def _lacks(self, name: str) -> str:
+        if self.quick and PAGES[name].needs:
+            return f"needs {', '.join(PAGES[name].needs)}, which --quick leaves out"
+        return what_is_missing(PAGES[name])
 
     @property
     def runs_file(self) -> Path:
@@ -90,39 +83,38 @@ class Study:
     def values_file(self) -> Path:
         return self.folder / "values.json"
 
+    def seeds_of(self, id: str) -> list[int]:
+        """The seeds with which a claim is measured: the first of its page, and those after them if these are few."""
+        own = list(PAGES[PAGE_OF[id]].seeds)
+        return [*own, *range(own[-1] + 1, own[-1] + 1 + self.seeds)][: self.seeds]
+
     @property
     def plan(self) -> list[tuple[str, int]]:
-        """Claim and seed of all that is to be measured, in order: the small data first, seed by seed."""
-        large = [id for id in self.claims if id in LARGE_CLAIMS]
-        small = [id for id in self.claims if id not in LARGE_CLAIMS]
-        return [(id, seed) for claims in (small, large) for seed in range(self.seeds) for id in claims]
+        """Claim and seed of all that is to be measured, in order: what needs nothing first, seed by seed."""
+        large = [id for id in self.claims if PAGES[PAGE_OF[id]].needs]
+        small = [id for id in self.claims if id not in large]
+        return [(id, self.seeds_of(id)[place]) for ids in (small, large) for place in range(self.seeds) for id in ids]
 
-    def measure(self, id: str, seed: int) -> float:
+    def measure(self, id: str, seed: int) -> Value:
         """The value of a claim for a seed: from the runs it asks for, each made once for all claims, or directly."""
         kept = self._values.setdefault(self.device, {}).setdefault(id, {})
         if str(seed) in kept:
             self._take(kept[str(seed)]["made"])
-            return kept[str(seed)]["value"]
-        asked = []
+            return as_value(kept[str(seed)]["value"])
+        name, asked = PAGE_OF[id], []
 
-        def take(experiment: Experiment, result: Result | None) -> Result | None:
-            if result is not None:
-                asked.append(experiment)
-                self._take(result.made)
+        def get(experiment: Any) -> Result:
+            result = self._known(experiment) or self._carried(name, experiment) or self._run(experiment)
+            asked.append(experiment)
+            self._take(result.made)
             return result
 
-        def train(experiment: Experiment) -> Result:
-            return take(experiment, self._known(experiment) or self._run(experiment))
-
-        def look_up(grid: str, experiment: Experiment) -> Result | None:
-            return take(experiment, from_grid(grid, experiment))
-
-        value = ALL_MEASURES[id](Trial(seed, self.device, train, self.levels, look_up))
+        value = CLAIMS[id].measure(PageTrial(PAGES[name], seed, get, self.device, self.quick))
         if not asked:  # what was measured by hand is in no run's file
             kept[str(seed)] = {"value": value, "made": made_here(device=self.device)}
             self._take(kept[str(seed)]["made"])
             write_whole(self.values_file, to_json({"form": FORM, "values": self._values}))
-        return value
+        return as_value(value)
 
     def attempt(self, id: str, seed: int) -> None:
         """Measure a claim for a seed; where that fails, `failed` tells why, and the other claims go on.
@@ -142,17 +134,24 @@ class Study:
         self._taken[to_json(made, sort_keys=True)] = made
 
     def _read_runs(self) -> None:
-        sweep = load_sweep(self.runs_file) if self.runs_file.exists() else Sweep()
-        self._runs = {run.key: run for run in sweep.results}
+        sweep = read_sweep(self.runs_file) if self.runs_file.exists() else Sweep()
+        self._runs = dict(sweep.by_key)
 
-    def _known(self, experiment: Experiment) -> Result | None:
+    def _known(self, experiment: Any) -> Result | None:
         return self._runs.get(key(experiment))
 
-    def _run(self, experiment: Experiment) -> Result:
+    def _carried(self, name: str, experiment: Any) -> Result | None:
+        """In a quick study, the run as the package carries it: made on whatever device there was."""
+        if not self.quick:
+            return None
+        has_device = any(f.name == "device" for f in fields(experiment))
+        return carried(name).run(replace(experiment, device="auto") if has_device else experiment)
+
+    def _run(self, experiment: Any) -> Result:
         self.on_run(experiment)
-        list(run_sweep([experiment], self.runs_file, keep=CURVES))
+        list(run_sweep([experiment], self.runs_file, keep=KEPT))
         self._read_runs()  # also what another study put there meanwhile
-        return self._known(experiment)
+        return self._runs[key(experiment)]
 
     def report(self) -> Report:
         """What was found; measures whatever is still missing. Claims that failed are among what it leaves out."""
@@ -160,39 +159,34 @@ class Study:
             self.attempt(id, seed)
         claims = [id for id in self.claims if id not in self.failed]
         today = datetime.date.today().isoformat()
-        outcomes = [Outcome(id, tuple(self.measure(id, seed) for seed in range(self.seeds)), today) for id in claims]
-        more = {"quick": self.quick, "seeds": self.seeds, "levels": list(self.levels)}
-        made = where_made(device=self.device, **more, runs=in_words(self._taken.values()))
+        outcomes = [Outcome(id, tuple(self.measure(id, seed) for seed in self.seeds_of(id)), today) for id in claims]
+        made = where_made(device=self.device, quick=self.quick, seeds=self.seeds, runs=in_words(self._taken.values()))
         return Report(made, tuple(outcomes), self.skipped | self.failed, self.curves())
 
     def curves(self) -> dict[str, dict[str, dict[str, list]]]:
         """Part -> name of a line -> "test" and "given" accuracy, runs by epoch, and "seconds" an epoch, by run.
 
-        Of the tutorial at full size, and of the same comparison on 5,000 digits, as far as the claims asked for it.
+        Of those of `nlkit.contents.CURVES` whose runs the claims asked for.
         """
-        small = {
-            "standard training": {},
-            "reweighting": {"method": "reweight"},
-            "clean set alone": {"method": "clean_only"},
-        }
-        parts = {
-            "mnist5k": small,
-            "mnist": {name: full_size.SETTING | settings for name, settings in full_size.ROWS.items()},
-        }
-        return {part: found for part, rows in parts.items() if (found := self._curves_of(rows))}
+        found: dict[str, dict[str, dict[str, list]]] = {}
+        for part, lines in CURVES.items():
+            for line, (name, variant) in lines.items():
+                settings = {"device": self.device}
+                experiments = [experiment_of(PAGES[name], variant, seed=s, **settings) for s in range(self.seeds)]
+                runs = [run for e in experiments if (run := self._known(e))]
+                if len(runs) == self.seeds:
+                    found.setdefault(part, {})[line] = {
+                        "test": [list(run.curves["test_accuracy"]) for run in runs],
+                        "given": [list(run.curves["given_accuracy"]) for run in runs],
+                        "seconds": [round(run.seconds / len(run.curves["test_accuracy"]), 3) for run in runs],
+                    }
+        return found
 
-    def _curves_of(self, rows: dict[str, dict[str, object]]) -> dict[str, dict[str, list]]:
-        curves = {}
-        for name, settings in rows.items():
-            experiments = [Experiment(seed=seed, device=self.device, **settings) for seed in range(self.seeds)]
-            runs = [self._known(experiment) for experiment in experiments]
-            if all(runs):
-                curves[name] = {
-                    "test": [list(run.test_accuracy) for run in runs],
-                    "given": [list(run.more["given_accuracy"]) for run in runs],
-                    "seconds": [round(run.seconds / len(run.test_accuracy), 3) for run in runs],
-                }
-        return curves
+
+def _claims_of(name: str) -> list[str]:
+    if name in PAGES:
+        return [claim.id for claim in PAGES[name].claims]
+    return [check_choice("claim", name, CLAIMS)]
 
 
 def _read_values(file: Path) -> dict[str, dict[str, dict[str, dict]]]:

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nlkit.checks import check_choice
-from nlkit.claims import CLAIMS, Claim
+from nlkit.contents import CLAIMS
 from nlkit.files import to_json, write_whole
 from nlkit.intervals import Interval, mean_interval
 from nlkit.made import PACKAGES, made_here
+from nlkit.page import Claim, Value
 
 STORED = Path(__file__).parent.parent / "results" / "reproduce.json"
 
@@ -86,7 +87,7 @@ class Outcome:
         shown = self.claim.show(self.mean)
         if self.interval is None:
             return shown
-        if self.claim.unit == "x":
+        if self.claim.unit in ("x", ""):
             return f"{shown} ± {self.interval.half:.1g}"
         return f"{self.interval.percent()} {self.claim.unit}"
 
@@ -115,9 +116,9 @@ class Report:
     def over(self, earlier: Report) -> Report:
         """This report, with what it did not measure from an earlier one, each claim with its own date.
 
-        Raises a ValueError when the two have not the same seeds or levels, or one of them is quick.
+        Raises a ValueError when the two have not the same seeds, or one of them is quick.
         """
-        for setting in ("quick", "seeds", "levels"):
+        for setting in ("quick", "seeds"):
             if self.made[setting] != earlier.made[setting] or self.made["quick"]:
                 ours, theirs = self.made[setting], earlier.made[setting]
                 raise ValueError(f"two reports must be full and alike to be one; {setting} is {ours} and {theirs}")
@@ -192,3 +193,8 @@ def where_made(**more: object) -> dict[str, object]:
 
 def _rounded(value: float | tuple) -> float | tuple:
     return tuple(map(_rounded, value)) if isinstance(value, tuple) else float(f"{value:.6g}")
+
+
+def as_value(value: object) -> Value:
+    """What a measure returned, in Python's own numbers."""
+    return tuple(map(float, value)) if isinstance(value, (list, tuple)) else float(value)  # type: ignore[arg-type]

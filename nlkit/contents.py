@@ -1,0 +1,116 @@
+"""The table of contents: the lessons of the course, then the papers of the atlas, in reading order."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Iterable
+from dataclasses import fields
+from typing import Any
+
+from nlkit.checks import check_choice
+from nlkit.data import find_dataset
+from nlkit.experiment import Experiment
+from nlkit.lessons import (
+    beyond_synthetic,
+    how_far,
+    label_noise,
+    memorization,
+    mentormix,
+    meta_reweighting,
+    noisy_or_clean,
+    tutorial,
+)
+from nlkit.page import Claim, Page
+from nlkit.papers import PAPERS
+
+# A lesson goes by the name of its grid, where it has one: the package carries results/NAME.json.
+LESSONS: dict[str, Page] = {
+    "label-noise": label_noise.PAGE,
+    "memorization": memorization.PAGE,
+    "meta-reweighting": meta_reweighting.PAGE,
+    "mentormix": mentormix.PAGE,
+    "blue-and-red": beyond_synthetic.PAGE,
+    "tutorial": tutorial.PAGE,
+    "reweight-or-clean": noisy_or_clean.PAGE,
+    "leaderboard": how_far.PAGE,
+}
+NOTEBOOKS: dict[str, str] = {  # of the course; a paper's is notebooks/atlas/NAME.ipynb
+    "label-noise": "01_label_noise",
+    "memorization": "02_memorization",
+    "meta-reweighting": "03_meta_reweighting",
+    "mentormix": "04_mentormix",
+    "blue-and-red": "05_beyond_synthetic_noise",
+    "tutorial": "03_meta_reweighting",
+    "reweight-or-clean": "06_noisy_or_clean",
+    "leaderboard": "07_how_far",
+}
+PAGES: dict[str, Page] = LESSONS | {name: importlib.import_module(f"nlkit.papers.{name}").PAGE for name in PAPERS}
+GRIDS = [name for name, page in PAGES.items() if page.grid or name in PAPERS]  # those whose results are carried
+PAGE_OF: dict[str, str] = {claim.id: name for name, page in PAGES.items() for claim in page.claims}
+CLAIMS: dict[str, Claim] = {claim.id: claim for page in PAGES.values() for claim in page.claims}
+
+# Curves that a report keeps: part -> name of a line -> page and variant.
+CURVES: dict[str, dict[str, tuple[str, str]]] = {
+    "mnist5k": {
+        "standard training": ("meta-reweighting", "standard"),
+        "reweighting": ("meta-reweighting", "reweight"),
+        "clean set alone": ("meta-reweighting", "clean_only"),
+    },
+    "mnist": {name: ("tutorial", name) for name in tutorial.ROWS},
+}
+
+
+def notebook_of(name: str) -> str:
+    """Where the notebook of a page is, below the folder of the notebooks."""
+    return f"{NOTEBOOKS[name]}.ipynb" if name in NOTEBOOKS else f"atlas/{name}.ipynb"
+
+
+def experiment_of(page: Page, variant: str, **changes: object) -> Any:
+    """The experiment of a variant of a page, with some settings changed.
+
+    On the kit's own task, what `nlkit.Experiment` doesn't know is an option of the method. A device is passed on to
+    those that have one.
+    Raises a ValueError for a variant that the page does not have, or a setting that the experiment does not.
+    """
+    settings = {**page.variants[check_choice("variant", variant, page.variants)], **changes}
+    kind = page.experiment or Experiment
+    names = [f.name for f in fields(kind)]
+    if "device" not in names:
+        settings.pop("device", None)
+    if page.experiment is None:
+        variants = dict(page.variants[variant].get("options", {}))  # type: ignore[call-overload]
+        options = variants | dict(settings.pop("options", {}))  # type: ignore[call-overload]
+        options |= {name: settings.pop(name) for name in list(settings) if name not in names}
+        return kind(**settings, options=options)
+    for name in settings:
+        check_choice("setting", name, names)
+    return kind(**settings)
+
+
+def grid_of(name: str, seeds: Iterable[int] | None = None) -> list[Any]:
+    """The experiments of a page's grid, seed by seed; of its own seeds unless others are named.
+
+    A run whose changes name a seed has that one alone.
+    """
+    page = PAGES[check_choice("page", name, PAGES)]
+    runs = list(page.grid()) if page.grid else [(variant, {}) for variant in page.variants]
+    found = [
+        experiment_of(page, variant, **{"seed": seed, **changes})
+        for seed in (page.seeds if seeds is None else seeds)
+        for variant, changes in runs
+        if "seed" not in changes
+    ]
+    return found + [experiment_of(page, variant, **changes) for variant, changes in runs if "seed" in changes]
+
+
+def what_is_missing(page: Page) -> str:
+    """What a page needs and does not find here, in words; empty if all is there."""
+    for need in page.needs:
+        package = need.removeprefix("package:")
+        if package != need:
+            if importlib.util.find_spec(package) is None:
+                return f"the package {package} is not installed: python -m pip install {package}"
+        elif find_dataset(need) is None:
+            return f"{need} was not found: `nlkit data {need}`, or set NLKIT_DATA to a folder that has it"
+    return ""
