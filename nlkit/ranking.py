@@ -1,11 +1,14 @@
-"""What the order of scores tells: of a network's classes, and of numbers that are to tell wrong labels from right."""
+"""The order of scores: of a network's classes, of those that are best for a loss, and of wrong labels before right."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
+
+from nlkit.randomness import seeded_generator
 
 
 def runner_up_share(scores: Tensor, labels: Tensor, matrix: Tensor) -> float | None:
@@ -40,3 +43,23 @@ def area_under_curve(values: Tensor, positive: Tensor) -> float | None:
     _, place, counts = values.unique(return_inverse=True, return_counts=True)
     ranks = (counts.cumsum(0).double() - (counts.double() - 1) / 2)[place]  # of equals, the middle one; from 1
     return (ranks[positive].sum().item() - ups * (ups + 1) / 2) / (ups * downs)
+
+
+def best_scores(
+    losses: Callable[[Tensor], Tensor], shares: Tensor, *, starts: int = 1, seed: int = 0, steps: int = 400
+) -> Tensor:
+    """The scores (S, K) of one image that make the expected loss smallest, from S random starts.
+
+    By Adam at a rate that falls to 0. losses: scores (S, K) -> the loss (S, K) under each label. shares: (K,) how
+    likely each label is; float64 is best.
+    """
+    generator = seeded_generator(seed, "scores")
+    f = torch.randn(starts, len(shares), generator=generator, dtype=torch.float64).to(shares.dtype).requires_grad_()
+    optimizer = torch.optim.Adam([f], lr=0.2)
+    with torch.enable_grad():
+        for step in range(steps):
+            optimizer.param_groups[0]["lr"] = 0.2 * (1 - step / steps)
+            optimizer.zero_grad()
+            (losses(f) @ shares).sum().backward()
+            optimizer.step()
+    return f.detach()

@@ -64,8 +64,7 @@ class Record:
     # (N,) the weight that each noisy example had in this epoch, 1 being its equal share; None if the method has no
     # weights. Too large for a table, so `as_row` leaves it out.
     example_values: dict[str, Tensor] = field(default_factory=dict, repr=False, compare=False)
-    # name -> (N,) a number of each noisy example that the method wants to show, NaN of those it did not see. Left out of
-    # rows too.
+    # name -> (N,) a number of each noisy example that the method wants to show, NaN where it gave none; no part of rows
 
     @property
     def numbers(self) -> dict[str, float]:
