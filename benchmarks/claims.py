@@ -7,14 +7,15 @@ Nothing is measured here: run `nlkit reproduce --folder FOLDER` first.
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from pathlib import Path
 
 from benchmarks.report import FOLDER, fill_readme
-from nlkit.claims import CLAIMS
-from nlkit.reproductions import stored_report
-from nlkit.reproductions.report import STORED, Report, load_report
-from nlkit.reproductions.tables import readme
+from nlkit.claims import stored_report
+from nlkit.claims.report import STORED, Report, load_report
+from nlkit.claims.tables import readme
+from nlkit.contents import LESSONS, PAGE_OF
 
 README = FOLDER.parent / "README.md"
 MARKS = "<!-- claims -->", "<!-- /claims -->"
@@ -23,8 +24,10 @@ MARKS = "<!-- claims -->", "<!-- /claims -->"
 def keep(report: Report) -> None:
     """Store the report, and fill the README. Raises a ValueError for a quick run, or a claim never measured."""
     report = report.over(stored_report())
-    if missing := CLAIMS.keys() - {outcome.id for outcome in report.outcomes}:
+    kept = tuple(outcome for outcome in report.outcomes if PAGE_OF[outcome.id] in LESSONS)  # a paper has its own file
+    if missing := {id for id, page in PAGE_OF.items() if page in LESSONS} - {outcome.id for outcome in kept}:
         raise ValueError(f"these claims are still to be measured: {', '.join(sorted(missing))}")
+    report = dataclasses.replace(report, outcomes=kept)
     report.save(STORED)
     fill_readme(README, readme(report), MARKS)
 

@@ -37,10 +37,9 @@ nb_ipywidgets_js = {}
 nb_mime_priority_overrides = [("html", "application/vnd.jupyter.widget-view+json", None)]
 
 
-def gather_chapters() -> None:
-    """Bring copies of the course's notebooks to where Sphinx looks for pages, and take away those that are gone."""
-    chapters = {path.name: path for path in (HERE.parent / "notebooks").glob("*.ipynb")}
-    folder = HERE / "course"
+def gather_chapters(chapter_folder: Path, folder: Path) -> None:
+    """Bring copies of notebooks to where Sphinx looks for pages, and take away those that are gone."""
+    chapters = {path.name: path for path in chapter_folder.glob("*.ipynb")}
     folder.mkdir(exist_ok=True)
     for old in folder.glob("*.ipynb"):
         if old.name not in chapters:
@@ -51,4 +50,5 @@ def gather_chapters() -> None:
             shutil.copyfile(path, copy)
 
 
-gather_chapters()
+gather_chapters(HERE.parent / "notebooks", HERE / "course")
+gather_chapters(HERE.parent / "notebooks" / "atlas", HERE / "atlas")

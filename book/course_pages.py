@@ -71,7 +71,7 @@ def _parents(node: nodes.Node) -> Iterator[nodes.Node]:
 
 def complete_chapter(app: Sphinx, doctree: nodes.document) -> None:
     docname = app.env.docname
-    if not docname.startswith("course/"):
+    if not docname.startswith(("course/", "atlas/")):
         return
     alternatives = alternative_texts(Path(app.env.doc2path(docname)))
     for image in doctree.findall(nodes.image):

@@ -124,6 +124,19 @@ def data(name: str) -> None:
     )
 
 
+@commands.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object each, with variants and claims.")
+def papers(as_json: bool) -> None:
+    """List lessons and papers: name, title, source, and what was found."""
+    from nlkit.index import listed
+
+    for entry in listed():
+        if as_json:
+            click.echo(to_json(entry))
+        else:
+            click.echo(f"{entry['name']}\n    {entry['title']}. {entry['source']}\n    {entry['finding']}")
+
+
 @commands.command(context_settings={"ignore_unknown_options": True})
 @click.argument("jupyter_options", nargs=-1, type=click.UNPROCESSED)
 def lab(jupyter_options: tuple[str, ...]) -> int:
@@ -203,11 +216,12 @@ def reproduce(quick: bool, only: tuple[str, ...], seeds: int | None, device: str
     """
     from tqdm import tqdm
 
-    from nlkit.claims import Study, stored_report
+    from nlkit.claims import Study, recorded
     from nlkit.claims.html import page
     from nlkit.claims.tables import terminal
 
-    study, stored = Study(folder, only=only, seeds=seeds, device=device, quick=quick), stored_report()
+    study = Study(folder, only=only, seeds=seeds, device=device, quick=quick)
+    stored = recorded(study.claims)
     read, kept = check_writable(folder / "report.html"), check_writable(folder / "report.json")
     with tqdm(study.plan, unit="value", file=sys.stderr, disable=None) as bar:
         for id, seed in bar:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import inspect
 from collections.abc import Iterable
-from dataclasses import fields
+from dataclasses import Field, fields
 from typing import Any
 
 from nlkit.checks import check_choice
@@ -22,7 +23,8 @@ from nlkit.lessons import (
     tutorial,
 )
 from nlkit.page import Claim, Page
-from nlkit.papers import PAPERS
+from nlkit.papers import METHODS, PAPERS
+from nlkit.settings import knobs
 
 # A lesson goes by the name of its grid, where it has one: the package carries results/NAME.json.
 LESSONS: dict[str, Page] = {
@@ -114,3 +116,32 @@ def what_is_missing(page: Page) -> str:
         elif find_dataset(need) is None:
             return f"{need} was not found: `nlkit data {need}`, or set NLKIT_DATA to a folder that has it"
     return ""
+
+
+def accepts(page: Page, variant: str, setting: str) -> bool:
+    """Whether a variant's experiment has a setting, or on the kit's own task its method such an option."""
+    kind = page.experiment or Experiment
+    if setting in {f.name for f in fields(kind)}:
+        return setting != "options"
+    if page.experiment is not None:
+        return False
+    method = page.variants[variant].get("method", Experiment.method)
+    return setting in inspect.signature(METHODS[str(method)]).parameters
+
+
+def knobs_of(page: Page) -> dict[str, tuple[Field, object]]:
+    """The settings that its panel lets be moved, and where they start: name -> field, value.
+
+    Those of the experiment, and of the kit's own task those of the methods (their `knobs`); what tells the variants
+    apart is none.
+    """
+    told = {name for settings in page.variants.values() for name in settings}
+    told |= {name for settings in page.variants.values() for name in dict(settings.get("options", {}))}  # type: ignore
+    first = experiment_of(page, next(iter(page.variants)))
+    filled = first.resolved() if hasattr(first, "resolved") else first
+    found = {name: (field, getattr(filled, name)) for name, field in knobs(type(first)).items()}
+    if page.experiment is None:
+        for settings in page.variants.values():
+            method = METHODS[str(settings.get("method", Experiment.method))]
+            found |= {name: (field, field.default) for name, field in getattr(method, "knobs", {}).items()}
+    return {name: knob for name, knob in found.items() if name not in told}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import MISSING, dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from nlkit.checks import check_choice
 from nlkit.files import to_json, write_whole
 from nlkit.identity import complete, identity, key
 from nlkit.made import in_words
-from nlkit.settings import Runnable
+from nlkit.settings import Runnable, plain
 
 FORM = 3  # of the file; the first held only settings that differed from the defaults, the second runs of one kind
 
@@ -95,10 +95,16 @@ class Failure(_Run):
 
 
 def in_short(experiment: Runnable) -> str:
-    """The settings of an experiment that differ from its class's defaults, and its seed, in one line."""
-    usual = type(experiment)()
-    names = [f.name for f in fields(experiment) if f.name != "seed"]  # type: ignore[arg-type]
-    differ = [f"{n}={v!r}" for n in names if (v := getattr(experiment, n)) != getattr(usual, n)]
+    """The settings of an experiment that are not what they would be if left out, and its seed, in one line."""
+    differ = []
+    for f in fields(experiment):  # type: ignore[arg-type]
+        default = f.default if f.default_factory is MISSING else f.default_factory()
+        try:
+            usual = identity(replace(experiment, **{f.name: default}))[f.name]  # type: ignore[type-var]
+        except ValueError:  # the others can't be without it
+            usual = default
+        if f.name != "seed" and plain(getattr(experiment, f.name)) != usual:
+            differ.append(f"{f.name}={getattr(experiment, f.name)!r}")
     return ", ".join([type(experiment).__name__, *differ, f"seed={experiment.seed}"])
 
 

@@ -165,7 +165,7 @@ FAULTS = [
     Fault("intervals: not paired by seed", "nlkit/intervals.py",
           "[a - b for a, b in zip(ours, theirs)]", "[a - b for a, b in zip(sorted(ours), sorted(theirs))]",
           (INTERVALS,)),
-    Fault("standings: the lowest seed is the mean", "nlkit/standings.py",
+    Fault("standings: the lowest seed is the mean", "nlkit/lessons/standings.py",
           "return min(run.final for run in self.runs.values())", "return self.final.mean", (STANDINGS,)),
     Fault("claims: the upper bound is ignored", "nlkit/claims/claim.py",
           "and (self.at_most is None or value <= self.at_most)", "", (CLAIMS,)),
@@ -259,7 +259,7 @@ FAULTS = [
     Fault("em: the burn-in never ends", "nlkit/papers/em.py",
           "NOISY_EPOCHS) < 1:\n            images, labels", "NOISY_EPOCHS) < 2:\n            images, labels", (EM,)),
     # Panels
-    Fault("panel: new words under a stale picture", "nlkit/live/panel.py",
+    Fault("panel: new words under a stale picture", "nlkit/live/any_panel.py",
           "self.picture.value, self.picture.tooltip = frame.png, frame.alt",
           "self.picture.value, self.picture.tooltip = self.picture.value or frame.png, frame.alt", (LIVE,)),
     Fault("panel: the last epochs are never drawn", "nlkit/live/run_panel.py",

@@ -11,8 +11,8 @@ from panels import press
 
 from nlkit import Dataset, build_model, live, make_task, plots, records_frame, train
 from nlkit.intervals import Interval
-from nlkit.leaderboard import NOISES, ROWS
-from nlkit.standings import standings
+from nlkit.lessons.rows import NOISES, ROWS
+from nlkit.lessons.standings import standings
 from nlkit.sweep import Result, Sweep
 
 
@@ -42,7 +42,9 @@ CASES = [(kind, 1) for kind in KINDS] + [(kind, 0) for kind in FEW_KINDS]  # of 
 
 
 def board():
-    runs = [Result(row.experiment(*NOISES[0], seed), (0.5, 0.4), (), 1.0) for row in ROWS for seed in (0, 1)]
+    runs = [
+        Result(row.experiment(*NOISES[0], seed), {"test_accuracy": (0.5, 0.4)}, 1.0) for row in ROWS for seed in (0, 1)
+    ]
     return standings(Sweep(tuple(runs)))
 
 

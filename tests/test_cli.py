@@ -195,7 +195,7 @@ def write_in(kit, data_folders, monkeypatch):
     """Run a command of `OUTPUTS`, the data's folder included, where no work may begin."""
     began = lambda *_a, **_k: pytest.fail("the work began")  # noqa: E731
     monkeypatch.setattr("nlkit.experiment.make_task", began)
-    monkeypatch.setattr("nlkit.reproductions.study.Study.attempt", began)
+    monkeypatch.setattr("nlkit.claims.study.Study.attempt", began)
     monkeypatch.setattr("nlkit.sweep.summarize", began)
 
     def run(command: str, folder: str) -> tuple[int, str, str]:
@@ -256,7 +256,8 @@ def test_a_full_disk_is_one_line_after_the_table_and_nothing_half_written_stays(
 
 def test_a_sweep_on_a_full_disk_stops_with_one_line(kit, full_disk, monkeypatch):
     runs = [Experiment(epochs=1, device="cpu", seed=seed) for seed in (0, 1)]
-    monkeypatch.setattr("nlkit.sweep.GRIDS", {"tiny": lambda: runs})
+    monkeypatch.setattr("nlkit.contents.GRIDS", ["tiny"])
+    monkeypatch.setattr("nlkit.contents.grid_of", lambda name: runs)
     code, out, err = kit("sweep", "tiny", "--file", str(full_disk / "sweep.json"))
     assert (code, out) == (1, "")
     assert err.splitlines()[-1].endswith("sweep.json could not be written: No space left on device")
@@ -326,7 +327,8 @@ def tiny(monkeypatch):
     """A grid of three runs, of which the second fails."""
     runs = [Experiment(epochs=1, device="cpu", seed=0), Experiment(epochs=1, noise="red", ratio=1.5, seed=1)]
     runs += [Experiment(epochs=1, device="cpu", seed=2)]
-    monkeypatch.setattr("nlkit.sweep.GRIDS", {"tiny": lambda: runs})
+    monkeypatch.setattr("nlkit.contents.GRIDS", ["tiny"])
+    monkeypatch.setattr("nlkit.contents.grid_of", lambda name: runs)
     return runs
 
 
@@ -336,7 +338,7 @@ def test_a_sweep_names_what_failed_at_its_end_and_exits_with_1(kit, tiny, tmp_pa
         code, out, err = kit("sweep", "tiny", "--file", str(file))
         assert (code, out) == (1, "")
         failed, told = err.splitlines()[-2:]
-        assert failed.startswith("nlkit: failed: standard on mnist5k, red noise, ratio 1.5, seed 1: ValueError: ratio=")
+        assert failed.startswith("nlkit: failed: Experiment, noise='red', ratio=1.5, epochs=1, seed=1: ValueError: ")
         assert told == "nlkit: 1 of 3 runs failed; call this again to try them again"
     tiny[1] = Experiment(epochs=1, device="cpu", seed=1)
     code, out, _ = kit("sweep", "tiny", "--file", str(file))

@@ -10,7 +10,7 @@ import torch
 from panels import control, parts, words
 
 from nlkit import build_model, live, look_alikes, make_task, plots
-from nlkit.live import panel as panel_module
+from nlkit.live import any_panel as panel_module
 from nlkit.live.controls import percent_slider, scale_slider, values_of
 from nlkit.task import glance
 

@@ -8,7 +8,7 @@ import pytest
 from panels import PATIENCE, control, parts, press, pressable, wait_until, words
 
 from nlkit import METHODS, live, train
-from nlkit.live.panel import Frame
+from nlkit.live.any_panel import Frame
 from nlkit.live.session import Seen, named_curves, race, results_table
 from nlkit.live.weights_panel import weighing_methods
 from nlkit.papers.standard import Standard

@@ -12,10 +12,10 @@ from PIL import Image
 
 from nlkit import METHODS, Dataset, make_task, plots, train
 from nlkit.intervals import Interval
-from nlkit.leaderboard import NOISES, ROWS
+from nlkit.lessons.rows import NOISES, ROWS
+from nlkit.lessons.standings import standings
 from nlkit.plots.examples import picks_by_class
 from nlkit.result import Result, Sweep
-from nlkit.standings import standings
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def a_board(finals: dict[str, tuple[float, ...]]):
     """Standings of rows by name, with these last test accuracies; each was a point better before."""
     rows = {row.name: row for row in ROWS}
     runs = [
-        Result(rows[name].experiment(*NOISES[0], seed), (accuracy + 0.01, accuracy), (), 1.0)
+        Result(rows[name].experiment(*NOISES[0], seed), {"test_accuracy": (accuracy + 0.01, accuracy)}, 1.0)
         for name, accuracies in finals.items()
         for seed, accuracy in enumerate(accuracies)
     ]

@@ -10,13 +10,14 @@ import pytest
 
 from benchmarks import claims, leaderboard
 from nlkit.augment import AUGMENTATIONS
+from nlkit.claims import stored_report
+from nlkit.claims.tables import readme
 from nlkit.cli import _parse_option, _train_command, commands
 from nlkit.devices import PRECISIONS
 from nlkit.experiment import Experiment
+from nlkit.lessons import how_far
 from nlkit.optimizers import OPTIMIZERS, SCHEDULES
 from nlkit.papers import build_method
-from nlkit.reproductions import how_far, stored_report
-from nlkit.reproductions.tables import readme
 from nlkit.sweep import load_sweep
 
 ROOT = Path(__file__).parent.parent

@@ -11,18 +11,19 @@ import pytest
 
 from nlkit import Experiment, cli, make_task, train
 from nlkit.checks import DataError
-from nlkit.claims import CLAIMS
+from nlkit.claims import CLAIMS, Outcome, Report, Study, claims_of, recorded, stored_report
+from nlkit.claims.html import page, strip
+from nlkit.claims.report import STORED, load_report
+from nlkit.claims.tables import terminal
+from nlkit.contents import LESSONS, PAGE_OF, PAGES
 from nlkit.identity import key
 from nlkit.intervals import in_percent
-from nlkit.reproductions import Outcome, Report, Study, noisy_or_clean, stored_report
-from nlkit.reproductions.full_size import ROWS, SETTING, summary
-from nlkit.reproductions.noisy_or_clean import from_map
-from nlkit.reproductions.page import page, strip
-from nlkit.reproductions.report import STORED, load_report
-from nlkit.reproductions.study import ALL_MEASURES, LARGE_CLAIMS
-from nlkit.reproductions.tables import terminal
+from nlkit.lessons.noisy_or_clean import SIZES
+from nlkit.lessons.tutorial import ROWS, SETTING, summary
 from nlkit.result import Sweep
-from nlkit.sweep import MAP_SIZES, load_sweep
+from nlkit.sweep import load_sweep
+
+LARGE_CLAIMS = [id for id, page in PAGE_OF.items() if PAGES[page].needs]
 
 
 def reproduce(capsys, *arguments) -> tuple[int, str, str]:
@@ -43,13 +44,9 @@ def quick(tmp_path_factory):
 # What holds
 
 
-def test_every_claim_is_measured():
-    assert ALL_MEASURES.keys() == CLAIMS.keys()
-
-
 def test_a_quick_study_finds_what_is_recorded(quick):
     folder, code = quick
-    report, stored = load_report(folder / "report.json"), stored_report()
+    report, stored = load_report(folder / "report.json"), recorded(CLAIMS)
     assert {o.id for o in report.outcomes} == CLAIMS.keys() - set(LARGE_CLAIMS)
     assert all(len(o.values) == 3 for o in report.outcomes)
     before = {o.id: o for o in stored.outcomes}
@@ -73,7 +70,7 @@ def test_a_value_is_what_training_gives(quick):
 
 def test_the_recorded_run_is_a_full_one_of_every_claim():
     stored = stored_report()
-    assert {o.id for o in stored.outcomes} == CLAIMS.keys()
+    assert {o.id for o in stored.outcomes} == {id for id, page in PAGE_OF.items() if page in LESSONS}
     assert stored.skipped == {} and not stored.made["quick"]
     seeds = {o.id: len(o.values) for o in stored.outcomes}
     assert set(seeds.values()) == {stored.made["seeds"]} == {5}
@@ -136,17 +133,16 @@ def test_the_map_s_claims_are_one_number_in_the_notebook_the_report_and_by_hand(
     by_hand = {
         "map_wins": min(lead(ratio, size) for ratio in (0.0, 0.2, 0.4, 0.5, 0.6) for size in (1, 2, 5, 10)),
         "map_loses": max(lead(ratio, size) for ratio in (0.8, 0.9) for size in (50, 100)),
-        "no_information": max(lead(0.9, size) for size in MAP_SIZES),
+        "no_information": max(lead(0.9, size) for size in SIZES),
     }
-    told, reported = from_map(sweep), {o.id: o for o in stored_report().outcomes}
+    told, reported = claims_of("reweight-or-clean").outcomes, {o.id: o for o in stored_report().outcomes}
     for id, value in by_hand.items():
-        assert CLAIMS[id].worst(told[id]) == pytest.approx(value)
+        assert told[id].mean == pytest.approx(value)
         assert reported[id].mean == pytest.approx(value, abs=1e-6)
-    assert told.keys() == noisy_or_clean.MEASURES.keys()
-    for id, value in told.items():
-        assert CLAIMS[id].worst(value) == pytest.approx(reported[id].mean, rel=1e-4), id
+    for id, outcome in told.items():
+        assert outcome.mean == pytest.approx(reported[id].mean, rel=1e-4), id
     with pytest.raises(ValueError, match="the sweep has no run of"):
-        from_map(Sweep(sweep.results[:50]))
+        claims_of("reweight-or-clean", Sweep(sweep.results[:50]))
 
 
 def test_what_was_open_or_is_a_time_cannot_change():
@@ -163,7 +159,7 @@ def test_what_was_open_or_is_a_time_cannot_change():
 
 def test_the_experiment_at_full_size_is_the_tutorial_s():
     """As reference and tutorial have it; the controls differ from it in method, options and epochs alone."""
-    asked = {name: Experiment(**SETTING, **settings).resolved() for name, settings in ROWS.items()}
+    asked = {name: Experiment(**{**SETTING, **settings}).resolved() for name, settings in ROWS.items()}
     one = asked["reweighting"]
     assert (one.data, one.noise, one.ratio, one.clean_per_class) == ("mnist", "symmetric-doubled", 0.8, 50)
     assert (one.model, one.optimizer, one.learning_rate, one.batch_size, one.epochs) == ("mlp", "adam", 6e-4, 128, 25)
@@ -193,7 +189,7 @@ def test_rows_are_compared_with_reweighting_seed_by_seed():
 
 def test_a_claim_that_changed_is_named_and_told_by_the_exit_code(tmp_path, capsys, monkeypatch):
     def recorded(value):
-        monkeypatch.setattr("nlkit.reproductions.stored_report", lambda: Report({}, (Outcome("exact_ratio", value),)))
+        monkeypatch.setattr("nlkit.claims.recorded", lambda ids: Report({}, (Outcome("exact_ratio", value),)))
 
     only = "--only", "exact_ratio", "--only", "own_class", "--seeds", 2, "--folder", tmp_path / "new"
     recorded((0.8, 0.8))
@@ -213,10 +209,10 @@ def test_a_claim_whose_measuring_fails_stops_no_other_and_is_named(tmp_path, cap
         raise RuntimeError(f"the ruler\nbroke at {trial.seed}")
 
     def failing_run(trial):
-        return trial.run(ratio=1.5).final
+        return trial.run("standard", ratio=1.5).final
 
-    monkeypatch.setitem(ALL_MEASURES, "exact_ratio", broken)
-    monkeypatch.setitem(ALL_MEASURES, "standard_falls", failing_run)
+    for id, measure in (("exact_ratio", broken), ("standard_falls", failing_run)):
+        monkeypatch.setitem(CLAIMS, id, replace(CLAIMS[id], measure=measure))
     only = [a for id in ("exact_ratio", "own_class", "standard_falls", "nested") for a in ("--only", id)]
     code, out, err = reproduce(capsys, *only, "--seeds", 2, "--folder", tmp_path / "new")
     assert code == 1
@@ -231,10 +227,10 @@ def test_a_claim_whose_measuring_fails_stops_no_other_and_is_named(tmp_path, cap
 
 def test_a_report_says_where_what_it_did_not_measure_itself_was_made(tmp_path, monkeypatch):
     today = {"date": "2026-01-01", "versions": {"torch": "1"}, "processor": "old", "cores": 1}
-    monkeypatch.setattr("nlkit.reproductions.study.made_here", lambda **_: today)
+    monkeypatch.setattr("nlkit.claims.study.made_here", lambda **_: today)
     study = Study(tmp_path, only=["exact_ratio"], seeds=1, device="cpu")
     study.report()
-    monkeypatch.setattr("nlkit.reproductions.study.made_here", lambda **_: today | {"date": "2026-02-02"})
+    monkeypatch.setattr("nlkit.claims.study.made_here", lambda **_: today | {"date": "2026-02-02"})
     made = Study(tmp_path, only=["exact_ratio"], seeds=2, device="cpu").report().made
     assert made["date"] not in made["runs"] and made["runs"].count("2026-01-01, torch 1, old") == 1
     assert "2026-02-02, torch 1, old" in made["runs"]

@@ -5,7 +5,7 @@ One seed of each run, beside the same seed of the recorded report, whose five se
 
 import pytest
 
-from nlkit.reproductions import Study, stored_report
+from nlkit.claims import Study, stored_report
 
 ONLY = {
     "full_standard_final": 0.04,  # how far the value may lie from the recorded one: late epochs amplify rounding

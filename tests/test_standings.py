@@ -1,21 +1,23 @@
 """Standings: from stored runs to rows, beside means and differences by hand; the claims and tables made of them."""
 
 import pytest
-from test_plots import a_board
 
-from nlkit.claims import CLAIMS
-from nlkit.leaderboard import NOISES, ROWS
-from nlkit.reproductions.how_far import COMPARED, MEASURES, from_board, readme
-from nlkit.reproductions.measures import Trial
+from nlkit.claims import CLAIMS, claims_of
+from nlkit.intervals import counted
+from nlkit.lessons.how_far import PAGE, readme
+from nlkit.lessons.rows import NOISES, ROWS
+from nlkit.lessons.standings import standings
 from nlkit.result import Result, Sweep
-from nlkit.standings import counted, standings
 
 BY_NAME = {row.name: row for row in ROWS}
 MADE = {"date": "today", "versions": {"nlkit": "1"}, "processor": "one", "cores": 2}
 
 
 def runs(name: str, finals: dict[int, float], at=NOISES[0]) -> list[Result]:
-    return [Result(BY_NAME[name].experiment(*at, seed), (0.99, v), (), 1.0, made=MADE) for seed, v in finals.items()]
+    return [
+        Result(BY_NAME[name].experiment(*at, seed), {"test_accuracy": (0.99, v)}, 1.0, MADE)
+        for seed, v in finals.items()
+    ]
 
 
 def test_rows_stand_in_the_order_of_their_means_and_are_compared_seed_by_seed():
@@ -27,7 +29,7 @@ def test_rows_stand_in_the_order_of_their_means_and_are_compared_seed_by_seed():
     assert board["EM"].best == pytest.approx((0.99, 0.0))
     assert board["EM"].lowest == 0.95 and board["reweighting"].lowest == 0.1
     assert board["EM"].ahead_of(board["reweighting"]) == pytest.approx({1: 0.15, 2: 0.07})
-    assert counted(board) == "2 to 3 seeds"
+    assert counted(len(s.runs) for s in board.values()) == "2 to 3 seeds"
 
 
 def test_other_noise_has_its_own_runs_and_the_marks_and_the_clean_set_stand_everywhere():
@@ -42,21 +44,17 @@ def test_other_noise_has_its_own_runs_and_the_marks_and_the_clean_set_stand_ever
         standings(sweep, "symmetric", 0.4)
 
 
-def test_what_is_claimed_of_a_board_is_what_a_study_measures():
+def test_what_is_claimed_is_measured_of_the_rows_that_the_sentence_names():
     finals = {row.name: 0.5 + 0.02 * place for place, row in enumerate(ROWS)}
-    board = a_board({name: (value,) for name, value in finals.items()})
-    asked = []
-
-    def train(experiment):
-        asked.append(experiment)
-        (name,) = [r.name for r in ROWS if r.experiment(*NOISES[0], 2) == experiment]
-        return Result(experiment, (finals[name],), (), 1.0)
-
-    trial = Trial(0, "auto", train)
-    assert from_board(board) == pytest.approx({id: measure(trial) for id, measure in MEASURES.items()})
-    assert {e.seed for e in asked} == {2}  # the settings were chosen with seed 0
-    assert {id for id in CLAIMS if id.startswith(("leaderboard_", "without_"))} == COMPARED.keys()
-    assert from_board(a_board({"EM": (0.98,)})) == {"leaderboard_best": 0.98}
+    results = [r for row in ROWS for r in runs(row.name, {seed: finals[row.name] for seed in PAGE.seeds})]
+    measured = claims_of("leaderboard", Sweep(tuple(results))).outcomes
+    assert measured["leaderboard_best"].mean == pytest.approx(finals["EM"])
+    assert measured["leaderboard_mark"].mean == pytest.approx(finals["EM"] - finals["true labels"])
+    assert measured["without_blends"].mean == pytest.approx(finals["EM"] - finals["EM without blends"])
+    assert measured.keys() == {id for id in CLAIMS if id.startswith(("leaderboard_", "without_"))}
+    assert {len(o.values) for o in measured.values()} == {5} and 0 not in PAGE.seeds  # settings were chosen with it
+    with pytest.raises(ValueError, match="the sweep has no run of"):
+        claims_of("leaderboard", Sweep(tuple(results[:7])))
 
 
 def test_the_tables_say_what_each_row_was_told():

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import html
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from nlkit.checks import check_choice, check_number
-from nlkit.claims.report import Outcome, as_value
+from nlkit.claims.report import Outcome, Report, as_value, stored_report
 from nlkit.claims.trial import carried, in_sweep
 from nlkit.contents import CLAIMS, PAGES
 from nlkit.page import Value
+from nlkit.papers import PAPERS
 from nlkit.result import Sweep
 
 
@@ -70,6 +72,14 @@ def check_claims(measured: Mapping[str, Value]) -> CheckedClaims:
         cells = [check_number(f"measured[{id!r}]", v) for v in (value if isinstance(value, Sequence) else (value,))]
         outcomes.append(Outcome(id, (tuple(cells) if isinstance(value, Sequence) else cells[0],)))
     return CheckedClaims(outcomes)
+
+
+def recorded(ids: Iterable[str]) -> Report:
+    """What the package carries of some claims: of lessons the stored report, of papers their stored results."""
+    stored, ids = stored_report(), set(ids)
+    papers = {name: claims_of(name).outcomes for name in PAPERS if ids & {claim.id for claim in PAGES[name].claims}}
+    more = [outcome for outcomes in papers.values() for id, outcome in outcomes.items() if id in ids]
+    return dataclasses.replace(stored, outcomes=(*stored.outcomes, *more))
 
 
 def claims_of(

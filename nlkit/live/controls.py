@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import ipywidgets as widgets
 
@@ -42,8 +44,7 @@ def task_controls(
 
     Raises a ValueError for a start that the data set does not have, as `make_task` does.
     """
-    check_integer("seed", seed, 0, MAX_SEED)
-    seeds = {"seed": widgets.BoundedIntText(seed, min=0, max=MAX_SEED, description="seed", **_look())}
+    seeds = {"seed": seed_control(seed)}
     if isinstance(data, Task):
         return seeds
     most = int(data.train_labels.bincount().min()) - 1
@@ -72,11 +73,16 @@ def task_settings(values: dict[str, object]) -> dict[str, object]:
     return settings | ({"ratio": None} if settings.get("noise", "").startswith("human:") else {})
 
 
+def seed_control(seed: int) -> widgets.BoundedIntText:
+    value = check_integer("seed", seed, 0, MAX_SEED)
+    return widgets.BoundedIntText(value, min=0, max=MAX_SEED, description="seed", **_look())
+
+
 def choice(name: str, options: Iterable[str], value: str) -> widgets.Dropdown:
     options = list(options)
     if value not in options:
         raise ValueError(f"{name}={value!r} is not offered here; choose one of {', '.join(options)}")
-    return widgets.Dropdown(options=options, value=value, description=name, **_look())
+    return widgets.Dropdown(options=options, value=value, description=name.replace("_", " "), **_look())
 
 
 def check_methods(methods: Sequence[str], known: Iterable[str]) -> tuple[str, ...]:
@@ -100,9 +106,43 @@ def whole_slider(name: str, value: int, low: int, high: int, *, argument: str) -
 
 def scale_slider(name: str, value: float, steps: Iterable[float]) -> widgets.SelectionSlider:
     """A slider over these numbers and the value: a logarithmic one would change 0.0006 into 0.00060256."""
-    value = check_number(name.replace(" ", "_"), value, 0, above=True)
+    number = check_number(name.replace(" ", "_"), value, 0, above=True)
+    value = int(value) if isinstance(value, int) else number
     options = [(f"{number:g}", number) for number in sorted({*steps, value})]
-    return widgets.SelectionSlider(options=options, value=value, description=name, **_look())
+    return widgets.SelectionSlider(options=options, value=value, description=name.replace("_", " "), **_look())
+
+
+def field_control(name: str, told: Mapping[str, Any], value: object) -> widgets.Widget:
+    """The control of a setting, by what its field knows of it (see `nlkit.settings.setting`).
+
+    Raises a ValueError for a value that it can't stand at.
+    """
+    words, low, high, choices = name.replace("_", " "), told["low"], told["high"], told["choices"]
+    if choices is not None and all(isinstance(each, str) for each in choices):
+        return choice(words, choices, str(value))
+    if choices is not None:
+        if value not in choices:
+            raise ValueError(f"{name}={value!r} is not offered here; choose one of {', '.join(map(str, choices))}")
+        options = [(f"{each:g}", each) for each in choices]
+        return widgets.SelectionSlider(options=options, value=value, description=words, **_look())
+    if isinstance(value, bool):
+        return widgets.Checkbox(value, description=words, indent=True, **_look())
+    if told["log"]:
+        return scale_slider(name, value, _round_steps(low, high, whole=isinstance(value, int)))
+    if isinstance(value, int):
+        return whole_slider(words, value, low, high, argument=name)
+    if (low, high) == (0, 1):
+        return percent_slider(words, value, 0.0, 1.0, argument=name)
+    value = check_number(name, value, low, high)
+    return widgets.FloatSlider(value, min=low, max=high, step=(high - low) / 100, description=words, **_look())
+
+
+def _round_steps(low: float, high: float, *, whole: bool) -> list[float]:
+    """1, 2 and 5 times powers of ten from `low` to `high`, both included."""
+    exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    steps = {float(f"{factor}e{exponent}") for exponent in exponents for factor in (1, 2, 5)}
+    found = sorted({step for step in steps if low <= step <= high} | {low, high})
+    return sorted({int(step) for step in found}) if whole else found
 
 
 def values_of(controls: dict[str, widgets.Widget]) -> dict[str, object]:

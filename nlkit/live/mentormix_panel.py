@@ -12,8 +12,8 @@ from torch.nn import functional as F
 
 from nlkit import plots
 from nlkit.checks import check_integer
+from nlkit.live.any_panel import Frame, drawn
 from nlkit.live.controls import percent_slider, scale_slider
-from nlkit.live.panel import Frame, drawn
 from nlkit.live.picture_panel import PicturePanel
 from nlkit.models import build_model
 from nlkit.papers.mentormix import draw_mixture

@@ -8,8 +8,8 @@ import ipywidgets as widgets
 
 from nlkit import plots
 from nlkit.data import Dataset
+from nlkit.live.any_panel import Frame, drawn
 from nlkit.live.controls import data_of, task_controls, task_settings
-from nlkit.live.panel import Frame, drawn
 from nlkit.live.picture_panel import PicturePanel
 from nlkit.task import Task, glance
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 
 import ipywidgets as widgets
 
+from nlkit.live.any_panel import Frame, Panel, polite_line, tell
 from nlkit.live.controls import columns, on_change, values_of
 from nlkit.live.driver import Driver
-from nlkit.live.panel import Frame, Panel, polite_line, tell
 
 
 class PicturePanel(Panel):

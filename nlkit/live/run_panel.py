@@ -1,4 +1,4 @@
-"""What the panels that train have in common: Start, Stop, Reset, progress, and the runs that were seen."""
+"""What the panels that run something have in common: Start, Stop, Reset, progress, and the runs that were seen."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ import contextlib
 import functools
 import math
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import ipywidgets as widgets
 
 from nlkit.data import Dataset
+from nlkit.live.any_panel import Panel, drawn, tell
 from nlkit.live.controls import columns, on_change, rows, scale_slider, task_settings, values_of, whole_slider
 from nlkit.live.driver import Driver
-from nlkit.live.panel import Panel, drawn, tell
 from nlkit.live.session import Seen, race
 from nlkit.plots import Figure
-from nlkit.records import Record
+from nlkit.records import Record, Step
 from nlkit.task import Task
 
 PICTURES_A_SECOND = 6
@@ -25,7 +26,10 @@ _LEARNING_RATES = (1e-5, 3e-5, 6e-5, 1e-4, 2e-4, 3e-4, 6e-4, 1e-3, 2e-3, 3e-3, 6
 
 
 class RunPanel(Panel):
-    """A panel whose controls say what to train. Subclasses say which methods, and draw.
+    """A panel whose controls say what to run. Subclasses say which methods, and draw.
+
+    make: (names of methods, values of the controls) -> events of a race: ("run", (methods, settings, task or None))
+        first, then ("step", (place, record or `Step`)). It must not refer to the panel.
 
     While a run is on, moving a control runs anew with the new setting. What is overtaken so is forgotten; what ended or
     was stopped is kept as an earlier run.
@@ -37,7 +41,7 @@ class RunPanel(Panel):
     def __init__(
         self,
         kind: str,
-        data: Dataset | Task,
+        make: Callable[[tuple[list[str], dict[str, object]]], Iterator[tuple[str, object]]],
         controls: dict[str, widgets.Widget],
         *,
         above: Iterable[widgets.Widget] = (),
@@ -62,7 +66,7 @@ class RunPanel(Panel):
         for name, act in (("Start", self.start), ("Stop", self.stop), ("Reset", self.reset)):
             self.buttons[name].on_click(act)
             self.buttons[name].layout.width = "7em"
-        self.driver = Driver(functools.partial(_run, data), self.on_event, self.on_state, mode=mode)
+        self.driver = Driver(make, self.on_event, self.on_state, mode=mode)
         says = widgets.Box([self.line], layout=widgets.Layout(flex="1 1 16em"))
         bar = rows([*self.buttons.values(), self.progress, says])
         bar.layout.align_items = "center"
@@ -72,6 +76,8 @@ class RunPanel(Panel):
         self.on_state()
         self.draw()
 
+    doing = "training"  # what a run is, in the line of words
+
     def methods(self) -> list[str]:
         """Names of the methods to train."""
         raise NotImplementedError
@@ -79,6 +85,10 @@ class RunPanel(Panel):
     def figure(self) -> Figure:
         """The picture of the runs as they are."""
         raise NotImplementedError
+
+    def watched(self, record: Any) -> float:
+        """The number of a record that is no longer one when a run has diverged."""
+        return record.loss
 
     def start(self, _button: object = None) -> None:
         self.driver.start((self.methods(), values_of(self.controls)))
@@ -121,11 +131,12 @@ class RunPanel(Panel):
             self._keeps_current, self._began = False, time.monotonic()
         else:
             place, step = what
-            if isinstance(step, Record):
-                self.current[place].history.append(step)
-            else:
+            if isinstance(step, Step):
                 self._show_progress(place, step)
                 return
+            self.current[place].history.append(step)
+            if not isinstance(step, Record):  # a run of another kind need not tell of its steps
+                self._show_progress(place, Step(step.epoch, 1, 1))
         if time.monotonic() >= self._next_picture or kind == "run":
             self.draw()
 
@@ -145,7 +156,7 @@ class RunPanel(Panel):
         words = {
             "idle": f"idle: {before}press Start",
             "waiting": "waiting for the controls to rest",
-            "running": "training: making the data",
+            "running": f"{self.doing}: making the data",
             "stopped": f"stopped after epoch {self.epoch}"
             if self._began and self.epoch
             else "stopped before the first epoch",
@@ -160,7 +171,7 @@ class RunPanel(Panel):
 
     def _diverged(self) -> str:
         """Which of the current runs have no loss any more, in words."""
-        lost = [run.name for run in self.current if any(not math.isfinite(r.loss) for r in run.history)]
+        lost = [run.name for run in self.current if any(not math.isfinite(self.watched(r)) for r in run.history)]
         return f"; {', '.join(lost)} diverged and means nothing; take a lower learning rate" if lost else ""
 
     @property
@@ -175,15 +186,19 @@ class RunPanel(Panel):
         now = time.monotonic()
         self._next_picture = now + max(1 / PICTURES_A_SECOND, 3 * (now - began))
 
-    def _show_progress(self, place: int, step: object) -> None:
-        epochs = self.current[0].settings["epochs"]
+    def epochs(self) -> int:
+        """How many records each of the current runs will have at most."""
+        return self.current[0].settings["epochs"]
+
+    def _show_progress(self, place: int, step: Step) -> None:
+        epochs = self.epochs()
         done = ((step.epoch - 1) * len(self.current) + place + step.step / step.steps) / (epochs * len(self.current))
         if done - self.progress.value < 0.01 and done > self.progress.value:
             return
         self.progress.value = done
         left = (time.monotonic() - self._began) * (1 - done) / done
         about = f"about {left:.0f} s left" if left >= 1 else "less than a second left"
-        tell(self.line, f"training: epoch {step.epoch} of {epochs}, {about}")
+        tell(self.line, f"{self.doing}: epoch {step.epoch} of {epochs}, {about}")
 
 
 def training_controls(*, epochs: int, learning_rate: float) -> dict[str, widgets.Widget]:
@@ -199,6 +214,11 @@ def check_history(method: str, history: Sequence[Record]) -> Sequence[Record]:
     if not history:
         raise ValueError(f"the history of {method!r} is empty; give the records that `train` yields, at least one")
     return history
+
+
+def racing(data: Dataset | Task) -> Callable[[tuple[list[str], dict[str, object]]], Iterator[tuple[str, object]]]:
+    """What a panel of methods on the kit's own task runs."""
+    return functools.partial(_run, data)
 
 
 def _run(data: Dataset | Task, asked: tuple[list[str], dict[str, object]]) -> Iterator[tuple[str, object]]:

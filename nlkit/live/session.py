@@ -1,15 +1,17 @@
-"""Runs that are looked at while they train: the race between methods, and what is remembered of each. No widgets."""
+"""Runs that are looked at while they go on: the race between them, and what is remembered of each. No widgets."""
 
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from nlkit.data import Dataset
 from nlkit.experiment import Experiment
 from nlkit.plots import Curve
-from nlkit.records import Record, Step, best_record
+from nlkit.records import Measured, Record, Recorded, Step, best_record
 from nlkit.task import Task, make_task
 
 _SHORT = {
@@ -24,12 +26,12 @@ _SHORT = {
 
 @dataclass
 class Seen:
-    """One run of one method: its number, the panel's settings, and what it has reported."""
+    """One run of a method, or of a variant of a page: its number, the settings of the panel, and its records."""
 
     number: int
     method: str
     settings: dict[str, object]
-    history: list[Record] = field(default_factory=list)
+    history: list[Any] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -37,7 +39,7 @@ class Seen:
 
     @property
     def seconds(self) -> float:
-        return sum(record.seconds for record in self.history)
+        return sum(record.seconds or 0.0 for record in self.history)
 
 
 def race(
@@ -48,13 +50,28 @@ def race(
         raise ValueError("methods=() is empty; pick at least one")
     task = data if isinstance(data, Task) else make_task(data, **task_arguments)
     yield task
-    runs = [Experiment(method=method, **training).run(task, yield_steps=True) for method in methods]
-    for _ in range(training["epochs"]):
-        for place, run in enumerate(runs):
+    yield from in_turn(Experiment(method=method, **training).run(task, steps=True) for method in methods)
+
+
+def in_turn(runs: Iterable[Iterator[Recorded | Step]]) -> Iterator[tuple[int, Any]]:
+    """Runs of any kind, record by record in turn until all are over: (place of the run, what it yields).
+
+    A record that doesn't say how long it took is told what it took here.
+    """
+    going = dict(enumerate(runs))
+    while going:
+        for place, run in list(going.items()):
+            began = time.perf_counter()
             for event in run:
+                if isinstance(event, Step):
+                    yield place, event
+                    continue
+                if isinstance(event, Measured) and event.seconds is None:
+                    event = replace(event, seconds=time.perf_counter() - began)
                 yield place, event
-                if isinstance(event, Record):
-                    break
+                break
+            else:
+                del going[place]
 
 
 def named_curves(runs: Sequence[Seen]) -> list[Curve]:
@@ -67,6 +84,27 @@ def named_curves(runs: Sequence[Seen]) -> list[Curve]:
     ]
 
 
+def table_of_numbers(runs: Sequence[Seen], number: str, labels: Mapping[str, str]) -> str:
+    """Runs of a page as an HTML table, the latest first: the settings that were moved, and one number, best and last.
+
+    labels: setting -> what it is called, of those that a panel lets be moved.
+    """
+    seen = [run for run in reversed(runs) if run.history]
+    if not seen:
+        return ""
+    rows = []
+    for run in seen:
+        values, last = [record.numbers[number] for record in run.history], run.history[-1]
+        rows.append({"run": run.name, **{label: _brief(run.settings[name]) for name, label in labels.items()}}
+                    | {f"{number.replace('_', ' ')}, last": f"{values[-1]:.4g}", "highest": f"{max(values):.4g}",
+                       "records": str(last.epoch), "seconds": f"{run.seconds:.1f}"})  # fmt: skip
+    return _as_table(list(rows[0]), rows)
+
+
+def _brief(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
 _COLUMNS = ("run", "noise", "ratio", "clean a class", "best", "final", "fits given labels", "memorized", "seconds")
 
 
@@ -76,7 +114,11 @@ def results_table(runs: Sequence[Seen]) -> str:
         return ""
     cells_by_name = [_row(run) for run in reversed(runs) if run.history]
     head = [name for name in _COLUMNS if any(name in row for row in cells_by_name)]
-    rows = [[row.get(name, "") for name in head] for row in cells_by_name]
+    return _as_table(head, cells_by_name)
+
+
+def _as_table(head: Sequence[str], named_cells: Sequence[Mapping[str, str]]) -> str:
+    rows = [[row.get(name, "") for name in head] for row in named_cells]
     cells = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
     names = "".join(f'<th scope="col">{name}</th>' for name in head)
     return f"<table><thead><tr>{names}</tr></thead><tbody>{cells}</tbody></table>"

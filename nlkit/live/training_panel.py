@@ -9,9 +9,10 @@ import ipywidgets as widgets
 from nlkit import plots
 from nlkit.checks import check_choice
 from nlkit.data import Dataset
-from nlkit.live.controls import check_methods, data_of, on_change, task_controls
-from nlkit.live.run_panel import RunPanel, check_history, training_controls
+from nlkit.live.controls import check_methods, data_of, task_controls
+from nlkit.live.run_panel import check_history, racing, training_controls
 from nlkit.live.session import named_curves, results_table
+from nlkit.live.ticked_panel import TickedPanel
 from nlkit.papers import METHODS
 from nlkit.records import Record
 from nlkit.task import Task
@@ -54,7 +55,7 @@ def training(
     return TrainingPanel(data, methods, controls, histories, mode)
 
 
-class TrainingPanel(RunPanel):
+class TrainingPanel(TickedPanel):
     """See `training`."""
 
     def __init__(
@@ -68,21 +69,7 @@ class TrainingPanel(RunPanel):
         self._chance = 1 / data.num_classes
         self._measured = {"given_accuracy"} | ({"test_accuracy"} if len(data.test_labels) else set())
         self._measured |= {"memorized"} if isinstance(data, Dataset) or data.known_count else set()
-        self.ticks = {
-            name: widgets.Checkbox(name in methods, description=name.replace("_", " "), indent=False,
-                                   layout=widgets.Layout(width="auto", margin="2px 1.2em 2px 0"))
-            for name in METHODS
-        }  # fmt: skip
-        self._ticked_at_first = tuple(methods)
-        self.table = widgets.HTML(layout=widgets.Layout(overflow="auto"))
-        ticks = widgets.HBox(list(self.ticks.values()), layout=widgets.Layout(flex_flow="row wrap", flex="1 1 0"))
-        picks = widgets.HBox([widgets.Label("methods"), ticks])
-        parts = {"above": [picks], "below": [self.table]}
-        super().__init__("training", data, controls, **parts, histories=histories, mode=mode)
-        on_change(self.ticks.values(), self.changed)
-
-    def methods(self) -> list[str]:
-        return [name for name, tick in self.ticks.items() if tick.value]
+        super().__init__("training", racing(data), controls, "methods", METHODS, methods, histories, mode)
 
     def figure(self) -> plots.Figure:
         earlier = self.earlier[-_MOST_DRAWN:]
@@ -92,12 +79,5 @@ class TrainingPanel(RunPanel):
         options = {"epochs": epochs, "chance": self._chance, "measured": self._measured}
         return plots.training_curves(current, names[: len(earlier)], **options)
 
-    def reset(self, _button: object = None) -> None:
-        with self.driver.lock:
-            for name, tick in self.ticks.items():
-                tick.value = name in self._ticked_at_first
-            super().reset()
-
-    def draw(self) -> None:
-        super().draw()
-        self.table.value = results_table([*self.earlier, *self.current])
+    def words(self) -> str:
+        return results_table([*self.earlier, *self.current])

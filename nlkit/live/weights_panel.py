@@ -10,6 +10,7 @@ import torch
 
 from nlkit import plots
 from nlkit.data import Dataset
+from nlkit.live.any_panel import drawn, tell
 from nlkit.live.controls import (
     choice,
     data_of,
@@ -20,8 +21,7 @@ from nlkit.live.controls import (
     whole_slider,
 )
 from nlkit.live.driver import Driver
-from nlkit.live.panel import drawn, tell
-from nlkit.live.run_panel import RunPanel, check_history, training_controls
+from nlkit.live.run_panel import RunPanel, check_history, racing, training_controls
 from nlkit.papers import METHODS
 from nlkit.records import Record
 from nlkit.task import Task, make_task
@@ -83,7 +83,7 @@ class WeightsPanel(RunPanel):
         self.look_at.disabled, self._follows = True, False
         self.painter = Driver(_paint, self.show, self.on_painted, mode=mode, delay=0, patient=True)
         histories = {} if history is None else {controls["method"].value: history}
-        super().__init__("weights", data, controls, below=[self.look_at], histories=histories, mode=mode)
+        super().__init__("weights", racing(data), controls, below=[self.look_at], histories=histories, mode=mode)
         self.drivers = (self.driver, self.painter)
         on_change([self.look_at], self.look_back)
 

@@ -82,6 +82,14 @@ def method_style(method: str) -> Style:
     )
 
 
+def styles_of(names: Sequence[str]) -> dict[str, Style]:
+    """A style for each variant of a page: a method has its own, the others take what is left, in order."""
+    taken = {method_style(name).color + method_style(name).line for name in names if name in METHOD_STYLES}
+    left = [style for style in METHOD_STYLES.values() if style.color + style.line not in taken]
+    free = iter(left * (1 + len(names) // max(1, len(left))))
+    return {name: METHOD_STYLES.get(name) or next(free) for name in names}
+
+
 def text_color(color: str) -> str:
     """The colour, darkened until text in it can be read on white (a contrast of 4.5, as WCAG 2 asks)."""
     rgb = matplotlib.colors.to_rgb(color)

@@ -87,6 +87,8 @@ class Panel(widgets.VBox):
     when the course is run from top to bottom to be kept, NLKIT_PANELS=still in the environment leaves the panel out.
     """
 
+    drivers: tuple[Driver, ...] = ()  # none yet, should a subclass fail before it gets here
+
     def __init__(self, kind: str, parts: Iterable[widgets.Widget], drivers: Iterable[Driver]):
         self.drivers = tuple(drivers)
         self.picture = Picture(format="png", layout=widgets.Layout(width="100%", min_width=f"{_LEAST_WIDTH}px"))

@@ -1,0 +1,73 @@
+"""One number of runs of any kind, by epoch: what a page without a picture of its own shows, and the index of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import matplotlib.ticker
+
+from nlkit.intervals import over_seeds
+from nlkit.plots.style import PANEL_DPI, PANEL_WIDTH, Figure, end_of, label_ends, marker_every, picture, styles_of
+from nlkit.records import Recorded
+
+
+@picture
+def headline_curves(
+    current: Mapping[str, tuple[str, Sequence[Recorded]]],
+    earlier: Mapping[str, tuple[str, Sequence[Recorded]]],
+    number: str,
+    variants: Sequence[str],
+    *,
+    records: int = 1,
+) -> Figure:
+    """Runs as they grow: one number by epoch, a line for each; earlier runs are faint.
+
+    current, earlier: name of a run -> its variant and its records so far. variants: all there are, in the order of
+    their colours. records: how long the axis is at least.
+    """
+    figure = Figure(figsize=(PANEL_WIDTH, 3.4), dpi=PANEL_DPI, layout="constrained")
+    ax, styles, ends = figure.subplots(), styles_of(variants), []
+    last = max([records, 2, *(len(history) for _, history in [*current.values(), *earlier.values()])])
+    for variant, history in earlier.values():
+        ax.plot([r.epoch for r in history], [r.numbers[number] for r in history], color=styles[variant].color,
+                linewidth=1.3, alpha=0.45, linestyle=(0, (4, 2)))  # fmt: skip
+    for name, (variant, history) in current.items():
+        style, x, y = styles[variant], [r.epoch for r in history], [r.numbers[number] for r in history]
+        ax.plot(x, y, color=style.color, linestyle=style.line, marker=style.marker, markersize=5, linewidth=2,
+                markevery=marker_every(x))  # fmt: skip
+        ends.append((end_of(y), f"{name} {y[-1]:.3g}", style.color))
+    ax.set(xlim=(1 - 0.02 * last, 1.02 * last), xlabel="epoch", title=number.replace("_", " "))
+    ax.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(5, integer=True))
+    if ends:
+        label_ends(ax, [1, last], ends)
+    else:
+        ax.text(0.5, 0.5, "a curve for each variant grows here\nwhen Start is pressed", ha="center", va="center",
+                transform=ax.transAxes)  # fmt: skip
+    told = "; ".join(f"{name}: {h[-1].numbers[number]:.3g} at epoch {h[-1].epoch}" for name, (_, h) in current.items())
+    figure.alt = (
+        f"{number.replace('_', ' ')} by epoch. {told or 'No run yet'}. Earlier runs drawn faintly: {len(earlier)}."
+    )
+    return figure
+
+
+@picture
+def headline_bars(values: Mapping[str, Sequence[float]], number: str) -> Figure:
+    """Where the variants of a page end: one number, mean over seeds with its 95 % interval, and a dot for each seed.
+
+    values: variant -> its last value by seed, in the order of their colours.
+    """
+    figure = Figure(figsize=(8, 0.8 + 0.42 * len(values)), layout="constrained")
+    ax, styles, told = figure.subplots(), styles_of(list(values)), []
+    for y, (name, by_seed) in enumerate(values.items()):
+        interval, color = over_seeds(list(by_seed)), styles[name].color
+        half = 0.0 if math.isnan(interval.half) else interval.half
+        ax.barh(y, interval.mean, color=color, alpha=0.3, height=0.62)
+        ax.errorbar(interval.mean, y, xerr=half, color=color, capsize=4, linewidth=2)
+        ax.plot(by_seed, [y] * len(by_seed), "o", color=color, markersize=4, alpha=0.7)
+        told.append(f"{name} {interval.mean:.3g}")
+    ax.set_yticks(range(len(values)), list(values))
+    ax.invert_yaxis()
+    ax.set_xlabel(number.replace("_", " "))
+    figure.alt = f"{number.replace('_', ' ')} at the end, mean over seeds: {', '.join(told)}."
+    return figure
