@@ -168,10 +168,10 @@ PAGE = Page(
     "labels and forgets that order; a λ for each example does not escape the choice.",
     variants={
         CE: {**_COMMON, "method": "standard"},
-        "GCE": {**_COMMON, "method": "gce", "q": 0.7},
-        "MAE": {**_COMMON, "method": "gce", "q": 1.0},
         "LDR": {**_COMMON, "method": "ldr"},
         "ALDR": {**_COMMON, "method": "ldr", "adaptive": True},
+        "GCE": {**_COMMON, "method": "gce", "q": 0.7},
+        "MAE": {**_COMMON, "method": "gce", "q": 1.0},
     },
     grid=_grid,
     tiny={"epochs": 1},
