@@ -21,5 +21,5 @@ __all__ = [
     "explained_labels", "headline_bars", "headline_curves", "labelled_images", "leaderboard", "lines", "worth",
     "losses_and_threshold", "memorization_curves", "mentormix_steps", "method_style", "mixed_batch", "noise_overview",
     "predicted_classes", "predictions_over_time", "text_color", "training_curves", "transition_matrices",
-    "weighted_images", "weights_now", "weights_part", "win_map",
+    "kept_orders", "right_and_second", "told_apart", "weighted_images", "weights_now", "weights_part", "win_map",
 ]  # fmt: skip
