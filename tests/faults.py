@@ -39,6 +39,8 @@ LIVE_DRIVER = "tests/test_live_driver.py"
 CLI = "tests/test_cli.py"
 CO_TEACHING = "tests/test_co_teaching.py"
 EM = "tests/test_em.py"
+LDR = "tests/papers/test_ldr.py"
+RANKING = "tests/test_ranking.py"
 
 FAULTS = [
     # Noise and tasks
@@ -119,8 +121,8 @@ FAULTS = [
     Fault("training: the learning rate ignores its schedule", "nlkit/trainer.py",
           "rate * self.schedule(progress)", "rate", (RECIPES,)),
     Fault("training: measured images are augmented", "nlkit/trainer.py",
-          "predict(model, task.test_images) == task.test_labels",
-          "predict(model, self.run.augment(task.test_images, self.augmentation)) == task.test_labels", (RECIPES,)),
+          "evaluate(model, task.test_images)",
+          "evaluate(model, self.run.augment(task.test_images, self.augmentation))", (RECIPES,)),
     Fault("training: clean batches are not augmented", "nlkit/run.py",
           "return self.augment(self.clean_images.index_select(0, chosen), self.generator),",
           "return self.clean_images.index_select(0, chosen),", (RECIPES,)),
@@ -258,6 +260,27 @@ FAULTS = [
           "evaluate(teacher, batch.originals)", "evaluate(teacher, batch.images)", (EM,)),
     Fault("em: the burn-in never ends", "nlkit/papers/em.py",
           "NOISY_EPOCHS) < 1:\n            images, labels", "NOISY_EPOCHS) < 2:\n            images, labels", (EM,)),
+    # LDR losses
+    Fault("ldr: the sum over the classes stands for the mean", "nlkit/papers/ldr.py",
+          ".mean(1, keepdim=True).log1p()", ".sum(1, keepdim=True).log1p()", (LDR,)),
+    Fault("ldr: the loss is not scaled back by λ", "nlkit/papers/ldr.py", "(top + lam * torch", "(top + torch", (LDR,)),
+    Fault("ldr: the margin is on the given class too", "nlkit/papers/ldr.py",
+          "+ margin).scatter(1, labels[:, None], 0.0)", "+ margin)", (LDR,)),
+    Fault("ldr: how sure a network is, is not measured in log K", "nlkit/papers/ldr.py",
+          "(log_p.exp() * log_p).sum(1) / math.log(scores.shape[1])", "(log_p.exp() * log_p).sum(1)", (LDR,)),
+    Fault("ldr: the penalty is added", "nlkit/papers/ldr.py",
+          "lam, self.margin) - paid", "lam, self.margin) + paid", (LDR,)),
+    Fault("ldr: the gradient goes through λ_i", "nlkit/papers/ldr.py",
+          "next_lambdas(scores.detach(), kept[at]", "next_lambdas(scores, kept[at].clone()", (LDR,)),
+    Fault("ldr: λ_i belongs to a place in the batch", "nlkit/papers/ldr.py",
+          'kept, at = self.state["lambdas"], batch.index',
+          'kept, at = self.state["lambdas"], torch.arange(len(scores))', (LDR,)),
+    Fault("ranking: the true class may be its own runner-up", "nlkit/ranking.py",
+          "scores.scatter(1, labels[:, None], -math.inf).argmax(1)", "scores.argmax(1)", (RANKING,)),
+    Fault("ranking: a likeliest wrong label is named where several are alike", "nlkit/ranking.py",
+          "(first - second) > 1e-9", "first >= second", (RANKING,)),
+    Fault("ranking: ties count as won", "nlkit/ranking.py",
+          "(counts.double() - 1) / 2)", "(counts.double() - 1) * 0)", (RANKING,)),
     # Panels
     Fault("panel: new words under a stale picture", "nlkit/live/any_panel.py",
           "self.picture.value, self.picture.tooltip = frame.png, frame.alt",
