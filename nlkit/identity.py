@@ -80,7 +80,7 @@ def _class_of(name: str) -> type:
             importlib.import_module(module)
         except ModuleNotFoundError as error:
             raise ValueError(f"its runs are of {name}, which this version of nlkit does not have") from error
-    found = sys.modules[module]
+    found: Any = sys.modules[module]
     for part in qualname.split("."):
         found = getattr(found, part, None)
     if not isinstance(found, type) or not hasattr(found, "run"):

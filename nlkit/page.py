@@ -30,9 +30,14 @@ class Kept(Protocol):
 class Trial(Protocol):
     """One seed of a measure: it has the runs made that the measure asks for, each of them once, whoever asks for it."""
 
-    seed: int
-    device: str
-    quick: bool  # whether the measure should be content with less than it claims
+    @property
+    def seed(self) -> int: ...
+
+    @property
+    def device(self) -> str: ...
+
+    @property
+    def quick(self) -> bool: ...  # whether the measure should be content with less than it claims
 
     def run(self, variant: str, **changes: Any) -> Any:  # a `nlkit.result.Result`
         """The run of a variant of the page, with some settings changed: `t.run("elr", ratio=0.4).last("f1")`."""
@@ -41,8 +46,8 @@ class Trial(Protocol):
         """A noisy-label task with this seed, as `make_task` makes it."""
 
 
-Value = float | Sequence[float]
-Measure = Callable[[Trial], Value]  # a sequence: one number a cell, and then the claim is of each
+Value = float | tuple[float, ...]
+Measure = Callable[[Trial], Value]  # a tuple: one number a cell, and then the claim is of each
 
 
 @dataclass(frozen=True)
@@ -67,8 +72,8 @@ class Claim:
     timed: bool = False  # a time: it depends on the machine and on what else that does
     why: str = ""  # it does not hold, as far as the reason was found
 
-    def holds(self, value: float | Sequence[float]) -> bool:
-        if isinstance(value, Sequence):
+    def holds(self, value: Value) -> bool:
+        if isinstance(value, tuple):
             return all(map(self.holds, value))
         return (self.at_least is None or value >= self.at_least) and (self.at_most is None or value <= self.at_most)
 
@@ -77,11 +82,11 @@ class Claim:
         above = value - self.at_least if self.at_least is not None else math.inf
         return above if self.at_most is None else min(above, self.at_most - value)
 
-    def worst(self, value: float | Sequence[float]) -> float:
+    def worst(self, value: Value) -> float:
         """The number that speaks most against the claim, of one a cell."""
-        return min(value, key=self.margin) if isinstance(value, Sequence) else value
+        return min(value, key=self.margin) if isinstance(value, tuple) else value
 
-    def show(self, value: float | Sequence[float] | None) -> str:
+    def show(self, value: Value | None) -> str:
         if value is None:
             return "—"
         value = self.worst(value)

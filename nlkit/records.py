@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     import pandas
@@ -67,7 +67,7 @@ class Record:
     # name -> (N,) a number of each noisy example that the method wants to show, NaN where it gave none; no part of rows
 
     @property
-    def numbers(self) -> dict[str, float]:
+    def numbers(self) -> dict[str, Any]:
         """All that was measured, what the method shows included, by name."""
         row = self.as_row()
         return {name: value for name, value in row.items() if name not in ("epoch", "seconds", "extra")} | self.extra
@@ -78,7 +78,7 @@ class Record:
         weights = {} if self.example_weights is None else {"example_weights": self.example_weights}
         return weights | self.example_values
 
-    def as_row(self) -> dict[str, object]:
+    def as_row(self) -> dict[str, Any]:
         """The record as a dictionary of plain values, `extra` nested, for JSON; what was not measured is absent."""
         names = [f.name for f in dataclasses.fields(self) if not f.name.startswith("example_")]
         values = {name: getattr(self, name) for name in names}
@@ -114,4 +114,4 @@ def best_record(records: Iterable[Record]) -> Record:
         raise ValueError(
             "records have no test accuracy, since the task has no test set; no epoch can be called the best"
         )
-    return max(records, key=lambda record: record.test_accuracy)
+    return max(records, key=lambda record: record.test_accuracy or 0.0)

@@ -23,6 +23,7 @@ class _Run:
     """What results and failures have in common: the settings of a run, by which it is found."""
 
     experiment: Any
+    made: Mapping[str, object]
     recorded: Mapping[str, object] | None
 
     @cached_property
@@ -144,15 +145,15 @@ class Sweep:
 
 def write_sweep(file: str | Path, sweep: Sweep) -> None:
     """Keep a sweep in a file (JSON, a line a run): settings that all runs share are told once, and so are places."""
-    runs = [*sweep.results, *sweep.failed]
+    runs: list[Result | Failure] = [*sweep.results, *sweep.failed]
     made = list({to_json(run.made, sort_keys=True): run.made for run in runs}.values())
     shared = dict(runs[0].settings) if runs else {}
     for run in runs:
         shared = {name: value for name, value in shared.items() if name in run.settings and run.settings[name] == value}
     lists: dict[str, list] = {"results": [], "failed": []}
     for run in runs:
-        row = {"settings": {name: value for name, value in run.settings.items() if name not in shared}}
-        row["made"] = made.index(run.made)  # type: ignore[assignment]
+        own = {name: value for name, value in run.settings.items() if name not in shared}
+        row: dict[str, object] = {"settings": own, "made": made.index(run.made)}
         if isinstance(run, Failure):
             lists["failed"].append(row | {"error": run.error})
         else:
@@ -178,7 +179,9 @@ def read_sweep(file: str | Path) -> Sweep:
         if form != FORM:
             raise ValueError(f"its form is {form}, which this version of nlkit does not know; it is {FORM}")
         made, shared = content["made"], content["shared"]
-        results, failed, lacks = [], [], set()
+        results: list[Result] = []
+        failed: list[Failure] = []
+        lacks: set[str] = set()
         for row in content["results"]:
             experiment, settings = complete(shared | row["settings"])
             lacks |= settings.lacks

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -27,6 +27,24 @@ class StepResult(NamedTuple):
     loss: Tensor  # scalar, detached or not
     weights: Tensor | None = None  # (B,) weights of the batch's examples, summing to 1 (or all 0)
     shown: Mapping[str, Tensor] | None = None  # name -> (B,) a number of each of the batch's examples, to be looked at
+
+
+class Method(Protocol):
+    """An algorithm on the kit's own task: a class whose constructor's arguments are its options.
+
+    It may also have `prepare(run)`, which is called once, before the first step, and refuses by a ValueError what it
+    can't do with this network; `state`, a dictionary of what it remembers between steps, for checkpoints; `matrix`, if
+    it may be told one; `knobs`, the options that a panel lets be moved: name -> `nlkit.settings.setting(…)`; and `kept`,
+    the names of numbers of its own that sweeps keep.
+    """
+
+    learns_from: str  # what an epoch runs through: "noisy", "clean", or "noisy and clean"
+    needs_clean: bool  # whether it is lost without a clean set
+    weighs: bool  # whether it gives the examples weights, which its steps report
+    sees_noise: bool  # whether it sees noisy examples at all
+
+    def step(self, run: Run, batch: Batch) -> StepResult:
+        """One update of `run.model` on one batch."""
 
 
 @dataclass

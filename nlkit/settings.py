@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
+import math
 import numbers
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -71,7 +72,7 @@ def check_setting(field: dataclasses.Field, value: object) -> object:
     """The value as a plain one, if the field may have it; otherwise a ValueError."""
     told = field.metadata
     low, high = told["low"], told["high"]
-    bounds = {"low": low if low is not None else -float("inf"), "high": high if high is not None else float("inf")}
+    low, high = -math.inf if low is None else low, math.inf if high is None else high
     if told["choices"] is not None:
         value = plain(value)
         if value not in told["choices"]:
@@ -82,9 +83,9 @@ def check_setting(field: dataclasses.Field, value: object) -> object:
     if isinstance(field.default, bool):
         return check_flag(field.name, value)
     if isinstance(field.default, int):
-        return check_integer(field.name, plain(value), **bounds)
+        return check_integer(field.name, plain(value), low, high)  # type: ignore[arg-type]
     if isinstance(field.default, float):
-        return check_number(field.name, plain(value), **bounds)
+        return check_number(field.name, plain(value), low, high)
     return plain(value)
 
 

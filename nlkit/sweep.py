@@ -102,7 +102,7 @@ def _outcomes(
             for future in futures:
                 future.cancel()
     elif jobs > 1:
-        with closing(in_processes(run, missing, jobs)) as outcomes:
+        with closing(in_processes(run, missing, jobs)) as outcomes:  # type: ignore[type-var]
             for experiment, outcome in outcomes:
                 yield _failure(experiment, outcome) if isinstance(outcome, Died) else outcome
     else:

@@ -8,7 +8,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection, wait
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 Task = TypeVar("Task")
 Outcome = TypeVar("Outcome")
@@ -30,7 +30,8 @@ class _Worker:
         with _unheeded_interrupts():
             self.process.start()
         theirs.close()
-        self.task, self.ready = None, False
+        self.task: Any = None
+        self.ready = False
 
     def give(self, task: object) -> None:
         self.task = task
@@ -70,7 +71,7 @@ def in_processes(
     try:
         workers += [_Worker(work) for _ in range(min(jobs, len(tasks)))]
         while workers:
-            for end in wait([worker.end for worker in workers]):
+            for end in cast(list[Connection], wait([worker.end for worker in workers])):
                 worker = next(w for w in workers if w.end is end)
                 try:
                     answer = end.recv()

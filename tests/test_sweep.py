@@ -198,7 +198,7 @@ def test_seeds_and_ratios_of_numpy_can_be_swept(tmp_path):
     assert [(r.experiment.seed, r.experiment.ratio) for r in load_sweep(file).results] == [
         (1, 0.0), (1, 0.5), (2, 0.0), (2, 0.5),
     ]  # fmt: skip
-    assert load_sweep(file).where(seed=1, ratio=0.5)[0].test_accuracy == pytest.approx(
+    assert load_sweep(file).where(seed=1, ratio=0.5)[0].curves["test_accuracy"] == pytest.approx(
         [r.test_accuracy for r in small(seed=1, ratio=0.5, epochs=1).run()], abs=1e-4
     )
 

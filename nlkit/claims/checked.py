@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import html
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from nlkit.checks import check_choice, check_number
@@ -67,10 +67,12 @@ def check_claims(measured: Mapping[str, Value]) -> CheckedClaims:
     outcomes = []
     for id, value in measured.items():
         check_choice("claim", id, CLAIMS)
-        if isinstance(value, Sequence) and not value:
+        if isinstance(value, (tuple, list)) and not value:
             raise ValueError(f"measured[{id!r}]={value!r} must hold one number a cell, of one or more")
-        cells = [check_number(f"measured[{id!r}]", v) for v in (value if isinstance(value, Sequence) else (value,))]
-        outcomes.append(Outcome(id, (tuple(cells) if isinstance(value, Sequence) else cells[0],)))
+        cells = [
+            check_number(f"measured[{id!r}]", v) for v in (value if isinstance(value, (tuple, list)) else (value,))
+        ]
+        outcomes.append(Outcome(id, (tuple(cells) if isinstance(value, (tuple, list)) else cells[0],)))
     return CheckedClaims(outcomes)
 
 

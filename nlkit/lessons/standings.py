@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from nlkit.identity import key
 from nlkit.intervals import Interval, over_seeds
 from nlkit.lessons.rows import NOISES, ROWS, Row
+from nlkit.papers import METHODS
 from nlkit.result import Result, Sweep
 
 
@@ -49,7 +50,8 @@ def standings(sweep: Sweep, noise: str = NOISES[0][0], ratio: float = NOISES[0][
     known = sweep.by_key
     found = []
     for row in ROWS:
-        unmoved = row.part == "marks" or row.method == "clean_only"  # they see no noise, and are run at one level
+        # What sees no noise is run at one level.
+        unmoved = row.part == "marks" or not METHODS[row.method].sees_noise  # type: ignore[attr-defined]
         at = NOISES[0] if unmoved else (noise, ratio)
         experiments = (row.experiment(*at, seed) for seed in sorted({r.experiment.seed for r in sweep.results}))
         runs = {e.seed: known[name] for e in experiments if (name := key(e)) in known}

@@ -14,6 +14,8 @@ from nlkit.papers.standard import Standard
 class CleanOnly(Standard):
     learns_from = "clean"
     needs_clean = True
+    weighs = False
+    sees_noise = False
 
     def __init__(self) -> None:
         """It has no options: the clean set is all that it learns from."""

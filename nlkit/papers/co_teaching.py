@@ -22,6 +22,8 @@ them. It reports both networks, as the mean of the last ten epochs.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -35,11 +37,13 @@ from nlkit.run import Batch, Run, StepResult
 class CoTeaching:
     learns_from = "noisy"
     needs_clean = False
+    weighs = True
+    sees_noise = True
 
     def __init__(self, percentile: float | None = None, burn_in: float = 0.1):
         """percentile: p, in [0, 1]. burn_in: t_k, in [0, 1]. Raises a ValueError for any other value."""
         self.mentor = Mentor(percentile, burn_in)
-        self.state = self.mentor.state
+        self.state: dict[str, Any] = self.mentor.state
         self.peer: tuple[nn.Module, Optimizer] | None = None
         self.met = False  # whether the peer has been in a step
 
@@ -71,6 +75,7 @@ class CoTeaching:
         """The second network and its optimizer, at the learning rate of this step."""
         if self.peer is None:
             self.prepare(run)
+        assert self.peer is not None
         if not self.met:
             self.met = True
             for ours, theirs in zip(run.model.modules(), self.peer[0].modules()):
@@ -78,8 +83,8 @@ class CoTeaching:
             if "peer" in self.state:  # of a checkpoint
                 self.peer[0].load_state_dict(self.state["peer"])
                 self.peer[1].load_state_dict(self.state["peer's optimizer"])
-        for ours, theirs in zip(run.optimizer.param_groups, self.peer[1].param_groups):
-            theirs["lr"] = ours["lr"]
+        for group, peers_group in zip(run.optimizer.param_groups, self.peer[1].param_groups):
+            peers_group["lr"] = group["lr"]
         return self.peer
 
 

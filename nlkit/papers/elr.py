@@ -27,6 +27,8 @@ from nlkit.run import Batch, Run, StepResult
 class EarlyLearning:
     learns_from = "noisy and clean"
     needs_clean = False
+    weighs = False
+    sees_noise = True
 
     def __init__(self, beta: float = 0.7, strength: float = 3.0):
         """beta: β, in [0, 1]. strength: λ, 0 or more. Raises a ValueError for any other value."""

@@ -50,6 +50,8 @@ CLEAN_EPOCHS, NOISY_EPOCHS = 1, 2  # the shortest burn-in, with a clean set and 
 class ExpectationMaximization:
     learns_from = "noisy"
     needs_clean = False
+    weighs = False
+    sees_noise = True
 
     def __init__(
         self,
@@ -78,7 +80,7 @@ class ExpectationMaximization:
 
     def step(self, run: Run, batch: Batch) -> StepResult:
         teacher = run.averaged if run.averaged is not None else run.model
-        believed = evaluate(teacher, batch.originals).softmax(1)  # (B, K)
+        believed = evaluate(teacher, batch.originals).softmax(1)  # type: ignore[arg-type]  # (B, K)
         transition = self._transition(run, believed, batch.labels)
         if burnt_in(run, self.burn_in, CLEAN_EPOCHS if len(run.clean_labels) else NOISY_EPOCHS) < 1:
             images, labels = run.clean_batch(len(batch.labels)) if len(run.clean_labels) else batch[1:3]

@@ -45,6 +45,8 @@ Matrix = Tensor | np.ndarray | Sequence[Sequence[float]]
 class Forward:
     learns_from = "noisy and clean"
     needs_clean = False
+    weighs = False
+    sees_noise = True
 
     def __init__(self, matrix: Matrix | None = None, burn_in: float = 0.1):
         """matrix: T (K, K), rows summing to 1. burn_in: share of the training, in (0, 0.9], with a floor.
@@ -80,7 +82,7 @@ class Forward:
         return torch.stack([p[run.clean_labels == k].mean(0) for k in range(run.num_classes)])
 
     def _from_anchors(self, run: Run) -> Tensor:
-        return at_anchors(evaluate(run.model, run.noisy_images).softmax(1))
+        return at_anchors(evaluate(run.model, run.noisy_images).softmax(1))  # type: ignore[arg-type]
 
 
 def at_anchors(p: Tensor) -> Tensor:

@@ -23,6 +23,8 @@ from nlkit.run import Batch, Run, StepResult
 class GeneralizedCrossEntropy:
     learns_from = "noisy and clean"
     needs_clean = False
+    weighs = False
+    sees_noise = True
 
     def __init__(self, q: float = 0.7):
         """q: in (0, 1]. Raises a ValueError for any other value."""

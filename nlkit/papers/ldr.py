@@ -75,6 +75,8 @@ def under_each_label(lam: float | Tensor, margin: float = 0.0, bounding: str = "
 class LabelDistributionallyRobust:
     learns_from = "noisy and clean"
     needs_clean = False
+    weighs = False
+    sees_noise = True
     kept = ("lambda_auc",)  # of how well λ_i tells wrong labels from right ones
     knobs = {
         "lam": setting(10.0, "λ: what the adversary pays a nat.", low=0.05, high=100, knob=True, log=True),
@@ -164,8 +166,8 @@ def _lead(ours: str, theirs: str, noise: Mapping[str, object], **changes: object
 PAGE = Page(
     title="Label-distributionally robust losses",
     source="Zhu, Ying, Yang, ICML 2023, arXiv:2112.14869",
-    finding="One number leads from cross entropy, which keeps the order of the classes, to a mean that resists wrong "
-    "labels and forgets that order; a λ for each example does not escape the choice.",
+    finding="Robustness is bought with the order of the classes: one number, λ, leads from the one to the other. A λ for "
+    "each example escapes it hardly.",
     variants={
         CE: {**_COMMON, "method": "standard"},
         "LDR": {**_COMMON, "method": "ldr"},

@@ -41,6 +41,8 @@ from nlkit.run import Batch, Run, StepResult, in_passing, normalize_weights
 class MentorMix:
     learns_from = "noisy"
     needs_clean = False
+    weighs = True
+    sees_noise = True
 
     def __init__(
         self,

@@ -42,6 +42,8 @@ ALL_UNTIL, SOFT_FROM = 0.18, 0.9  # parts of the training, in the authors' sched
 class MentorNet:
     learns_from = "noisy"
     needs_clean = False
+    weighs = True
+    sees_noise = True
 
     def __init__(
         self,

@@ -25,6 +25,8 @@ from nlkit.run import Batch, Run, StepResult
 class Mixup:
     learns_from = "noisy"
     needs_clean = False
+    weighs = False
+    sees_noise = True
 
     def __init__(self, alpha: float = 1.0):
         """alpha: of the Beta distribution, above 0. Raises a ValueError for any other value."""

@@ -57,6 +57,8 @@ from nlkit.run import Batch, Run, StepResult, call_with, normalize_weights
 class Reweight:
     learns_from = "noisy"
     needs_clean = True
+    weighs = True
+    sees_noise = True
 
     def __init__(
         self,
@@ -83,6 +85,7 @@ class Reweight:
         if self._help is None:
             self.prepare(run)
         clean = run.clean_batch(self.clean_batch_size)
+        assert self._help is not None
         help_, losses = self._help(run.model, run.optimizer, (batch.images, batch.labels), clean, self.look_ahead)
         weights = normalize_weights(help_)
         loss = (weights * losses).sum()
@@ -162,7 +165,7 @@ def help_by_layers(
     passed = []  # (layer, what went in, what came out)
     hooks = [
         layer.register_forward_hook(lambda layer, given, out: passed.append((layer, given[0], out)))
-        for layer in model
+        for layer in model.children()
         if isinstance(layer, LINEAR_IN_PARAMETERS)
     ]
     try:
@@ -192,7 +195,7 @@ class LossesBySlopes(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, w: Tensor) -> tuple[Tensor | None, ...]:
-        gradients = []
+        gradients: list[Tensor] = []
         for (layer, _, out), slope in zip(ctx.passed, ctx.slopes):
             weighted = slope * w.view(-1, *[1] * (slope.ndim - 1))
             gradients += torch.autograd.grad(out, list(layer.parameters()), weighted, retain_graph=True)
@@ -228,7 +231,9 @@ def hooked(layer: nn.Module) -> bool:
 
 def pass_with(layer: nn.Linear | nn.Conv2d, given: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """What a layer gives out with other parameters in place of its own."""
-    return F.linear(given, weight, bias) if type(layer) is nn.Linear else layer._conv_forward(given, weight, bias)
+    if isinstance(layer, nn.Linear):
+        return F.linear(given, weight, bias)
+    return layer._conv_forward(given, weight, bias)
 
 
 def help_by_fastest(

@@ -22,6 +22,8 @@ from nlkit.run import Batch, Run, StepResult
 class Standard:
     learns_from = "noisy and clean"
     needs_clean = False
+    weighs = False
+    sees_noise = True
 
     def __init__(self, learn_clean: bool = True):
         if not check_flag("learn_clean", learn_clean):
