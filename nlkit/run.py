@@ -34,8 +34,8 @@ class Method(Protocol):
 
     It may also have `prepare(run)`, which is called once, before the first step, and refuses by a ValueError what it
     can't do with this network; `state`, a dictionary of what it remembers between steps, for checkpoints; `matrix`, if
-    it may be told one; `knobs`, the options that a panel lets be moved: name -> `nlkit.settings.setting(…)`; and `kept`,
-    the names of numbers of its own that sweeps keep.
+    it may be told one; `knobs`, the options that a panel lets be moved: name -> `nlkit.settings.setting(…)`; and
+    `kept`, the names of numbers of its own that sweeps keep.
     """
 
     learns_from: str  # what an epoch runs through: "noisy", "clean", or "noisy and clean"
