@@ -166,8 +166,8 @@ def _lead(ours: str, theirs: str, noise: Mapping[str, object], **changes: object
 PAGE = Page(
     title="Label-distributionally robust losses",
     source="Zhu, Ying, Yang, ICML 2023, arXiv:2112.14869",
-    finding="One number leads from a loss that keeps the order of the classes to one that resists wrong labels. A λ for "
-    "each example hardly escapes the choice.",
+    finding="One number leads from a loss that keeps the order of the classes to one that resists wrong labels. A λ "
+    "for each example hardly escapes the choice.",
     variants={
         CE: {**_COMMON, "method": "standard"},
         "LDR": {**_COMMON, "method": "ldr"},
