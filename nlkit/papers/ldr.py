@@ -185,7 +185,7 @@ PAGE = Page(
         Claim("ldr_bounded_ce", "Bounded scores alone do nothing for cross entropy.", _CONTROL,
               _lead("LDR", CE, {}, **AS_CE), f"the same with λ = 1 and no margin, {_SYMMETRIC}",
               at_least=-0.03, at_most=0.03, unit="points"),
-        Claim("ldr_raw", "A large λ alone does little: with raw scores LDR gains less than 5 points.", _CONTROL,
+        Claim("ldr_raw", "Under pair noise a large λ alone does little: on raw scores, less than 5 points.", _CONTROL,
               _lead("LDR", CE, PAIR, **RAW), f"last test accuracy, LDR on raw scores less cross entropy, {_PAIR}",
               at_most=0.05, unit="points"),
         Claim("ldr_second_ce", "Cross entropy learns which wrong label is likeliest.", _SECOND,
