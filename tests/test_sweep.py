@@ -161,7 +161,7 @@ def test_what_is_left_out_and_what_is_spelled_out_are_the_same_run(method, model
         assert key(dataclasses.replace(left_out, **{name: value})) != key(left_out), name
     for name, default in spelled.options.items():
         number = isinstance(default, (int, float)) and not isinstance(default, bool)
-        other = not default if isinstance(default, bool) else default / 2 or 0.25 if number else None
+        other = not default if isinstance(default, bool) else 0.9 * default or 0.25 if number else None
         if isinstance(default, int) and number:
             other = default + 1
         if other is not None:
