@@ -6,13 +6,23 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 # See nlkit/__init__.py: it must stand before torch is loaded, and tests may import torch first.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: lab test notebooks exercises book bench reproduce mutations clean
+.PHONY: lab check test nightly notebooks exercises book bench reproduce mutations clean
 
 lab: .venv/lab.installed
 	$(BIN)/nlkit lab
 
 test: .venv/test.installed
 	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile
+
+# What a change is checked with while it is made: style, types, examples in docstrings, and the tests that take no waiting.
+check: .venv/test.installed
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	$(BIN)/python -m mypy
+	$(BIN)/python -m pytest -o addopts= -q --doctest-modules nlkit
+	$(BIN)/python -m pytest -o addopts= -q --numprocesses=2 -m "not browser and not full_data and not slow" tests
+
+# All tests, and every planted fault.
+nightly: test mutations
 
 # Run the course from top to bottom and keep what it printed. Of the panels, the pictures are kept, not the controls.
 notebooks: .venv/test.installed

@@ -16,6 +16,20 @@ settings.register_profile("nlkit", deadline=None, derandomize=True, max_examples
 settings.load_profile("nlkit")
 
 
+# Modules that build, copy, grade, race or train for a while: `make check` leaves them to `make test`.
+SLOW = {
+    "test_benchmarks", "test_book", "test_burn_in", "test_classroom", "test_exercises", "test_live_training",
+    "test_mutations", "test_new_paper", "test_red_noise", "test_reproduce", "test_reproductions", "test_style",
+    "test_zoo",
+}  # fmt: skip
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.path.stem in SLOW:
+            item.add_marker("slow")
+
+
 def pytest_runtest_setup(item):
     for mark in item.iter_markers("full_data"):
         for name in mark.args:
