@@ -15,7 +15,7 @@ import time
 import urllib.request
 from pathlib import Path
 
-from benchmarks.report import FOLDER, fill_readme, machine
+from benchmarks.report import FOLDER, fill_page, machine
 
 ROOT = FOLDER.parent
 RESULTS, GUIDE = FOLDER / "classroom.json", ROOT / "book" / "guide.md"
@@ -94,4 +94,4 @@ def table(measured: dict) -> str:
 if __name__ == "__main__":
     measured = {"machine": machine(), "costs": measure()}
     RESULTS.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
-    fill_readme(GUIDE, table(measured))
+    fill_page(GUIDE, table(measured))

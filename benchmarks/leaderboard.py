@@ -1,4 +1,4 @@
-"""Take the stored grids into the README and the stored report: `python -m benchmarks.leaderboard`.
+"""Take the stored grids into the book and the stored report: `python -m benchmarks.leaderboard`.
 
 Nothing is measured here: `nlkit sweep NAME` does that.
 """
@@ -8,11 +8,12 @@ from __future__ import annotations
 import dataclasses
 
 from benchmarks.claims import keep
-from benchmarks.report import FOLDER, fill_readme
+from benchmarks.report import BOOK, fill_page
 from nlkit.claims import CLAIMS, Report, claims_of, stored_report
 from nlkit.lessons import how_far
 from nlkit.sweeps.run import load_sweep
 
+PAGE = BOOK / "leaderboard.md"
 MARKS = "<!-- leaderboard -->", "<!-- /leaderboard -->"
 GRIDS = ("leaderboard", "reweight-or-clean")
 
@@ -29,5 +30,5 @@ def with_the_grids_claims(report: Report) -> Report:
 
 
 if __name__ == "__main__":
-    fill_readme(FOLDER.parent / "README.md", how_far.readme(load_sweep("leaderboard")), MARKS)
+    fill_page(PAGE, how_far.in_markdown(load_sweep("leaderboard")), MARKS)
     keep(with_the_grids_claims(stored_report()))

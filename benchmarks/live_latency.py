@@ -1,4 +1,4 @@
-"""How fast the live panels answer, measured in a browser: writes benchmarks/live_latency.json and the README's table.
+"""How fast the live panels answer, measured in a browser: writes benchmarks/live_latency.json and the book's table.
 
     python benchmarks/live_latency.py                     # two minutes, best on an idle machine
     python benchmarks/live_latency.py --pictures FOLDER   # also a screenshot of each panel, 1280 and 768 pixels wide
@@ -24,7 +24,7 @@ import click
 import nbformat
 
 HERE = Path(__file__).resolve().parent
-RESULTS, README = HERE / "live_latency.json", HERE.parent / "README.md"
+RESULTS, PAGE = HERE / "live_latency.json", HERE.parent / "book" / "speed.md"
 MARKS = "<!-- from benchmarks/live_latency.json -->\n", "\n<!-- end -->"
 sys.path.insert(0, str(HERE.parent / "tests"))
 from browser import (  # noqa: E402
@@ -108,8 +108,8 @@ def take_pictures(page, panel, kind: str, folder: Path) -> None:
     panel.screenshot(path=folder / f"{kind}-{width}.png")
 
 
-def readme_table(measured: dict) -> str:
-    """The README's table of what was measured."""
+def table(measured: dict) -> str:
+    """The book's table of what was measured."""
     rows = [
         f"| {action} | {took['median_ms']} ms | {took['p95_ms']} ms |" for action, took in measured["results"].items()
     ]
@@ -197,9 +197,9 @@ def main(pictures: Path | None) -> None:
     }
     text = json.dumps(results, indent=1, ensure_ascii=False)
     RESULTS.write_text(text + "\n", encoding="utf-8")
-    readme = README.read_text(encoding="utf-8")
-    before, after = readme.partition(MARKS[0])[0], readme.partition(MARKS[1])[2]
-    README.write_text(before + MARKS[0] + readme_table(results) + MARKS[1] + after, encoding="utf-8")
+    told = PAGE.read_text(encoding="utf-8")
+    before, after = told.partition(MARKS[0])[0], told.partition(MARKS[1])[2]
+    PAGE.write_text(before + MARKS[0] + table(results) + MARKS[1] + after, encoding="utf-8")
     click.echo(text)
 
 

@@ -1,4 +1,4 @@
-"""What a run of the benchmarks leaves behind: results.json, RESULTS.md, and the short table in the README."""
+"""What a run of the benchmarks leaves behind: results.json, RESULTS.md, and the short table in the book."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import torch
 from benchmarks.timing import Row
 
 FOLDER = Path(__file__).parent
+BOOK = FOLDER.parent / "book"  # whose pages hold the short tables
 MARKS = "<!-- benchmarks -->", "<!-- /benchmarks -->"
 TITLES = {
     "epochs": "One epoch: the kit against the usual way (`DataLoader` with transforms image by image; `higher`)",
@@ -85,8 +86,8 @@ def table(where: dict[str, object], rows: list[Row]) -> str:
     return "\n".join(text) + "\n"
 
 
-def readme_table(where: dict[str, object], rows: list[Row]) -> str:
-    """The README's short table."""
+def short_table(where: dict[str, object], rows: list[Row]) -> str:
+    """The book's short table."""
     by_name = {(row.part, row.case, row.side): row for row in rows}
     text = ["| | | as many times as long |", "|---|---|---|"]
     for case, what in (("standard", "standard training"), ("reweight", "reweighting")):
@@ -117,8 +118,8 @@ def _two_digits(value: float) -> str:
     return f"{float(f'{value:.2g}'):g}"
 
 
-def fill_readme(path: Path, content: str, marks: tuple[str, str] = MARKS) -> None:
-    """Put `content` between the marks of the README."""
+def fill_page(path: Path, content: str, marks: tuple[str, str] = MARKS) -> None:
+    """Put `content` between the marks of a page."""
     text = path.read_text(encoding="utf-8")
     before, rest = text.split(marks[0])
     path.write_text(f"{before}{marks[0]}\n{content}\n{marks[1]}{rest.split(marks[1])[1]}", encoding="utf-8")

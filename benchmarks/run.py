@@ -1,4 +1,4 @@
-"""Measure everything side by side in one run, and write benchmarks/results.json, benchmarks/RESULTS.md and the README's
+"""Measure everything side by side in one run, and write benchmarks/results.json, benchmarks/RESULTS.md and the book's
 table.
 
     1. epochs       an epoch of standard training and of reweighting on full MNIST, against the usual way
@@ -19,7 +19,7 @@ import click
 
 from benchmarks import epochs, footprint, ideas, report, scaling, steps
 
-README = report.FOLDER.parent / "README.md"
+PAGE = report.BOOK / "speed.md"
 
 
 @click.command(help="\b\n" + __doc__)
@@ -45,7 +45,7 @@ def main(only: str | None, notebooks: bool, quick: bool) -> None:
             report.write(report.machine(), measure())
     where, rows = report.read()
     if report.TITLES.keys() <= {row.part for row in rows}:
-        report.fill_readme(README, report.readme_table(where, rows))
+        report.fill_page(PAGE, report.short_table(where, rows))
     click.echo(report.table(where, rows))
 
 

@@ -1,4 +1,4 @@
-"""The book: the executed notebooks, the guide and the glossary as a static site that asks nobody outside.
+"""The book: the executed notebooks, the guide and what stands beside them as a static site that asks nobody outside.
 
 `make book` builds it. Nothing is run: the notebooks stand here as they were kept, with pictures in place of the panels.
 """
@@ -9,6 +9,8 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
+
+import house_plan  # noqa: E402  (which stands beside this file)
 
 project = "nlkit"
 author = copyright = "The nlkit authors"
@@ -28,7 +30,7 @@ html_theme_options = {
 pygments_style, pygments_dark_style = "a11y-high-contrast-light", "a11y-high-contrast-dark"
 
 extensions = ["myst_nb", "sphinx_mathml", "course_pages"]
-exclude_patterns = ["_static"]
+exclude_patterns = ["_static", "made"]
 myst_enable_extensions = ["dollarmath", "colon_fence"]
 myst_heading_anchors = 2
 nb_execution_mode = "off"
@@ -52,3 +54,4 @@ def gather_chapters(chapter_folder: Path, folder: Path) -> None:
 
 gather_chapters(HERE.parent / "notebooks", HERE / "course")
 gather_chapters(HERE.parent / "notebooks" / "atlas", HERE / "atlas")
+house_plan.make(HERE / "made")

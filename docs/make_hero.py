@@ -1,4 +1,4 @@
-"""Draw the README's picture, docs/hero.png, with the kit itself: `python docs/make_hero.py`. Takes under a minute."""
+"""Draw the first picture of the book, docs/hero.png, with the kit: `python docs/make_hero.py`. Takes under a minute."""
 
 import io
 from pathlib import Path

@@ -16,10 +16,11 @@ settings.register_profile("nlkit", deadline=None, derandomize=True, max_examples
 settings.load_profile("nlkit")
 
 
-# Left out of `make check`: each takes longer than all the rest of it should.
+# Modules that build, copy, grade, race or train for a while: `make check` leaves them to `make test`.
 SLOW = {
-    "test_any_data", "test_book", "test_classroom", "test_exercises", "test_new_paper", "test_red_noise",
-    "test_reproduce", "test_zoo",
+    "test_any_data", "test_benchmarks", "test_book", "test_burn_in", "test_classroom", "test_exercises",
+    "test_live_training", "test_mutations", "test_new_paper", "test_red_noise", "test_reproduce", "test_style",
+    "test_zoo",
 }  # fmt: skip
 
 

@@ -18,7 +18,9 @@ from browser import running_chromium, violations
 from bs4 import BeautifulSoup
 from IPython.core.inputtransformer2 import TransformerManager
 from test_notebooks import ATLAS, COURSE, FOLDER, load
+from test_packaging import FILES, LAYERS
 
+from book import house_plan
 from book.course_pages import glossary_terms
 from book.links import install, links, open_elsewhere, repository
 from book.sphinx_mathml import mathml
@@ -105,6 +107,44 @@ def test_formulas_are_mathml_and_an_unknown_command_is_an_error():
         mathml(r"a \nonsense b", "inline")
 
 
+# The house
+
+
+def test_the_plan_of_the_house_is_that_of_the_test_that_holds_it(pages):
+    assert house_plan.floors() == [sorted(layer) for layer in LAYERS]
+    named = {part for layer in LAYERS for part in layer}
+    parts = {module.split(".")[1] for module in FILES if module != "nlkit"}
+    assert set(house_plan.rooms()) == parts and set(house_plan.ground(house_plan.floors(), [*parts])) == parts - named
+    page = pages["house.html"]
+    (picture,) = page.select("figure.house img")
+    assert all(part in picture["alt"] for part in parts)
+    rows = [[cell.get_text() for cell in row.select("td")] for row in page.select("table tbody tr")]
+    assert [row[1] for row in rows[: len(named)]] == [part for layer in reversed(LAYERS) for part in sorted(layer)]
+    assert {row[1] for row in rows} == parts and all(row[2] for row in rows)
+
+
+def test_another_house_has_another_plan(tmp_path):
+    (tmp_path / "test.py").write_text('LAYERS = [{"shed"}, {"roof", "attic"}]\n')
+    package = tmp_path / "package"
+    (package / "roof").mkdir(parents=True)
+    (package / "roof" / "__init__.py").write_text('"""Roof: it keeps out\nrain | snow.\n\nNot this."""\n')
+    for name in ("shed", "attic", "earth"):
+        (package / f"{name}.py").write_text(f'"""What is in the {name}. Not this."""\n')
+    house_plan.make(tmp_path / "made", tmp_path / "test.py", package)
+    text = (tmp_path / "made" / "house.md").read_text(encoding="utf-8")
+    assert "on 2 floors. From the top: attic, roof; shed. On the ground: earth." in text
+    assert [line.split(" | ")[:2] for line in text.splitlines() if "`" in line and line[0] == "|"] == [
+        ["| 2", "`attic`"], ["| 2", "`roof`"], ["| 1", "`shed`"], ["| ground", "`earth`"],
+    ]  # fmt: skip
+    assert r"| `roof` | Roof: it keeps out rain \| snow |" in text and "Not this" not in text
+    drawn = (tmp_path / "made" / "house.svg").read_bytes()
+    house_plan.make(tmp_path / "made", tmp_path / "test.py", package)
+    assert (tmp_path / "made" / "house.svg").read_bytes() == drawn  # the same house, the same picture
+    (tmp_path / "test.py").write_text('LAYERS = [{"shed"}, {"roof", "cellar"}]\n')
+    with pytest.raises(ValueError, match="LAYERS names cellar"):
+        house_plan.make(tmp_path / "made", tmp_path / "test.py", package)
+
+
 # The book in a browser
 
 
@@ -188,7 +228,7 @@ def test_nobody_is_kept_out(read):
 @pytest.mark.browser
 def test_at_night_and_on_a_wide_screen_nobody_is_kept_out_either(chromium, address):
     page = chromium.new_page(viewport={"width": 1280, "height": 900}, color_scheme="dark")
-    for name in ("index.html", chapter(COURSE[1]), "glossary.html"):
+    for name in ("index.html", chapter(COURSE[1]), "glossary.html", "house.html", "claims.html"):
         page.goto(address + name)
         assert not violations(page), name
     page.close()
@@ -247,12 +287,12 @@ def test_binder_gets_the_same_versions_and_the_kit():
     assert after.stat().st_mode & 0o100 and "pip install --no-deps -e ." in after.read_text(encoding="utf-8")
 
 
-def test_the_readme_opens_the_course_on_binder_and_names_every_place():
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_the_book_opens_the_course_on_binder_and_names_every_place():
+    using = (ROOT / "book" / "using.md").read_text(encoding="utf-8")
     place = repository().removeprefix("https://github.com/")
-    assert f"https://mybinder.org/v2/gh/{place}/main?urlpath=lab/tree/notebooks" in readme
+    assert f"https://mybinder.org/v2/gh/{place}/main?urlpath=lab/tree/notebooks" in using
     for name in ("JupyterLab", "Voilà", "VS Code", "Colab", "Binder", "JupyterHub"):
-        assert re.search(rf"^\| .*{name}.* \| .+ \|$", readme, flags=re.MULTILINE), name
+        assert re.search(rf"^\| .*{name}.* \| .+ \|$", using, flags=re.MULTILINE), name
 
 
 # The guide

@@ -65,6 +65,29 @@ def test_the_environment_is_named_and_has_the_python_of_the_pins():
     assert f"Python {version}." in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()[0]
 
 
+def test_what_runs_before_a_commit_and_elsewhere_has_the_pinned_versions():
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"]
+    asked = [pin for repository in hooks for hook in repository["hooks"] for pin in hook["additional_dependencies"]]
+    assert asked == [f"ruff=={CONSTRAINTS['ruff']}"] * 2
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert "-c constraints.txt" in re.search(r"^PIP := (.*)", makefile, flags=re.MULTILINE)[1]
+    workflow = (ROOT / ".github" / "workflows" / "tests.yml").read_text(encoding="utf-8")
+    told = yaml.safe_load(workflow)
+    jobs, run_by = told["jobs"], set()
+    for job in jobs.values():
+        targets = job.get("strategy", {}).get("matrix", {}).get("target", [])
+        for step in job["steps"]:
+            if "run" in step:  # make alone, which installs what is pinned
+                (target,) = re.fullmatch(r"make (\w+|\$\{\{ matrix\.target \}\})", step["run"]).groups()
+                run_by |= set(targets) if target.startswith("$") else {target}
+    assert run_by == {"check", "test", "nightly"}
+    assert all(re.search(rf"^{target}:", makefile, flags=re.MULTILINE) for target in run_by)
+    pythons = {step["with"]["python-version"] for job in jobs.values() for step in job["steps"] if "with" in step}
+    assert [f"Python {python}." in (ROOT / "constraints.txt").read_text().splitlines()[0] for python in pythons] == [1]
+    assert "secrets" not in workflow and told["permissions"] == {"contents": "read"}
+    assert {"push", "pull_request", "schedule"} <= told[True].keys()  # YAML takes "on" for a flag
+
+
 def test_the_version_is_the_same_everywhere():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert str(citation["version"]) == PROJECT["version"]

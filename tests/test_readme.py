@@ -1,4 +1,4 @@
-"""The README says nothing that isn't true: its example runs, its commands exist, its links lead somewhere."""
+"""README and book say nothing that isn't true: examples run, commands exist, links lead somewhere, tables are kept."""
 
 import dataclasses
 import importlib
@@ -9,9 +9,9 @@ from pathlib import Path
 import click
 import pytest
 
-from benchmarks import claims, leaderboard
+from benchmarks import claims, leaderboard, report, run
 from nlkit.claims import stored_report
-from nlkit.claims.tables import readme
+from nlkit.claims.tables import in_markdown
 from nlkit.commands.main import commands
 from nlkit.commands.train import command as train_command
 from nlkit.commands.train import parse_option
@@ -25,17 +25,51 @@ from nlkit.training.classification import Experiment
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+TEXTS = {
+    path: path.read_text(encoding="utf-8")
+    for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "book").glob("*.md")))
+}
+TOLD = "\n".join(TEXTS.values())
 
 
 def _joined_commands() -> str:
-    """The README with each command that goes on after a backslash on one line, and none behind another's &&."""
-    return README.replace("\\\n", "").replace(" &&\n", "\n")
+    """All texts with each command that goes on after a backslash on one line, and none behind another's &&."""
+    return TOLD.replace("\\\n", "").replace(" &&\n", "\n")
 
 
-def test_links_and_pictures_exist():
-    targets = re.findall(r"\]\((?!https?:)([^)#]+)\)", README)
-    assert "docs/hero.png" in targets
-    assert not [target for target in targets if not (ROOT / target).exists()]
+def _filled(page: Path, marks: tuple[str, str]) -> str:
+    """What stands between the marks of a page, each of which is there once, and in no other text."""
+    for mark in marks:
+        assert page.read_text(encoding="utf-8").count(mark) == 1
+    return TEXTS[page].partition(marks[0])[2].partition(marks[1])[0]
+
+
+def test_the_readme_is_two_screens_long_and_has_no_table_but_the_course():
+    lines = README.splitlines()
+    assert len(lines) <= 110 and not [line for line in lines if len(line) > 135]
+    assert len(re.findall(r"^\|---", README, flags=re.MULTILINE)) == 1
+    assert len(TEXTS[ROOT / "CONTRIBUTING.md"].splitlines()) <= 70
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.name)
+def test_links_and_pictures_exist(path):
+    targets = re.findall(r"\]\((?!https?:|#)([^)#]+)(?:#[^)]*)?\)", TEXTS[path])
+    made = ("course/", "atlas/")  # where the book gathers the notebooks
+    found = [ROOT / "notebooks" / t.removeprefix("course/") if t.startswith(made) else path.parent / t for t in targets]
+    assert not [target for target in found if not target.exists()]
+
+
+def test_the_readme_shows_a_panel_and_leads_to_every_page_of_the_book():
+    assert "](docs/panel.png)" in README and "](notebooks/atlas/00_index.ipynb)" in README
+    pages = {path.name for path in (ROOT / "book").glob("*.md")} - {"index.md"}
+    assert set(re.findall(r"\]\(book/(\w+\.md)", README)) == pages
+    assert "](../docs/hero.png)" in TEXTS[ROOT / "book" / "index.md"]
+
+
+def test_places_on_pages_exist():
+    for page, place in re.findall(r"\]\((\w+/\w+\.md)#([\w-]+)\)", README):
+        titles = re.findall(r"^#+ (.+)$", TEXTS[ROOT / page], flags=re.MULTILINE)
+        assert place in [title.lower().replace(" ", "-") for title in titles], (page, place)
 
 
 def test_the_python_example_runs():
@@ -55,7 +89,7 @@ def test_commands_and_options_exist():
 
 
 def test_every_notebook_is_in_the_table():
-    assert sorted(re.findall(r"\]\((notebooks/\S+\.ipynb)\)", README)) == sorted(
+    assert sorted(re.findall(r"\]\((notebooks/[^/\s]+\.ipynb)\)", README)) == sorted(
         p.relative_to(ROOT).as_posix() for p in (ROOT / "notebooks").glob("*.ipynb")
     )
 
@@ -66,7 +100,7 @@ def test_the_tables_name_every_method_network_noise_and_data_set():
     help_texts = {f: Experiment.__dataclass_fields__[f].metadata["help"] for f in ("data", "noise", "method", "model")}
     for text in help_texts.values():
         for name in set(re.findall(r"[\w:-]+(?=[,.])", text.partition(":")[2])) - of_the_atlas:
-            assert f"`{name}`" in README, name
+            assert f"`{name}`" in TOLD, name
 
 
 def test_the_gpu_commands_are_the_published_settings():
@@ -88,33 +122,35 @@ def test_the_gpu_commands_are_the_published_settings():
 
 def test_the_tables_name_every_way_to_train():
     for name in (*OPTIMIZERS, *SCHEDULES, *AUGMENTATIONS, *PRECISIONS):
-        assert f"`{name}`" in README, name
+        assert f"`{name}`" in TOLD, name
 
 
 def test_the_table_of_the_panels_is_what_was_measured(monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
-    from live_latency import ACTIONS, MARKS, RESULTS, readme_table
+    from live_latency import ACTIONS, MARKS, PAGE, RESULTS, table
 
     measured = json.loads(RESULTS.read_text(encoding="utf-8"))
-    assert README.partition(MARKS[0])[2].partition(MARKS[1])[0] == readme_table(measured)
+    assert _filled(PAGE, MARKS) == table(measured)
     assert all(took["actions"] == ACTIONS >= 30 for took in measured["results"].values())
 
 
 def test_the_tables_of_what_holds_are_those_of_the_recorded_run():
-    first, last = claims.MARKS
-    assert README.partition(first)[2].partition(last)[0] == f"\n{readme(stored_report())}\n"
+    assert _filled(claims.PAGE, claims.MARKS) == f"\n{in_markdown(stored_report())}\n"
 
 
 def test_the_leaderboard_is_that_of_the_stored_grid():
-    first, last = leaderboard.MARKS
-    assert README.partition(first)[2].partition(last)[0] == f"\n{how_far.readme(load_sweep('leaderboard'))}\n"
+    assert _filled(leaderboard.PAGE, leaderboard.MARKS) == f"\n{how_far.in_markdown(load_sweep('leaderboard'))}\n"
     stored = stored_report()
     for kept, now in zip(stored.outcomes, leaderboard.with_the_grids_claims(stored).outcomes, strict=True):
         assert kept.id == now.id and len(kept.cells) == len(now.cells)
         assert sum(kept.cells, ()) == pytest.approx(sum(now.cells, ()), rel=1e-5)
 
 
+def test_the_table_of_the_benchmarks_is_that_of_the_kept_results():
+    assert _filled(run.PAGE, report.MARKS) == f"\n{report.short_table(*report.read())}\n"
+
+
 def test_make_targets_exist():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    for target in re.findall(r"^make (\w+)", README, flags=re.MULTILINE):
+    for target in re.findall(r"(?:^|`)make (\w+)", TOLD, flags=re.MULTILINE):
         assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE)

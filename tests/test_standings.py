@@ -4,7 +4,7 @@ import pytest
 
 from nlkit.claims import CLAIMS, claims_of
 from nlkit.intervals import counted
-from nlkit.lessons.how_far import PAGE, readme
+from nlkit.lessons.how_far import PAGE, in_markdown
 from nlkit.lessons.rows import NOISES, ROWS
 from nlkit.lessons.standings import standings
 from nlkit.sweeps.results import Result, Sweep
@@ -60,7 +60,7 @@ def test_what_is_claimed_is_measured_of_the_rows_that_the_sentence_names():
 def test_the_tables_say_what_each_row_was_told():
     pair = NOISES[-1]
     stored = (*runs("EM", {1: 0.97, 2: 0.99}), *runs("true labels", {1: 0.98, 2: 0.98}), *runs("EM", {1: 0.9}, pair))
-    lines = readme(Sweep(stored)).splitlines()
+    lines = in_markdown(Sweep(stored)).splitlines()
     assert "| EM | 50 clean a class | all | 98.0 ± 12.7 | 97.0 | 99.0 ± 0.0 | +0.0 ± 12.7 | 2 |" in lines
     assert "| *true labels* | all labels are right | nothing | 98.0 ± 0.0 | 98.0 | 99.0 ± 0.0 |  | 2 |" in lines
     assert "| EM | 98.0 ± 12.7 | 90.0 |" in lines

@@ -4,7 +4,7 @@
     study.py    runs the measures, from where it was broken off
     report.py   outcomes with their intervals and verdicts, kept as JSON
     checked.py  the table at the end of a notebook
-    tables.py   the same for the terminal and for the README
+    tables.py   the same for the terminal and for the book
     html.py     the same as a page to read
 
 Each claim stands on the page of its lesson or paper, with its sentence, its measure and its bound, and is measured by

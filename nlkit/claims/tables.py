@@ -1,4 +1,4 @@
-"""A report in plain text: for the terminal, and for the README."""
+"""A report in plain text: for the terminal, and for the book."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def terminal(report: Report) -> str:
     return "\n".join(lines)
 
 
-def readme(report: Report) -> str:
+def in_markdown(report: Report) -> str:
     """Two tables in Markdown: the tutorial's experiment at full size, and the claims that don't hold."""
     made = report.made
     text = ["| MNIST, 80 % noise, 500 clean | test accuracy at the end, % | at its best epoch | against reweighting |"]

@@ -1,4 +1,4 @@
-"""Lesson 7, how far: every method on all of MNIST with 80 % wrong labels, its claims, and its tables for the README."""
+"""Lesson 7, how far: every method on all of MNIST with 80 % wrong labels, its claims, and its tables for the book."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ PAGE = Page(
 )
 
 
-def readme(sweep: Sweep) -> str:
+def in_markdown(sweep: Sweep) -> str:
     """Two tables in Markdown: all rows at 80 % noise, and those that were run at other noise too."""
     board = standings(sweep)
     shown = [s for s in board.values() if s.row.part != "ablations"]

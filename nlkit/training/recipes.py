@@ -42,10 +42,10 @@ class Recipe:
 
 # ResNet-32: Jiang, Huang, Liu, Yang: Beyond synthetic noise. ICML 2020, arXiv:1911.09781, and their code. The commands
 # that they released train for 200,000 steps, which is 512 epochs and, as their README says, fewer than in the paper;
-# 100 keep the shape of the schedule at a fifth of the cost. What else differs: their network is wider (README.md), its
-# blocks begin with the norm, its ReLUs leak 0.1; images are scaled to [-1, 1] and moved by 2 pixels on a frame of
-# zeros, where "crop-flip" moves them by 4 on a mirrored one; and their averaged network keeps the running statistics of
-# the trained one, where here they are averaged too.
+# 100 keep the shape of the schedule at a fifth of the cost. What else differs: their network is wider
+# (book/using.md), its blocks begin with the norm, its ReLUs leak 0.1; images are scaled to [-1, 1] and moved by 2
+# pixels on a frame of zeros, where "crop-flip" moves them by 4 on a mirrored one; and their averaged network keeps
+# the running statistics of the trained one, where here they are averaged too.
 RECIPES: dict[str, Recipe] = {
     "mlp": Recipe(),
     "cnn": Recipe(),
