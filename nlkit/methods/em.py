@@ -39,9 +39,10 @@ from torch.nn import functional as F
 
 from nlkit.checks import check_integer, check_number
 from nlkit.methods.burn_in import burnt_in
-from nlkit.methods.forward import Matrix, told_matrix
+from nlkit.methods.forward import Matrix
 from nlkit.methods.mixup import draw_beta, mix
 from nlkit.models import evaluate
+from nlkit.noise import check_matrix
 from nlkit.run import Batch, Run, StepResult
 
 CLEAN_EPOCHS, NOISY_EPOCHS = 1, 2  # the shortest burn-in, with a clean set and without one
@@ -67,7 +68,7 @@ class ExpectationMaximization:
         clean batch. Raises a ValueError for any other value; `train` refuses a matrix of another size than the data has
         classes.
         """
-        self.matrix = None if matrix is None else told_matrix(matrix)
+        self.matrix = None if matrix is None else check_matrix(matrix)
         self.temperature = check_number("temperature", temperature, 0, 1, above=True)
         self.alpha = check_number("alpha", alpha, 0)
         self.burn_in = check_number("burn_in", burn_in, 0, 1)
