@@ -28,6 +28,8 @@ from nlkit.noise.matrices import (
     symmetric_matrix,
     to_cleanlab,
 )
+from nlkit.papers.em import ExpectationMaximization
+from nlkit.papers.forward import Forward
 
 ratios = st.floats(0, 1)
 class_counts = st.integers(2, 20)
@@ -385,3 +387,48 @@ def test_an_interrupt_in_the_middle_of_a_turn_spoils_no_later_sequence(monkeypat
             broken_off.first(60)
         assert torch.equal(broken_off.first(5), expected[:5])
     assert torch.equal(broken_off.first(60), expected)
+
+
+def read_only(array):
+    array.setflags(write=False)
+    return array
+
+
+KINDS_OF_MATRIX = {
+    "float32": lambda matrix: matrix.float(),
+    "that learns": lambda matrix: matrix.clone().requires_grad_(),
+    "that was computed": lambda matrix: matrix.clone().requires_grad_() * 1,
+    "a parameter": lambda matrix: torch.nn.Parameter(matrix.float()),
+    "rows of tensors": lambda matrix: list(matrix),
+    "rows that learn": lambda matrix: tuple(matrix.clone().requires_grad_()),
+    "rows of numbers that learn": lambda matrix: [list(row) for row in matrix.clone().requires_grad_()],
+    "an array": lambda matrix: matrix.numpy(),
+    "a read-only array": lambda matrix: read_only(matrix.numpy().copy()),
+    "big-endian": lambda matrix: matrix.numpy().astype(">f8"),
+    "backwards": lambda matrix: matrix.numpy()[::-1, ::-1].copy()[::-1, ::-1],
+    "transposed": lambda matrix: matrix.numpy().T.copy().T,
+    "rows of arrays": lambda matrix: list(matrix.numpy()),
+    "lists": lambda matrix: matrix.tolist(),
+}
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("kind", KINDS_OF_MATRIX)
+@pytest.mark.parametrize("take", [
+    check_matrix, lambda matrix: Forward(matrix).matrix, lambda matrix: ExpectationMaximization(matrix).matrix
+])  # fmt: skip
+def test_a_matrix_of_any_kind_is_taken_as_it_is_and_copied(kind, take):
+    given = KINDS_OF_MATRIX[kind](SKEWED)
+    taken = take(given)
+    assert taken.dtype == torch.float64 and not taken.requires_grad
+    assert torch.equal(taken, SKEWED)
+    taken.zero_()
+    assert torch.equal(take(given), SKEWED)
+
+
+@pytest.mark.parametrize("value", [
+    [["0.5", "0.5"], ["1", "0"]], [[1, 0], [1]], "symmetric", [[1j, 1], [0, 1]], None, {0: 1},
+])  # fmt: skip
+def test_a_matrix_of_something_else_than_numbers_is_refused(value):
+    with pytest.raises(ValueError, match="^matrix=.* is not an array of numbers"):
+        check_matrix(value)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import itertools
 import sys
 
 import matplotlib.figure
@@ -235,6 +236,32 @@ def contrast(one, other) -> float:
     """As WCAG 2 defines it: from 1, the same, to 21, black on white."""
     dark, light = sorted((luminance(one), luminance(other)))
     return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("classes", [3, 10, 30])
+@pytest.mark.parametrize("letters", [12, 20])
+def test_nothing_of_an_overview_is_cut_off_or_over_another_of_long_names(classes, letters):
+    starts = ("hippopotamus", "chrysanthemum", "aircraft carrier", "butterfly of night", "watermelon slice")
+    names = tuple(f"{starts[c % 5] + ' of the north':.{letters - 2}}{c:02d}" for c in range(classes))
+    images, labels = torch.rand(classes * 6, 1, 8, 8, generator=torch.Generator()), torch.arange(classes * 6) % classes
+    data = Dataset("own", names, images, labels, images, labels)
+    given = (labels + (torch.arange(len(labels)) % 3 == 0)) % classes
+    tasks = [make_task(data, ratio=0.6, clean_per_class=1, device="cpu")]
+    tasks += [make_task(data, given=given, true=dict(enumerate(labels[:9].tolist())), clean=[17], device="cpu")]
+    for task in tasks:
+        figure = plots.noise_overview(task)
+        figure.png()
+        renderer, (width, height) = figure.canvas.get_renderer(), figure.canvas.get_width_height()
+        for text in figure.findobj(matplotlib.text.Text):
+            if text.get_visible() and text.get_text().strip():
+                box = text.get_window_extent(renderer)
+                inside = box.x0 >= 0 and box.y0 >= 0 and box.x1 <= width + 1 and box.y1 <= height + 1
+                assert inside, (text.get_text(), box)
+        axes = {ax.get_label(): ax.get_tightbbox(renderer) for ax in figure.axes}
+        in_order = [axes[name] for name in ("asked for", "realised", "bars") if name in axes]
+        assert all(left.x1 <= right.x0 for left, right in itertools.pairwise(in_order))
+        labels_above = [text.get_window_extent(renderer) for text in figure.axes[0].texts]
+        assert all(left.x1 <= right.x0 for left, right in itertools.pairwise(labels_above))
 
 
 def test_text_in_every_colour_can_be_read_on_white():

@@ -136,9 +136,9 @@ def ratios_by_class(ratio: object, class_names: tuple[str, ...]) -> list[float] 
     return ratios and [check_number(f"ratio of class {name}", r, 0, 1) for name, r in zip(class_names, ratios)]
 
 
-def check_matrix(matrix: Tensor | np.ndarray, num_classes: int | None = None) -> Tensor:
-    """Return `matrix` as a (K, K) float64 tensor, or raise a ValueError that says which rule it breaks."""
-    matrix = _as_tensor("matrix", matrix).to("cpu", torch.float64)
+def check_matrix(matrix: Tensor | np.ndarray | Sequence[Sequence[float]], num_classes: int | None = None) -> Tensor:
+    """Return `matrix` as a (K, K) float64 tensor of its own, or raise a ValueError that says which rule it breaks."""
+    matrix = _numbers("matrix", matrix)
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or len(matrix) < 2:
         raise ValueError(f"matrix has shape {tuple(matrix.shape)}; it must be square, (classes, classes)")
     if num_classes is not None and len(matrix) != num_classes:
@@ -315,11 +315,25 @@ def realized_matrix(true: Tensor, given: Tensor, num_classes: int) -> Tensor:
     return counts / counts.sum(1, keepdim=True)
 
 
-def _as_tensor(argument: str, value: object) -> Tensor:
+def _numbers(argument: str, value: object) -> Tensor:
+    """A float64 copy on the CPU, without a gradient, of a tensor, of an array of any kind, or of rows of either."""
+    if isinstance(value, Tensor):
+        return value.detach().to("cpu", torch.float64, copy=True)
     try:
-        return torch.as_tensor(value)
+        array = np.asarray(_without_tensors(value))
+        if array.dtype.kind not in "fiub":
+            raise TypeError(f"its entries are {array.dtype}")
+        # A copy, since torch has no arrays that are read-only, of another byte order, or walked through backwards.
+        return torch.from_numpy(np.array(array, dtype=np.float64, order="C"))
     except (TypeError, ValueError, RuntimeError) as error:
         raise ValueError(f"{argument}={shown(value)} is not an array of numbers: {shown(error)}") from error
+
+
+def _without_tensors(value: object) -> object:
+    """The value, or a list of what it holds, with arrays in the place of tensors."""
+    if isinstance(value, Tensor):
+        return value.detach().cpu().numpy()
+    return [_without_tensors(part) for part in value] if isinstance(value, (list, tuple)) else value
 
 
 def _fill_diagonal(matrix: Tensor) -> Tensor:

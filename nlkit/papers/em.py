@@ -40,8 +40,9 @@ from torch.nn import functional as F
 from nlkit.checks import check_integer, check_number
 from nlkit.learning.learner import Batch, Run, StepResult
 from nlkit.learning.models import evaluate
+from nlkit.noise.matrices import check_matrix
 from nlkit.papers.burn_in import burnt_in
-from nlkit.papers.forward import Matrix, told_matrix
+from nlkit.papers.forward import Matrix
 from nlkit.papers.mixup import draw_beta, mix
 
 CLEAN_EPOCHS, NOISY_EPOCHS = 1, 2  # the shortest burn-in, with a clean set and without one
@@ -69,7 +70,7 @@ class ExpectationMaximization:
         clean batch. Raises a ValueError for any other value; `train` refuses a matrix of another size than the data has
         classes.
         """
-        self.matrix = None if matrix is None else told_matrix(matrix)
+        self.matrix = None if matrix is None else check_matrix(matrix)
         self.temperature = check_number("temperature", temperature, 0, 1, above=True)
         self.alpha = check_number("alpha", alpha, 0)
         self.burn_in = check_number("burn_in", burn_in, 0, 1)

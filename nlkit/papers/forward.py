@@ -53,7 +53,7 @@ class Forward:
 
         Raises a ValueError for any other value; `train` refuses a matrix of another size than the data has classes.
         """
-        self.matrix = None if matrix is None else told_matrix(matrix)
+        self.matrix = None if matrix is None else check_matrix(matrix)
         self.burn_in = check_number("burn_in", burn_in, 0, 0.9, above=True)
         self.state: dict[str, Tensor] = {}
 
@@ -91,12 +91,3 @@ def at_anchors(p: Tensor) -> Tensor:
     members = torch.bincount(p.argmax(1), minlength=classes).clamp(max=examples / classes)  # (K,) taken for each class
     places = (ANCHOR * members).long()  # (K,) from the highest p_k down
     return p[p.sort(0, descending=True).indices.gather(0, places[None])[0]]
-
-
-def told_matrix(matrix: Matrix) -> Tensor:
-    """A matrix that a method was told, as a (K, K) float64 tensor of its own; a ValueError unless rows sum to 1."""
-    try:
-        matrix = torch.as_tensor(matrix, dtype=torch.float64)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise ValueError(f"matrix={matrix!r} must be (classes, classes) numbers: {error}") from error
-    return check_matrix(matrix.detach())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -64,9 +64,9 @@ def noise_overview(task: Task, again: QuickFigure | None = None) -> QuickFigure:
     figure = again or _empty_overview(task)
     axes = {ax.get_label(): ax for ax in figure.axes}
     figure.empty(axes["sheet"])
-    rows, columns = (1, 6) if _long_names(task) else (3, 10)
+    rows, columns = (1, 5) if _long_names(task) else (3, 10)
     picks = picks_by_class(task, rows, min(columns, task.num_classes))
-    draw_labelled(axes["sheet"], task, picks, fontsize=11)
+    draw_labelled(axes["sheet"], task, picks, fontsize=11, letters=9)
     for title, matrix in _matrices(task).items():
         axes[title].images[0].set_data(100 * matrix.numpy())
     counts = {kind: (int(mask.sum()), style) for kind, style, mask in kinds_of_label(task)}
@@ -103,6 +103,9 @@ def _empty_overview(task: Task) -> QuickFigure:
         ax = figure.add_axes((0.1 + 0.34 * i, 0.12, 0.26, 0.31), anchor="NW", label=title)
         of_known = "" if task.known_count == task.noisy_count else f", {task.known_count:,} known"
         _draw_matrix(ax, empty, task.class_names, title + of_known, numbers=False, every=every, room=1.41)
+        if not i:
+            beyond = _beyond_edges(figure, ax)
+        _move_in(ax, beyond, lambda room, ax=ax: class_ticks(ax, "xy", task.class_names, room, every))
         if i:
             ax.set_ylabel("")
     figure.add_axes((0.76, 0.09, 0.23, 0.37), label="bars").axis("off")
@@ -110,6 +113,24 @@ def _empty_overview(task: Task) -> QuickFigure:
         color = text_color(KINDS_OF_LABEL["wrong"].color)
         figure.text(0.99, 0.02, "✗ given (true)", color=color, fontsize=11, ha="right")
     return figure
+
+
+def _beyond_edges(figure: QuickFigure, ax) -> tuple[float, float]:
+    """By how much names around the axes lie beyond the left and the lower edge of the figure, as shares of it."""
+    box, margin = ax.get_tightbbox(figure.canvas.get_renderer()), 0.04 * figure.dpi
+    return max(0, margin - box.x0) / figure.bbox.width, max(0, margin - box.y0) / figure.bbox.height
+
+
+def _move_in(ax, beyond: tuple[float, float], name_classes: Callable[[float], None]) -> None:
+    """Make room at the left and below for what lies beyond; the upper edge stays where it is.
+
+    name_classes: names the classes along sides of so many inches, which are shorter then.
+    """
+    if not any(beyond):
+        return
+    (left, below), place = beyond, ax.get_position(original=True)
+    ax.set_position((place.x0 + left, place.y0 + below, place.width, place.height - below))
+    name_classes(min(place.width * ax.figure.get_figwidth(), (place.height - below) * ax.figure.get_figheight()))
 
 
 def _long_names(task: Task) -> bool:
