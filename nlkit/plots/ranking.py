@@ -59,16 +59,16 @@ def right_and_second(
         color, marker = (style.color, style.marker) if style else (REFERENCE, ".")
         ax.errorbar(
             100 * right.mean, 100 * second.mean, xerr=100 * right.half, yerr=100 * second.half, color=color,
-            marker=marker, markersize=9, linewidth=1.2, capsize=3,
+            marker=marker, markersize=9, linewidth=1.2, capsize=3, label=name if style else None,
         )  # fmt: skip
-        above = {"xytext": (7, 7), "textcoords": "offset points"}
-        left = {"xytext": (-8, -13), "textcoords": "offset points", "ha": "right"}
-        ax.annotate(name, (100 * right.mean, 100 * second.mean), color=text_color(color), **(above if style else left))
+        beside = {"xytext": (9, 3), "textcoords": "offset points", "color": text_color(REFERENCE)}
+        ax.annotate("" if style else name, (100 * right.mean, 100 * second.mean), **beside)
         told.append(f"{name} {right.mean:.1%} and {second.mean:.1%}")
     percent_axis(ax, "runner-up is the likeliest wrong label")
     ax.axhline(100 * chance, color=REFERENCE, linestyle=":")
     ax.annotate("chance", (0.995, 100 * chance), xycoords=("axes fraction", "data"), ha="right", va="bottom",
                 color=text_color(REFERENCE))  # fmt: skip
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 0.14), frameon=False)
     ax.set(xlabel="test accuracy, %", title=title)
     figure.alt = f"Test accuracy, and how often the runner-up is the likeliest wrong label: {'; '.join(told)}."
     return figure
@@ -90,11 +90,10 @@ def told_apart(panels: Mapping[str, tuple[Sequence[float], Sequence[float], floa
             style = KINDS_OF_LABEL[kind]
             ax.hist(values, bins=40, range=ends, density=True, histtype="step", linewidth=2.2, color=style.color,
                     linestyle=style.line, label=f"{kind} labels")  # fmt: skip
-        ax.set(title=title, xlabel=xlabel, yticks=[])
+        under = "" if area is None else f": area under the ROC curve {area:.2f}"
+        ax.set(title=title + under, xlabel=xlabel, yticks=[])
         told.append(f"{title}: mean {sum(right) / len(right):.2f} of right and {sum(wrong) / len(wrong):.2f} of wrong")
-        if area is not None:
-            told[-1] += f", area under the ROC curve {area:.2f}"
-            ax.text(0.03, 0.72, f"area under\nROC curve {area:.2f}", transform=ax.transAxes)
-        ax.legend(loc="upper left", frameon=False)
+        told[-1] += under.replace(":", ",")
+    figure.axes[0].legend(loc="upper left", frameon=False)
     figure.alt = f"{xlabel}, by kind of label. {'; '.join(told)}."
     return figure
