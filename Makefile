@@ -1,4 +1,5 @@
 # Two commands do all the set-up: `make lab` opens the course, `make test` runs its tests.
+# Beside `make test`: `make check` is for every change, in minutes; `make nightly` for what takes longest.
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
@@ -6,7 +7,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 # See nlkit/__init__.py: it must stand before torch is loaded, and tests may import torch first.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: lab test notebooks exercises book bench reproduce mutations clean
+.PHONY: lab test check nightly notebooks exercises book bench reproduce mutations clean
 
 lab: .venv/lab.installed
 	$(BIN)/nlkit lab
@@ -14,9 +15,19 @@ lab: .venv/lab.installed
 test: .venv/test.installed
 	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile
 
+# Style, types, examples in docstrings, and all tests but those of notebooks, browser, book, classroom and long trainings.
+check: .venv/test.installed
+	$(BIN)/python -m ruff check . && $(BIN)/python -m ruff format --check . && $(BIN)/python -m mypy
+	$(BIN)/python -m pytest --numprocesses=2 --dist=worksteal -m "not slow and not nightly" tests
+
+# What `make test` leaves out: trainings on all of MNIST, submissions that mean harm, and planted faults.
+nightly: .venv/test.installed
+	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile -m nightly tests
+	$(BIN)/python tests/mutations.py
+
 # Run the course from top to bottom and keep what it printed. Of the panels, the pictures are kept, not the controls.
 notebooks: .venv/test.installed
-	NLKIT_PANELS=still $(BIN)/python -m jupyter nbconvert --to notebook --execute --ExecutePreprocessor.store_widget_state=False --inplace notebooks/*.ipynb notebooks/exercises/*.ipynb
+	NLKIT_PANELS=still $(BIN)/python -m jupyter nbconvert --to notebook --execute --ExecutePreprocessor.store_widget_state=False --inplace notebooks/*.ipynb notebooks/atlas/*.ipynb notebooks/exercises/*.ipynb
 
 # The students' exercises and the instructor's course, as two zips in dist/.
 exercises: .venv/instructor.installed

@@ -50,7 +50,7 @@ def cost_of_lab() -> tuple[float, float]:
     """The same of a JupyterLab that has served its page."""
     import psutil
 
-    from nlkit.lab import lab_command
+    from nlkit.commands.lab import lab_command
     from tests.browser import served
 
     with tempfile.TemporaryDirectory() as folder:

@@ -12,7 +12,7 @@ from torch import nn
 
 from benchmarks.steps import ROUNDS, Bench
 from benchmarks.timing import Row, interleaved, rows_of
-from nlkit.models import build_model
+from nlkit.learning.models import build_model
 
 AS_IT_IS = "as it is"
 
@@ -33,7 +33,7 @@ class Compiled(Bench):
 
 def ordinary_optimizer_step(act: Callable[[], object]) -> Callable[[], object]:
     """The step with `optimizer.step()` in place of the one kernel that it ends in."""
-    return lambda: _with("nlkit.run.take_step", lambda optimizer: optimizer.step(), act)
+    return lambda: _with("nlkit.learning.learner.take_step", lambda optimizer: optimizer.step(), act)
 
 
 def torchs_own_tangents(act: Callable[[], object]) -> Callable[[], object]:

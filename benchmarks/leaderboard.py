@@ -11,7 +11,7 @@ from benchmarks.claims import keep
 from benchmarks.report import FOLDER, fill_readme
 from nlkit.claims import CLAIMS, Report, claims_of, stored_report
 from nlkit.lessons import how_far
-from nlkit.sweep import load_sweep
+from nlkit.sweeps.run import load_sweep
 
 MARKS = "<!-- leaderboard -->", "<!-- /leaderboard -->"
 GRIDS = ("leaderboard", "reweight-or-clean")

@@ -11,12 +11,12 @@ from torch import nn
 from benchmarks import usual
 from benchmarks.products import bare_products
 from benchmarks.timing import Row, interleaved, rows_of
-from nlkit.devices import has_convolutions, pick_threads, threads
-from nlkit.models import build_model
-from nlkit.optimizers import build_optimizer
+from nlkit.learning.devices import has_convolutions, pick_threads, threads
+from nlkit.learning.learner import Batch, Run
+from nlkit.learning.models import build_model
+from nlkit.learning.optimizers import build_optimizer
 from nlkit.papers import build_method
 from nlkit.randomness import seeded_generator
-from nlkit.run import Batch, Run
 
 BATCH = 128
 SHAPES = {"mlp": (1, 28, 28), "cnn": (1, 28, 28), "resnet32": (3, 32, 32)}

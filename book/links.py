@@ -1,6 +1,6 @@
 """Let a notebook open elsewhere: links to Colab and Binder below its title, a first cell that installs the kit there.
 
-    python book/links.py                            # all notebooks of the course
+    python book/links.py                            # all notebooks of course and atlas
     python book/links.py notebooks/06_….ipynb       # some
 
 Where the repository lives is said in one place, `Repository` in pyproject.toml; run this again when that changes. It
@@ -28,7 +28,7 @@ def repository() -> str:
 
 
 def links(name: str) -> str:
-    """One line of Markdown that opens a notebook of the course on Colab and on Binder."""
+    """One line of Markdown that opens a notebook on Colab and on Binder; name: its path below `notebooks/`."""
     place = repository().removeprefix("https://github.com/")
     colab = f"https://colab.research.google.com/github/{place}/blob/main/notebooks/{name}"
     binder = f"https://mybinder.org/v2/gh/{place}/main?urlpath=lab/tree/notebooks/{name}"
@@ -64,7 +64,9 @@ def open_elsewhere(notebook: nbformat.NotebookNode, name: str) -> None:
 
 
 if __name__ == "__main__":
-    for path in [Path(a) for a in sys.argv[1:]] or sorted((ROOT / "notebooks").glob("*.ipynb")):
+    folder = ROOT / "notebooks"
+    all_of_them = [*sorted(folder.glob("*.ipynb")), *sorted((folder / "atlas").glob("*.ipynb"))]
+    for path in [Path(a).resolve() for a in sys.argv[1:]] or all_of_them:
         book = nbformat.read(path, as_version=4)
-        open_elsewhere(book, path.name)
+        open_elsewhere(book, path.relative_to(folder).as_posix())
         nbformat.write(book, path)

@@ -18,12 +18,12 @@ import os
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 _HOME = {
-    "load": "data", "Dataset": "data", "DataError": "checks",
-    "corrupt": "noise", "noise_matrix": "noise",
-    "Task": "task", "make_task": "task",
-    "train": "training", "METHODS": "papers", "MODELS": "models", "build_model": "models",
+    "load": "data.dataset", "Dataset": "data.dataset", "DataError": "checks",
+    "corrupt": "noise.matrices", "noise_matrix": "noise.matrices",
+    "Task": "tasks.task", "make_task": "tasks.task",
+    "train": "training.train", "METHODS": "papers", "MODELS": "learning.models", "build_model": "learning.models",
     "Record": "records", "Step": "records", "records_frame": "records",
-    "Experiment": "experiment", "plots": "plots", "live": "live",
+    "Experiment": "training.classification", "plots": "plots", "live": "live",
 }  # fmt: skip
 
 # The panels need a package of the extra `lab`; `from nlkit import *` works without it too.

@@ -10,8 +10,7 @@ from dataclasses import Field, fields
 from typing import Any
 
 from nlkit.checks import check_choice
-from nlkit.data import find_dataset
-from nlkit.experiment import Experiment
+from nlkit.data.dataset import find_dataset
 from nlkit.lessons import (
     beyond_synthetic,
     how_far,
@@ -25,6 +24,7 @@ from nlkit.lessons import (
 from nlkit.page import Claim, Page
 from nlkit.papers import METHODS, PAPERS
 from nlkit.settings import knobs
+from nlkit.training.classification import Experiment
 
 # A lesson goes by the name of its grid, where it has one: the package carries results/NAME.json.
 LESSONS: dict[str, Page] = {

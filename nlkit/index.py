@@ -11,7 +11,7 @@ from nlkit.contents import PAGES, experiment_of, notebook_of, what_is_missing
 from nlkit.page import Page
 from nlkit.papers import PAPERS
 from nlkit.plots import Figure
-from nlkit.result import Sweep
+from nlkit.sweeps.results import Sweep
 
 
 class Entry(NamedTuple):

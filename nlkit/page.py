@@ -39,7 +39,7 @@ class Trial(Protocol):
     @property
     def quick(self) -> bool: ...  # whether the measure should be content with less than it claims
 
-    def run(self, variant: str, **changes: Any) -> Any:  # a `nlkit.result.Result`
+    def run(self, variant: str, **changes: Any) -> Any:  # a `nlkit.sweeps.results.Result`
         """The run of a variant of the page, with some settings changed: `t.run("elr", ratio=0.4).last("f1")`."""
 
     def task(self, data: str = "mnist5k", **settings: Any) -> Any:  # a `nlkit.Task`

@@ -29,6 +29,7 @@ class Runnable(Protocol):
 
     - `epochs`: how many records there will be at most, as a field or a property; panels show their progress by it;
     - `identity()` and the class method `complete(settings)`, where settings left out stand for something else;
+    - `where()`: the device that it runs on, which is kept beside its result;
     - `kept`: the names of the numbers that sweeps keep; all of them otherwise;
     - `BEFORE`: setting -> the value that runs had before there was such a setting.
     """

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from nlkit.doctor import find_chromium
-from nlkit.lab import lab_command, lab_environment
+from nlkit.commands.doctor import find_chromium
+from nlkit.commands.lab import lab_command, lab_environment
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 PATIENCE = 60_000  # milliseconds to wait for what must happen; nothing is measured

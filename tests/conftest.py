@@ -9,11 +9,24 @@ from hypothesis import settings
 
 import nlkit
 import nlkit.files
-from nlkit.data import find_dataset
-from nlkit.doctor import find_chromium
+from nlkit.commands.doctor import find_chromium
+from nlkit.data.dataset import find_dataset
 
 settings.register_profile("nlkit", deadline=None, derandomize=True, max_examples=50)
 settings.load_profile("nlkit")
+
+
+# Left out of `make check`: each takes longer than all the rest of it should.
+SLOW = {
+    "test_any_data", "test_book", "test_classroom", "test_exercises", "test_new_paper", "test_red_noise",
+    "test_reproduce", "test_zoo",
+}  # fmt: skip
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.path.stem in SLOW or item.path.suffix == ".ipynb" or item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.slow)
 
 
 def pytest_runtest_setup(item):

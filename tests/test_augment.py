@@ -8,7 +8,7 @@ import scipy.ndimage
 import torch
 from torch.nn import functional as F
 
-from nlkit.augment import AUGMENTATIONS, affine, crop_and_flip, move_by_matrix
+from nlkit.learning.augment import AUGMENTATIONS, affine, crop_and_flip, move_by_matrix
 
 
 def generator(seed: int = 0) -> torch.Generator:

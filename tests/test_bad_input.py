@@ -10,11 +10,11 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from nlkit import METHODS, MODELS, Dataset, build_model, corrupt, load, make_task, noise_matrix, train
-from nlkit.augment import AUGMENTATIONS
-from nlkit.data import DATASETS
-from nlkit.devices import PRECISIONS
-from nlkit.noise import NOISE_TYPES, asymmetric_matrix, doubled_matrix, pair_matrix, symmetric_matrix
-from nlkit.optimizers import OPTIMIZERS, SCHEDULES
+from nlkit.data.dataset import DATASETS
+from nlkit.learning.augment import AUGMENTATIONS
+from nlkit.learning.devices import PRECISIONS
+from nlkit.learning.optimizers import OPTIMIZERS, SCHEDULES
+from nlkit.noise.matrices import NOISE_TYPES, asymmetric_matrix, doubled_matrix, pair_matrix, symmetric_matrix
 
 LABELS = torch.tensor([0, 1, 2] * 4)
 DATA = Dataset(

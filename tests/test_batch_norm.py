@@ -6,7 +6,7 @@ from torch import nn
 from torch.autograd import forward_ad
 from torch.nn import functional as F
 
-from nlkit.batch_norm import OwnTangents
+from nlkit.learning.batch_norm import OwnTangents
 
 
 def maps_and_directions(kind=torch.float64):

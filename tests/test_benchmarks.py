@@ -14,10 +14,10 @@ from benchmarks import epochs, footprint, ideas, report, run, scaling, steps, us
 from benchmarks.products import bare_products
 from benchmarks.timing import Row, interleaved, rows_of, single
 from nlkit import build_model, make_task
-from nlkit.optimizers import build_optimizer
+from nlkit.learning.learner import Batch, Run
+from nlkit.learning.optimizers import build_optimizer
 from nlkit.papers import build_method
 from nlkit.randomness import seeded_generator
-from nlkit.run import Batch, Run
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def test_the_usual_way_reads_the_same_images_and_labels(task):
 
 @pytest.mark.parametrize("method, optimizer", [("standard", "adam"), ("reweight", "sgd"), ("reweight", "momentum")])
 def test_both_sides_of_a_step_compute_the_same(task, method, optimizer):
-    """With Adam, `higher` as it comes places eps elsewhere than torch: see nlkit.look_ahead.torch_eps."""
+    """With Adam, `higher` as it comes places eps elsewhere than torch: see nlkit.learning.look_ahead.torch_eps."""
     ours, theirs = kit_run(task, optimizer), kit_run(task, optimizer)
     algorithm = build_method(method, {})
     for start in (0, 64):

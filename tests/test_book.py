@@ -17,13 +17,14 @@ import yaml
 from browser import running_chromium, violations
 from bs4 import BeautifulSoup
 from IPython.core.inputtransformer2 import TransformerManager
-from test_notebooks import NOTEBOOKS, load
+from test_notebooks import ATLAS, COURSE, FOLDER, load
 
 from book.course_pages import glossary_terms
 from book.links import install, links, open_elsewhere, repository
 from book.sphinx_mathml import mathml
 
 ROOT = Path(__file__).parent.parent
+CHAPTERS = [*COURSE, FOLDER / "atlas" / "00_index.ipynb", *ATLAS]
 PHONE = {"width": 390, "height": 844}
 
 
@@ -49,24 +50,28 @@ def pages(site):
 # The pages as files
 
 
+def chapter(path: Path) -> str:
+    """The page of the book that shows a notebook."""
+    return f"{'atlas' if path.parent.name == 'atlas' else 'course'}/{path.stem}.html"
+
+
 def test_every_notebook_is_a_chapter_and_every_chapter_a_notebook(pages):
-    chapters = {Path(name).stem for name in pages if name.startswith("course/")}
-    assert chapters == {path.stem for path in NOTEBOOKS}
+    assert {name for name in pages if name.startswith(("course/", "atlas/"))} == {chapter(path) for path in CHAPTERS}
     contents = pages["index.html"].select("article .toctree-wrapper a")
-    listed = [link["href"] for link in contents if link["href"].startswith("course/")]
-    assert listed == [f"course/{path.stem}.html" for path in NOTEBOOKS]
+    listed = [link["href"] for link in contents if link["href"].startswith(("course/", "atlas/"))]
+    assert listed == [chapter(path) for path in CHAPTERS]
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda p: p.stem)
 def test_a_chapter_shows_every_picture_with_its_words_and_no_dead_panel(path, pages):
-    chapter = pages[f"course/{path.stem}.html"]
+    shown = pages[chapter(path)]
     outputs = [o for cell in load(path)["cells"] for o in cell.get("outputs", [])]
     kept = [o["metadata"]["image/png"]["alt"] for o in outputs if "image/png" in o.get("data", {})]
-    assert [" ".join(img["alt"].split()) for img in chapter.select(".cell_output img")] == [
+    assert [" ".join(img["alt"].split()) for img in shown.select(".cell_output img")] == [
         " ".join(alt.split()) for alt in kept
     ]
-    assert "widget-view" not in str(chapter)
-    assert "find_spec" not in chapter.get_text()  # the cell that installs the kit elsewhere
+    assert "widget-view" not in str(shown)
+    assert "find_spec" not in shown.get_text()  # the cell that installs the kit elsewhere
 
 
 def test_nothing_is_asked_of_another_server(pages):
@@ -183,7 +188,7 @@ def test_nobody_is_kept_out(read):
 @pytest.mark.browser
 def test_at_night_and_on_a_wide_screen_nobody_is_kept_out_either(chromium, address):
     page = chromium.new_page(viewport={"width": 1280, "height": 900}, color_scheme="dark")
-    for name in ("index.html", f"course/{NOTEBOOKS[1].stem}.html", "glossary.html"):
+    for name in ("index.html", chapter(COURSE[1]), "glossary.html"):
         page.goto(address + name)
         assert not violations(page), name
     page.close()
@@ -202,13 +207,13 @@ def test_a_search_finds_a_term_and_leads_to_it(page, address):
 # Where the notebooks are opened elsewhere
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda p: p.stem)
 def test_a_notebook_opens_elsewhere_as_book_links_would_have_it(path):
-    notebook = nbformat.read(path, as_version=4)
+    notebook, name = nbformat.read(path, as_version=4), path.relative_to(FOLDER).as_posix()
     again = nbformat.read(path, as_version=4)
-    open_elsewhere(again, path.name)
-    assert again == notebook, f"python book/links.py notebooks/{path.name}"
-    assert links(path.name) in notebook.cells[0].source and not notebook.cells[1].outputs
+    open_elsewhere(again, name)
+    assert again == notebook, f"python book/links.py notebooks/{name}"
+    assert links(name) in notebook.cells[0].source and not notebook.cells[1].outputs
 
 
 def test_links_are_put_in_once_and_the_numbers_of_cells_go_on():

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sklearn.linear_model import Ridge
 
 from nlkit import Dataset, make_task
-from nlkit.boundary_noise import _RIDGE, _draw, _features, _margins_of, boundary_labels, class_margins
+from nlkit.noise.boundary import _RIDGE, _draw, _features, _margins_of, boundary_labels, class_margins
 
 KINDS = ("instance", "instance-boundary")
 

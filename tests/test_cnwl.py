@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 
 from nlkit import DataError, train
-from nlkit.cnwl import LEVELS, MEAN, SIZES, STD, load_cnwl
-from nlkit.images import read_images
+from nlkit.data.images import read_images
+from nlkit.tasks.cnwl import LEVELS, MEAN, SIZES, STD, load_cnwl
 
 WORDNET = ("n03000000", "n01000000", "n02000000")  # of labels 0, 1, 2; not in order, as in the official set
 PER_CLASS, VALIDATION = 20, 4

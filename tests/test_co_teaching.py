@@ -8,11 +8,11 @@ import torch
 from torch import nn
 
 from nlkit import make_task, train
-from nlkit.models import build_model
-from nlkit.optimizers import build_optimizer
+from nlkit.learning.learner import Batch, Run
+from nlkit.learning.models import build_model
+from nlkit.learning.optimizers import build_optimizer
 from nlkit.papers.co_teaching import CoTeaching
 from nlkit.randomness import seeded_generator
-from nlkit.run import Batch, Run
 
 
 def a_run(progress: float = 0.5) -> Run:
@@ -253,7 +253,9 @@ def test_the_peer_follows_the_learning_rate():
     torch.testing.assert_close(list(method.peer[0].parameters()), list(peer.parameters()), rtol=0, atol=0)
 
 
-@pytest.mark.parametrize("noise, ratio", [("symmetric", 0.4), ("pair", 0.45)])  # 0.45: where the paper gains most
+@pytest.mark.parametrize("noise, ratio", [
+    pytest.param("symmetric", 0.4, marks=pytest.mark.nightly), ("pair", 0.45),  # where the paper gains most
+])  # fmt: skip
 def test_it_memorizes_less_and_knows_more_than_standard_training(mnist5k, noise, ratio):
     """No clean set, and the share of right labels not told."""
     for seed in range(2):

@@ -9,10 +9,11 @@ import sys
 import pytest
 import torch
 
-from nlkit import DataError, cli, load
-from nlkit.data import find_dataset
-from nlkit.doctor import examine, find_chromium
-from nlkit.human import human_labels
+from nlkit import DataError, load
+from nlkit.commands import main as cli
+from nlkit.commands.doctor import examine, find_chromium
+from nlkit.data.dataset import find_dataset
+from nlkit.noise.human import human_labels
 
 NEEDED = ["torch", "torchvision", "higher", "numpy", "mlxtend", "pandas", "matplotlib", "click", "tqdm"]
 
@@ -99,7 +100,7 @@ def test_a_training_step_that_fails_is_reported_and_not_raised(monkeypatch):
     def fail(*_arguments, **_options):
         raise RuntimeError("the optimizer is broken")
 
-    monkeypatch.setattr("nlkit.experiment.train", fail)
+    monkeypatch.setattr("nlkit.training.classification.train", fail)
     report, can_run = examine()
     assert not can_run
     assert "RuntimeError: the optimizer is broken" in line(report, "one training step")
@@ -161,7 +162,7 @@ def test_a_bad_folder_for_data_is_told_and_stops_nothing(data_folders, tmp_path,
     make, said = BAD_FOLDERS[kind]
     named = str(make(tmp_path))
     monkeypatch.setenv("NLKIT_DATA", named)
-    monkeypatch.setattr("nlkit.doctor._first_step_error", lambda: None)  # it takes seconds
+    monkeypatch.setattr("nlkit.commands.doctor._first_step_error", lambda: None)  # it takes seconds
     if kind == "unreadable":  # root may read everything
         may = os.access
         monkeypatch.setattr(os, "access", lambda path, mode: not str(path).endswith("closed") and may(path, mode))

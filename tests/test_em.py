@@ -5,12 +5,12 @@ import torch
 from torch.nn import functional as F
 
 from nlkit import make_task, train
-from nlkit.models import build_model
-from nlkit.noise import pair_matrix
-from nlkit.optimizers import build_optimizer
+from nlkit.learning.learner import Batch, Run
+from nlkit.learning.models import build_model
+from nlkit.learning.optimizers import build_optimizer
+from nlkit.noise.matrices import pair_matrix
 from nlkit.papers.em import ExpectationMaximization, posterior, with_shared_diagonal
 from nlkit.randomness import seeded_generator
-from nlkit.run import Batch, Run
 
 MATRIX = pair_matrix(3, 0.4)
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from nlkit import DataError
-from nlkit.data import find_dataset
-from nlkit.human import HUMAN_LABEL_SETS, find_human_labels, human_labels
+from nlkit.data.dataset import find_dataset
+from nlkit.noise.human import HUMAN_LABEL_SETS, find_human_labels, human_labels
 
 KEYS = {
     "aggregate": "aggre_label",

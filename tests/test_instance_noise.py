@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nlkit import Dataset, make_task
-from nlkit.instance_noise import InstanceNoise, _falls_at, _last, instance_labels
-from nlkit.task import glance
+from nlkit.noise.instance import InstanceNoise, _falls_at, _last, instance_labels
+from nlkit.tasks.task import glance
 
 GENERATOR = torch.Generator().manual_seed(0)
 IMAGES = torch.randn(600, 1, 4, 4, generator=GENERATOR)

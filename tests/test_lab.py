@@ -10,8 +10,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from nlkit import DataError, cli
-from nlkit.lab import app_command, lab_command, lab_environment
+from nlkit import DataError
+from nlkit.commands import main as cli
+from nlkit.commands.lab import app_command, lab_command, lab_environment
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 ANNOUNCEMENTS = "@jupyterlab/apputils-extension:announcements"
@@ -91,7 +92,7 @@ def test_closing_jupyterlab_with_control_c_is_no_error(monkeypatch):
 @pytest.mark.parametrize("checkout", [True, False])
 def test_a_course_that_is_not_there_is_looked_for_in_a_place_that_is_said(tmp_path, monkeypatch, capsys, checkout):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("nlkit.lab.kit_folder", lambda: tmp_path if checkout else None)
+    monkeypatch.setattr("nlkit.commands.lab.kit_folder", lambda: tmp_path if checkout else None)
     with pytest.raises(DataError, match="the course was not found: looked in .*notebooks.*in a checkout of the kit"):
         lab_command()
     with pytest.raises(SystemExit) as end:

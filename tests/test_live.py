@@ -10,10 +10,11 @@ import pytest
 import torch
 from panels import control, parts, words
 
-from nlkit import build_model, live, look_alikes, make_task, plots
+from nlkit import build_model, live, make_task, plots
 from nlkit.live import any_panel as panel_module
 from nlkit.live.controls import percent_slider, scale_slider, values_of
-from nlkit.task import glance
+from nlkit.noise import look_alikes
+from nlkit.tasks.task import glance
 
 
 @pytest.fixture

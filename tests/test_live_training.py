@@ -8,13 +8,13 @@ import pytest
 from panels import PATIENCE, control, parts, press, pressable, wait_until, words
 
 from nlkit import METHODS, live, train
+from nlkit.learning.learner import StepResult
 from nlkit.live.any_panel import Frame
 from nlkit.live.session import Seen, named_curves, race, results_table
 from nlkit.live.weights_panel import weighing_methods
 from nlkit.papers.standard import Standard
 from nlkit.records import Record, Step
-from nlkit.run import StepResult
-from nlkit.task import Task
+from nlkit.tasks.task import Task
 
 SETTINGS = {"noise": "symmetric", "ratio": 0.8, "clean_per_class": 50, "epochs": 3, "learning_rate": 6e-4, "seed": 0}
 TASK = {name: SETTINGS[name] for name in ("noise", "ratio", "clean_per_class", "seed")}

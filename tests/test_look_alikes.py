@@ -16,10 +16,11 @@ from sklearn.model_selection import cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from nlkit import build_model, load, look_alikes, make_task, train
-from nlkit.data import normalize
-from nlkit.look_alikes import FACES, LEVELS, LOOK_ALIKES, PROPORTIONS, SLANTS, STROKE_WIDTHS, draw_look_alikes
-from nlkit.models import evaluate, predict
+from nlkit import build_model, load, make_task, train
+from nlkit.data.dataset import normalize
+from nlkit.learning.models import evaluate, predict
+from nlkit.noise import look_alikes
+from nlkit.noise.look_alikes import FACES, LEVELS, LOOK_ALIKES, PROPORTIONS, SLANTS, STROKE_WIDTHS, draw_look_alikes
 
 LABELS = torch.arange(1000) % 10
 STYLE = (
@@ -227,6 +228,7 @@ def test_characters_that_could_be_the_digit_would_be_found_out(small_judge, mnis
     assert read.mean() > 0.6 and (read > 0.45).sum() >= 8, read
 
 
+@pytest.mark.nightly
 @pytest.mark.full_data("mnist")
 def test_a_classifier_that_saw_all_of_mnist_reads_the_digit_hardly_more_often_than_by_lot():
     mnist = load("mnist")

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from nlkit import build_model, make_task, train
-from nlkit.noise import noise_matrix, symmetric_matrix
+from nlkit.learning.learner import Batch, Run
+from nlkit.noise.matrices import noise_matrix, symmetric_matrix
 from nlkit.papers.elr import EarlyLearning
 from nlkit.papers.forward import Forward, at_anchors
 from nlkit.papers.gce import GeneralizedCrossEntropy
 from nlkit.randomness import seeded_generator
-from nlkit.run import Batch, Run
 
 NOISY, CLEAN, CLASSES = 12, 6, 3
 
@@ -164,7 +164,7 @@ def test_in_the_burn_in_only_noisy_labels_are_learned(new_run, batch):
 def test_the_estimate_is_close_to_the_truth_on_digits(mnist5k, monkeypatch):
     task = make_task(mnist5k, ratio=0.4, clean_per_class=50, seed=0, device="cpu")
     method = Forward(burn_in=0.5)
-    monkeypatch.setattr("nlkit.training.build_method", lambda *_: method)
+    monkeypatch.setattr("nlkit.training.train.build_method", lambda *_: method)
     list(train(task, "forward", epochs=8))
     estimate = method.state["matrix"]
     assert (estimate - symmetric_matrix(10, 0.4)).abs().mean() < 0.04  # that of no noise at all is off by 0.08
@@ -175,7 +175,7 @@ def test_the_estimate_is_close_to_the_truth_on_digits(mnist5k, monkeypatch):
 def test_without_a_clean_set_the_estimate_is_close_on_digits_too(mnist5k, monkeypatch, ratio):
     task = make_task(mnist5k, ratio=ratio, clean_per_class=0, seed=0, device="cpu")
     method = Forward()
-    monkeypatch.setattr("nlkit.training.build_method", lambda *_: method)
+    monkeypatch.setattr("nlkit.training.train.build_method", lambda *_: method)
     trained = train(task, "forward", epochs=25)
     for _ in range(3):  # the burn-in is over in the third
         next(trained)

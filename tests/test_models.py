@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from nlkit import MODELS, build_model, make_task, train
-from nlkit.models import predict, with_new_head
+from nlkit.learning.models import predict, with_new_head
 
 
 def test_the_classroom_network_has_109386_parameters():

@@ -30,6 +30,7 @@ def fault(old: str, new: str) -> Fault:
     return Fault("a fault", "double.py", old, new, ("test_double.py",))
 
 
+@pytest.mark.nightly
 def test_a_fault_that_no_test_notices_survives(kit):
     caught, survived = check([fault("2 * x", "3 * x"), fault("2 * x", "x * x")], kit)
     assert caught[1] == "test_double.py::test_it" and "`test_double.py::test_it`" in row(*caught)
@@ -37,6 +38,7 @@ def test_a_fault_that_no_test_notices_survives(kit):
     assert (kit / "double.py").read_text() == SOURCE
 
 
+@pytest.mark.nightly
 def test_tests_that_fail_anyway_or_cannot_run_prove_nothing(kit):
     with pytest.raises(RuntimeError, match="pytest ended with 2"):
         list(check([fault("return 2", "retrun 2")], kit))

@@ -112,7 +112,7 @@ def inside(tree: Path, *command: str, **more: str) -> str:
 
 
 def kit(tree: Path, *arguments: str) -> str:
-    return inside(tree, "-c", "from nlkit import cli; cli.main()", *arguments)
+    return inside(tree, "-c", "from nlkit.commands.main import main; main()", *arguments)
 
 
 def run_notebook(tree: Path, name: str) -> list:

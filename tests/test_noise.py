@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn.metrics import confusion_matrix
 
-from nlkit.noise import (
+from nlkit.noise.matrices import (
     ASYMMETRIC_MAPS,
     NOISE_TYPES,
     _fair_targets,
@@ -381,7 +381,7 @@ def test_an_interrupt_in_the_middle_of_a_turn_spoils_no_later_sequence(monkeypat
             return floor(value)
 
         with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-            patched.setattr("nlkit.noise.math.floor", interrupted)
+            patched.setattr("nlkit.noise.matrices.math.floor", interrupted)
             broken_off.first(60)
         assert torch.equal(broken_off.first(5), expected[:5])
     assert torch.equal(broken_off.first(60), expected)

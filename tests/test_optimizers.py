@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from nlkit import build_model
-from nlkit.optimizers import OPTIMIZERS, build_optimizer, clear_gradients, take_step
+from nlkit.learning.optimizers import OPTIMIZERS, build_optimizer, clear_gradients, take_step
 
 
 def walk(name: str, decay: float, step, model: nn.Module, frozen: bool) -> list[torch.Tensor]:

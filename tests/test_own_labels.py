@@ -11,8 +11,8 @@ from panels import press, words
 from test_any_data import pictures
 
 from nlkit import Dataset, build_model, live, make_task, plots, records_frame, train
-from nlkit.cli import _table
-from nlkit.labels import NO_CLASS, UNKNOWN
+from nlkit.commands.train import table
+from nlkit.data.labels import NO_CLASS, UNKNOWN
 
 NAMES = ("cat", "dog", "owl")
 TRUE = torch.arange(120) % 3
@@ -195,14 +195,14 @@ def test_over_the_known_part_it_is_measured_as_by_hand(data):
 
 
 def test_tables_leave_out_what_was_not_measured_and_say_over_how_many(data):
-    heads = [_table(list(train(own(data, true=true), epochs=1))).splitlines()[0] for true in (TRUE, SOME, None)]
+    heads = [table(list(train(own(data, true=true), epochs=1))).splitlines()[0] for true in (TRUE, SOME, None)]
     assert "memorized %" in heads[0] and "known" not in heads[0]
     assert "memorized % of 40 known" in heads[1] and "true % of 40 known" in heads[1]
     assert heads[2].split() == ["epoch", "loss", "given", "%", "test", "%", "seconds"]
     untested = dataclasses.replace(own(data), test_images=torch.zeros(0, 1, 8, 8), test_labels=TRUE[:0])
     record = next(train(untested, epochs=1))
     assert record.test_accuracy is None and "test_accuracy" not in record.as_row()
-    assert "test" not in _table([record])
+    assert "test" not in table([record])
 
 
 def test_methods_that_need_no_truth_all_train_on_own_labels(data):

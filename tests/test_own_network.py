@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from nlkit import Dataset, make_task, train
-from nlkit.models import evaluate, predict
+from nlkit.learning.models import evaluate, predict
 
 
 def small_task(count: int = 60, clean_per_class: int = 2):

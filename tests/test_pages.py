@@ -26,7 +26,7 @@ from nlkit.index import at_the_end, entries, listed
 from nlkit.papers import PAPERS
 from nlkit.records import Step
 from nlkit.settings import Runnable
-from nlkit.sweep import load_sweep, stored
+from nlkit.sweeps.run import load_sweep, stored
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 

@@ -15,7 +15,7 @@ from nlkit.intervals import Interval
 from nlkit.lessons.rows import NOISES, ROWS
 from nlkit.lessons.standings import standings
 from nlkit.plots.examples import picks_by_class
-from nlkit.result import Result, Sweep
+from nlkit.sweeps.results import Result, Sweep
 
 
 @pytest.fixture(scope="module")

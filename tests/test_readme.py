@@ -9,16 +9,18 @@ import click
 import pytest
 
 from benchmarks import claims, leaderboard
-from nlkit.augment import AUGMENTATIONS
 from nlkit.claims import stored_report
 from nlkit.claims.tables import readme
-from nlkit.cli import _parse_option, _train_command, commands
-from nlkit.devices import PRECISIONS
-from nlkit.experiment import Experiment
+from nlkit.commands.main import commands
+from nlkit.commands.train import command as train_command
+from nlkit.commands.train import parse_option
+from nlkit.learning.augment import AUGMENTATIONS
+from nlkit.learning.devices import PRECISIONS
+from nlkit.learning.optimizers import OPTIMIZERS, SCHEDULES
 from nlkit.lessons import how_far
-from nlkit.optimizers import OPTIMIZERS, SCHEDULES
 from nlkit.papers import build_method
-from nlkit.sweep import load_sweep
+from nlkit.sweeps.run import load_sweep
+from nlkit.training.classification import Experiment
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -68,8 +70,8 @@ def test_the_gpu_commands_are_the_published_settings():
     """All but the device: each is parsed as it would be, and trains nothing."""
     runs = []
     for line in re.findall(r"^nlkit train (.*--device cuda.*) > \S+$", _joined_commands(), flags=re.MULTILINE):
-        fields = _train_command().make_context("train", line.split()).params
-        options = dict(_parse_option(option) for option in fields["option"])
+        fields = train_command.make_context("train", line.split()).params
+        options = dict(parse_option(option) for option in fields["option"])
         known = {f.name for f in dataclasses.fields(Experiment)} - {"options"}
         experiment = Experiment(**{name: fields[name] for name in known}, options=options).resolved()
         assert (experiment.data, experiment.model, experiment.method) == ("cifar10", "resnet32", "mentormix")

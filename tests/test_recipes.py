@@ -11,16 +11,17 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from nlkit import METHODS, MODELS, Dataset, Experiment, build_model, cli, load, make_task, train
-from nlkit.augment import AUGMENTATIONS, crop_and_flip
-from nlkit.devices import InBfloat16, pick_precision
-from nlkit.models import predict
-from nlkit.optimizers import LEARNING_RATE, SCHEDULES, build_optimizer
+from nlkit import METHODS, MODELS, Dataset, Experiment, build_model, load, make_task, train
+from nlkit.commands import main as cli
+from nlkit.learning.augment import AUGMENTATIONS, crop_and_flip
+from nlkit.learning.devices import InBfloat16, pick_precision
+from nlkit.learning.learner import Batch, Run
+from nlkit.learning.models import predict
+from nlkit.learning.optimizers import LEARNING_RATE, SCHEDULES, build_optimizer
 from nlkit.papers.mentormix import MentorMix
 from nlkit.papers.standard import Standard
 from nlkit.randomness import seeded_generator
-from nlkit.recipes import RECIPES, Recipe
-from nlkit.run import Batch, Run
+from nlkit.training.recipes import RECIPES, Recipe
 
 
 def images_like(name: str, side: int, train_size: int = 220) -> Dataset:
@@ -156,7 +157,13 @@ def final_state(experiment: Experiment, task, path) -> tuple[list, dict]:
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("data", ["cifar-like", pytest.param("cifar10", marks=pytest.mark.full_data("cifar10"))])
+@pytest.mark.parametrize(
+    "data",
+    [
+        "cifar-like",
+        pytest.param("cifar10", marks=[pytest.mark.full_data("cifar10"), pytest.mark.nightly]),
+    ],
+)
 def test_every_method_takes_200_cifar_images_through_the_recipe(method, data, tmp_path):
     """Of what is left in the checkpoint, much can be told beforehand."""
     dataset = images_like("cifar-like", 32)
@@ -276,7 +283,14 @@ def test_the_first_look_of_mentormix_leaves_the_running_statistics_to_the_mixed_
 # Precision
 
 
-@pytest.mark.parametrize("method, options", [*((m, {}) for m in METHODS), ("reweight", {"engine": "higher"})])
+IN_BFLOAT16 = [("standard", {}), ("reweight", {}), ("mentormix", {})]  # a plain step, a look-ahead, a blend
+
+
+@pytest.mark.parametrize("method, options", [
+    *IN_BFLOAT16,
+    *(pytest.param(m, {}, marks=pytest.mark.nightly) for m in METHODS if (m, {}) not in IN_BFLOAT16),
+    pytest.param("reweight", {"engine": "higher"}, marks=pytest.mark.nightly),
+])  # fmt: skip
 def test_bfloat16_trains_as_float32_does_to_its_three_digits(method, options):
     """The first step of a run from the same weights, on the same batch; later ones drift apart."""
     found = {}
@@ -324,7 +338,7 @@ def test_auto_is_float32_without_a_gpu_or_without_convolutions():
 
 def test_the_command_trains_cifar10_with_mentormix(monkeypatch, capsys):
     """On 220 images in its place."""
-    monkeypatch.setattr("nlkit.task.load", lambda name, device: images_like(name, 32).to(device))
+    monkeypatch.setattr("nlkit.tasks.task.load", lambda name, device: images_like(name, 32).to(device))
     command = (
         "train --data cifar10 --model resnet32 --method mentormix --noise symmetric --ratio 0.4 -o alpha=8 "
         "-o percentile=0.6 --clean-per-class 0 --device cpu --epochs 2 --json"

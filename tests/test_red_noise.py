@@ -9,9 +9,9 @@ import torch
 from torch.nn import functional as F
 
 from nlkit import DataError, Dataset, Experiment, build_model, load, make_task, plots, train
-from nlkit.cli import main
-from nlkit.look_alikes import draw_look_alikes
-from nlkit.nearest_images import _pools, class_distances, fit_images, nearest_images
+from nlkit.commands.main import main
+from nlkit.noise.look_alikes import draw_look_alikes
+from nlkit.noise.nearest_images import _pools, class_distances, fit_images, nearest_images
 
 
 @pytest.fixture(scope="module")

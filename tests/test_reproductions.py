@@ -17,6 +17,7 @@ ONLY = {
 }
 
 
+@pytest.mark.nightly
 @pytest.mark.full_data("mnist")
 def test_the_tutorial_s_experiment_on_all_of_mnist(tmp_path, record_property):
     study = Study(tmp_path, only=ONLY, seeds=1, device="cpu")

@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from nlkit import build_model
-from nlkit.resnet import Block, resnet32
+from nlkit.learning.resnet import Block, resnet32
 
 
 def test_it_has_the_layers_and_the_parameters_of_the_paper():

@@ -9,9 +9,11 @@ from torch.nn import functional as F
 from zoo import NETWORKS, UNTRAINABLE, make
 
 from nlkit import build_model, make_task, train
-from nlkit.engine_trial import first_exact, one_by_one
-from nlkit.look_ahead import clean_direction, look_ahead, torch_eps
-from nlkit.optimizers import OPTIMIZERS, build_optimizer
+from nlkit.learning.engine_trial import first_exact, one_by_one
+from nlkit.learning.learner import Batch, Run, normalize_weights
+from nlkit.learning.look_ahead import clean_direction, look_ahead, torch_eps
+from nlkit.learning.optimizers import OPTIMIZERS, build_optimizer
+from nlkit.learning.resnet import Block
 from nlkit.papers.reweight import (
     ENGINES,
     Reweight,
@@ -22,8 +24,6 @@ from nlkit.papers.reweight import (
     help_by_layers,
 )
 from nlkit.randomness import seeded_generator
-from nlkit.resnet import Block
-from nlkit.run import Batch, Run, normalize_weights
 
 SHAPE, CLASSES = (1, 8, 8), 4
 

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from nlkit.optimizers import build_optimizer
+from nlkit.learning.learner import Run
+from nlkit.learning.optimizers import build_optimizer
 from nlkit.randomness import seeded_generator
-from nlkit.run import Run
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from nlkit.intervals import counted
 from nlkit.lessons.how_far import PAGE, readme
 from nlkit.lessons.rows import NOISES, ROWS
 from nlkit.lessons.standings import standings
-from nlkit.result import Result, Sweep
+from nlkit.sweeps.results import Result, Sweep
 
 BY_NAME = {row.name: row for row in ROWS}
 MADE = {"date": "today", "versions": {"nlkit": "1"}, "processor": "one", "cores": 2}

@@ -18,13 +18,14 @@ import numpy as np
 import pytest
 import torch
 
-from nlkit import METHODS, Experiment, identity, sweep
+from nlkit import METHODS, Experiment, identity
 from nlkit.contents import GRIDS, grid_of
 from nlkit.identity import explicit, key
-from nlkit.recipes import RECIPES
-from nlkit.result import Result, Sweep, read_sweep, write_sweep
-from nlkit.sweep import SweepError, load_sweep, run_sweep, stored, summarize
-from nlkit.workers import in_processes
+from nlkit.sweeps import run as sweep
+from nlkit.sweeps.results import Result, Sweep, read_sweep, write_sweep
+from nlkit.sweeps.run import SweepError, load_sweep, run_sweep, stored, summarize
+from nlkit.sweeps.workers import in_processes
+from nlkit.training.recipes import RECIPES
 
 
 def small(**settings):
@@ -53,7 +54,7 @@ def made_up(monkeypatch):
             raise error
         return Result(explicit(experiment), {"test_accuracy": (0.5, 0.6)}, 1.0, sweep._made(experiment))
 
-    monkeypatch.setattr("nlkit.sweep.summarize", summarized)
+    monkeypatch.setattr("nlkit.sweeps.run.summarize", summarized)
     return ran
 
 
@@ -111,7 +112,7 @@ def test_each_result_keeps_its_own_day_versions_and_machine(tmp_path, made_up, m
         {"date": "2026-02-02", "versions": {"torch": "2"}, "processor": "new", "cores": 8, "device": "cuda"},
     ]
     for place, seeds in zip(places, ((0,), (0, 1, 2))):
-        monkeypatch.setattr("nlkit.sweep._made", lambda experiment, place=place: place)
+        monkeypatch.setattr("nlkit.sweeps.run._made", lambda experiment, place=place: place)
         list(run_sweep([small(seed=seed) for seed in seeds], file))
     again = load_sweep(file)
     assert [r.made for r in again.results] == [places[0], places[1], places[1]]
@@ -362,7 +363,7 @@ def test_a_file_that_can_not_be_written_stops_a_sweep(tmp_path, made_up, monkeyp
 SCRIPT = """
 import os, sys, time
 from nlkit import Experiment, METHODS
-from nlkit.sweep import run_sweep, load_sweep
+from nlkit.sweeps.run import run_sweep, load_sweep
 
 class Deadly(METHODS["standard"]):
     def __init__(self, learn_clean: bool = True, how: str = "", long: int = 0):
@@ -466,7 +467,7 @@ def test_a_second_interrupt_during_the_clean_up_leaves_no_process_at_work(monkey
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr("nlkit.workers._Worker.kill", interrupted)
+        patched.setattr("nlkit.sweeps.workers._Worker.kill", interrupted)
         doing.close()
     for process in at_work:
         process.join(20)
@@ -497,7 +498,7 @@ def test_runs_go_through_an_executor_that_is_handed_in(tmp_path):
 
 
 def test_a_script_without_a_guard_is_told_of_it(tmp_path):
-    code = "from nlkit import Experiment\nfrom nlkit.sweep import run_sweep\n" + (
+    code = "from nlkit import Experiment\nfrom nlkit.sweeps.run import run_sweep\n" + (
         f"list(run_sweep([Experiment(epochs=1, seed=s) for s in (0, 1)], {str(tmp_path / 'sweep.json')!r}, jobs=2))\n"
     )
     (tmp_path / "bare.py").write_text(code)

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nlkit import Dataset, make_task
-from nlkit.devices import pick_device
-from nlkit.noise import NOISE_TYPES, asymmetric_matrix, noise_matrix, symmetric_matrix
+from nlkit.learning.devices import pick_device
+from nlkit.noise.matrices import NOISE_TYPES, asymmetric_matrix, noise_matrix, symmetric_matrix
 
 
 def task_of(data, **changes):

@@ -12,8 +12,8 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
 from nlkit import build_model, make_task, train
-from nlkit.devices import pick_threads
-from nlkit.models import predict
+from nlkit.learning.devices import pick_threads
+from nlkit.learning.models import predict
 from nlkit.papers import METHODS
 from nlkit.papers.standard import Standard
 from nlkit.records import Record, Step
@@ -314,7 +314,7 @@ def test_steps_in_between_tell_how_far_an_epoch_is_and_change_nothing(mnist5k):
 def test_time_that_the_driver_takes_between_steps_is_not_training_time(mnist5k, monkeypatch):
     task = make_task(mnist5k, ratio=0.4, clean_per_class=10, device="cpu")
     clock = itertools.count()
-    monkeypatch.setattr("nlkit.trainer.time", SimpleNamespace(perf_counter=lambda: next(clock)))
+    monkeypatch.setattr("nlkit.training.loop.time", SimpleNamespace(perf_counter=lambda: next(clock)))
     run = train(task, epochs=1, batch_size=2000, yield_steps=True)
     next(run)
     for _ in range(1000):  # the driver looks at the clock a thousand times before it asks for more

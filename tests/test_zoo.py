@@ -11,8 +11,8 @@ from torch.nn import functional as F
 from zoo import CLASSES, NETWORKS, SHAPE, UNTRAINABLE, make, state_of
 
 from nlkit import Dataset, make_task, train
-from nlkit.engine_trial import first_exact
-from nlkit.optimizers import build_optimizer
+from nlkit.learning.engine_trial import first_exact
+from nlkit.learning.optimizers import build_optimizer
 from nlkit.papers import METHODS
 from nlkit.papers.reweight import ENGINES
 

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations, prune
 
-from nlkit.models import cnn, mlp
-from nlkit.resnet import Block, resnet32
+from nlkit.learning.models import cnn, mlp
+from nlkit.learning.resnet import Block, resnet32
 
 SHAPE, CLASSES = (1, 8, 8), 3
 

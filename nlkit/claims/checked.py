@@ -13,7 +13,7 @@ from nlkit.claims.trial import carried, in_sweep
 from nlkit.contents import CLAIMS, PAGES
 from nlkit.page import Value
 from nlkit.papers import PAPERS
-from nlkit.result import Sweep
+from nlkit.sweeps.results import Sweep
 
 
 class CheckedClaims:

@@ -10,9 +10,9 @@ from typing import Any
 
 from nlkit.contents import experiment_of
 from nlkit.page import Page
-from nlkit.result import Result, Sweep
-from nlkit.sweep import read_sweep, stored
-from nlkit.task import Task, make_task
+from nlkit.sweeps.results import Result, Sweep
+from nlkit.sweeps.run import read_sweep, stored
+from nlkit.tasks.task import Task, make_task
 
 
 @dataclass(frozen=True)

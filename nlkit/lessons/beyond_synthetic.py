@@ -5,13 +5,13 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 
-from nlkit.cnwl import LEVELS
-from nlkit.data import load
+from nlkit.data.dataset import load
+from nlkit.learning.models import build_model, with_new_head
 from nlkit.lessons.sources import WEB
-from nlkit.models import build_model, with_new_head
 from nlkit.page import Claim, Page, Trial
-from nlkit.task import make_task
-from nlkit.training import train
+from nlkit.tasks.cnwl import LEVELS
+from nlkit.tasks.task import make_task
+from nlkit.training.train import train
 
 QUICK_LEVELS = (0.4, 0.8)  # of the ten, when there is no time for all
 NAMES = {  # variant -> settings; those in the second half have a small clean set

@@ -9,7 +9,7 @@ from nlkit.lessons.rows import EPOCHS, NOISES, ROWS, SEEDS, SEEDS_ELSEWHERE
 from nlkit.lessons.sources import TUTORIAL
 from nlkit.lessons.standings import standings
 from nlkit.page import Claim, Measure, Page
-from nlkit.result import Sweep
+from nlkit.sweeps.results import Sweep
 
 MARK, BEST_MARK = "true labels", "true labels, full recipe"
 

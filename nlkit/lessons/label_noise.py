@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nlkit.lessons.sources import TUTORIAL
-from nlkit.noise import corrupt, noise_matrix
+from nlkit.noise.matrices import corrupt, noise_matrix
 from nlkit.page import Claim, Page, Trial
 
 

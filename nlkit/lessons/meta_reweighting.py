@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import torch
 
+from nlkit.learning.learner import normalize_weights
+from nlkit.learning.models import build_model
+from nlkit.learning.optimizers import build_optimizer
 from nlkit.lessons.sources import TUTORIAL
-from nlkit.models import build_model
-from nlkit.optimizers import build_optimizer
 from nlkit.page import Claim, Page, Trial
 from nlkit.papers.reweight import help_by_higher, help_by_jvp
 from nlkit.randomness import seeded_generator
-from nlkit.run import normalize_weights
-from nlkit.training import train
+from nlkit.training.train import train
 
 
 def _same_weights(t: Trial) -> float:

@@ -22,8 +22,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from nlkit.experiment import Experiment
-from nlkit.noise import noise_matrix
+from nlkit.noise.matrices import noise_matrix
+from nlkit.training.classification import Experiment
 
 EPOCHS = 25
 TUTORIAL = {"learning_rate": 6e-4}

@@ -12,7 +12,7 @@ from nlkit.identity import key
 from nlkit.intervals import Interval, over_seeds
 from nlkit.lessons.rows import NOISES, ROWS, Row
 from nlkit.papers import METHODS
-from nlkit.result import Result, Sweep
+from nlkit.sweeps.results import Result, Sweep
 
 
 @dataclass(frozen=True)

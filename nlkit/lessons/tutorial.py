@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from nlkit.intervals import over_seeds
 from nlkit.lessons.sources import TUTORIAL
 from nlkit.page import Claim, Page, Trial
-from nlkit.training import train
+from nlkit.training.train import train
 
 SETTING = {"data": "mnist", "noise": "symmetric-doubled", "ratio": 0.8, "clean_per_class": 50}
 

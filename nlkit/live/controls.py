@@ -9,27 +9,24 @@ from typing import Any
 import ipywidgets as widgets
 
 from nlkit.checks import check_choice, check_integer, check_number, shown
-from nlkit.data import Dataset, load
-from nlkit.human import find_human_labels
-from nlkit.noise import ASYMMETRIC_MAPS, NOISE_TYPES
+from nlkit.data.dataset import Dataset, load
+from nlkit.noise.human import find_human_labels
+from nlkit.noise.kinds import NOISES
 from nlkit.randomness import MAX_SEED
-from nlkit.task import TASK_NOISE_TYPES, Task
+from nlkit.tasks.task import Task
 
 _WORDS = {"description_width": "7.5em"}
 _WIDTH = {"width": "auto", "min_width": "18em", "margin": "2px"}
 
 
 def noise_types(dataset: Dataset) -> list[str]:
-    """The noise types that this data set can have, of those that have a name."""
-    can_have = {
-        "asymmetric": dataset.name in ASYMMETRIC_MAPS,
-        "instance": True,
-        "instance-boundary": True,
-        "red": dataset.class_names == tuple("0123456789") and tuple(dataset.train_images.shape[1:]) == (1, 28, 28),
-    }
-    human = dataset.name == "cifar10" and find_human_labels() is not None
-    can_have |= {kind: human for kind in TASK_NOISE_TYPES if kind.startswith("human:")}
-    return [kind for kind in TASK_NOISE_TYPES if can_have.get(kind, kind in NOISE_TYPES)]
+    """The noise types that this data set can have, of those that have a name and can be shown at a glance."""
+    people = find_human_labels() is not None
+    return [
+        name
+        for name, noise in NOISES.items()
+        if noise.at_a_glance and not noise.fits(dataset) and (people or not name.startswith("human:"))
+    ]
 
 
 def data_of(data: str | Dataset | Task) -> Dataset | Task:

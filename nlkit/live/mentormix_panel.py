@@ -12,14 +12,14 @@ from torch.nn import functional as F
 
 from nlkit import plots
 from nlkit.checks import check_integer
+from nlkit.learning.models import build_model
 from nlkit.live.any_panel import Frame, drawn
 from nlkit.live.controls import check_left_out, percent_slider, scale_slider
 from nlkit.live.picture_panel import PicturePanel
-from nlkit.models import build_model
 from nlkit.papers.mentormix import draw_mixture
 from nlkit.randomness import seeded_generator
-from nlkit.task import Task, make_task
-from nlkit.training import train
+from nlkit.tasks.task import Task, make_task
+from nlkit.training.train import train
 
 _ALPHAS = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 _EPOCHS = 3  # of training before the batch is looked at, for the panel that makes its own task

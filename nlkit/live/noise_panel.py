@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import ipywidgets as widgets
 
 from nlkit import plots
-from nlkit.data import Dataset
+from nlkit.data.dataset import Dataset
 from nlkit.live.any_panel import Frame, drawn
 from nlkit.live.controls import data_of, task_controls, task_settings
 from nlkit.live.picture_panel import PicturePanel
-from nlkit.task import Task, glance
+from nlkit.tasks.task import Task, glance
 
 
 def noise(
@@ -24,8 +24,8 @@ def noise(
 ) -> widgets.Widget:
     """A panel with controls for noise type, noise ratio, clean-set size and seed over a live picture of the task.
 
-    data: a name of `nlkit.data.DATASETS`, a data set of your own, or a task that is made, as one with labels of your
-    own: it is shown as it is, without controls. noise, ratio, clean_per_class: where the controls start, unless
+    data: the name of a data set, one of your own, or a task that is made, as one with labels of your own:
+    it is shown as it is, without controls. noise, ratio, clean_per_class: where the controls start, unless
     given at symmetric noise, 40 %, and 50 clean examples a class or as many as the data set allows. mode: how pictures
     are drawn, see `nlkit.live.driver`.
 

@@ -11,13 +11,13 @@ import ipywidgets as widgets
 from nlkit import plots
 from nlkit.checks import check_choice
 from nlkit.contents import PAGES, accepts, experiment_of, knobs_of
-from nlkit.data import load
-from nlkit.experiment import Experiment
+from nlkit.data.dataset import load
 from nlkit.identity import key
 from nlkit.live.controls import field_control, noise_types, seed_control
 from nlkit.live.session import in_turn, table_of_numbers
 from nlkit.live.ticked_panel import TickedPanel
 from nlkit.page import Page
+from nlkit.training.classification import Experiment
 
 
 def panel(

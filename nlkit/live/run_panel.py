@@ -11,14 +11,14 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from nlkit.data import Dataset
+from nlkit.data.dataset import Dataset
 from nlkit.live.any_panel import Panel, drawn, tell
 from nlkit.live.controls import columns, on_change, rows, scale_slider, task_settings, values_of, whole_slider
 from nlkit.live.driver import Driver
 from nlkit.live.session import Seen, race
 from nlkit.plots import Figure
 from nlkit.records import Record, Step
-from nlkit.task import Task
+from nlkit.tasks.task import Task
 
 PICTURES_A_SECOND = 6
 _MOST_KEPT = 12  # earlier runs

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from nlkit.data import Dataset
-from nlkit.experiment import Experiment
+from nlkit.data.dataset import Dataset
 from nlkit.plots import Curve
 from nlkit.records import Measured, Record, Recorded, Step, best_record
-from nlkit.task import Task, make_task
+from nlkit.tasks.task import Task, make_task
+from nlkit.training.classification import Experiment
 
 _SHORT = {
     "noise": lambda v: f"{v['noise']} noise",

@@ -8,14 +8,14 @@ import ipywidgets as widgets
 
 from nlkit import plots
 from nlkit.checks import check_choice
-from nlkit.data import Dataset
+from nlkit.data.dataset import Dataset
 from nlkit.live.controls import check_methods, data_of, task_controls
 from nlkit.live.run_panel import check_history, racing, training_controls
 from nlkit.live.session import named_curves, results_table
 from nlkit.live.ticked_panel import TickedPanel
 from nlkit.papers import METHODS
 from nlkit.records import Record
-from nlkit.task import Task
+from nlkit.tasks.task import Task
 
 _MOST_DRAWN = 6  # earlier runs: more lines can't be told apart
 
@@ -35,8 +35,8 @@ def training(
 ) -> widgets.Widget:
     """A panel that trains one method or several, epoch by epoch in turn, and draws their curves as they grow.
 
-    data: a name of `nlkit.data.DATASETS`, a data set of your own, or a task that is made, as one with labels of your
-    own: then there is no noise to move, and what its truth would have to tell is left out. methods: the name or names
+    data: the name of a data set, one of your own, or a task that is made, as one with labels of your own:
+    then there is no noise to move, and what its truth would have to tell is left out. methods: the name or names
     of `nlkit.METHODS` that are ticked at first. The others: where the controls start, as `make_task` and `train` take
     them (1 to 100 epochs); unless given, symmetric noise at 80 % and 50 clean examples a class, or as many as the data
     set allows. A task is made already, so noise, ratio and clean_per_class must be left out with one. histories: method

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import ipywidgets as widgets
 
 from nlkit import plots
-from nlkit.data import Dataset
+from nlkit.data.dataset import Dataset
 from nlkit.live.any_panel import drawn, tell
 from nlkit.live.controls import (
     choice,
@@ -22,7 +22,7 @@ from nlkit.live.driver import Driver
 from nlkit.live.run_panel import RunPanel, check_history, racing, training_controls
 from nlkit.papers import METHODS
 from nlkit.records import Record
-from nlkit.task import Task, make_task
+from nlkit.tasks.task import Task, make_task
 
 
 def weights(

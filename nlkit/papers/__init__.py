@@ -1,7 +1,7 @@
 """Papers: one file each, and one line here. Panels, command line, index and book offer what is found here.
 
 A module of `PAPERS` has a `PAGE` (see `nlkit.page`), and if it brings methods for the kit's own task, a `METHODS`.
-The methods of the course come first; `METHODS` holds all: classes as `nlkit.run.Method` describes them.
+The methods of the course come first; `METHODS` holds all: classes as `nlkit.learning.learner.Method` describes them.
 A method sees given labels and the clean set, and never true labels or the test set.
 """
 
@@ -12,6 +12,7 @@ import inspect
 from collections.abc import Callable, Mapping
 
 from nlkit.checks import check_choice
+from nlkit.learning.learner import Method
 from nlkit.papers.clean_only import CleanOnly
 from nlkit.papers.co_teaching import CoTeaching
 from nlkit.papers.elr import EarlyLearning
@@ -23,7 +24,6 @@ from nlkit.papers.mentornet import MentorNet
 from nlkit.papers.mixup import Mixup
 from nlkit.papers.reweight import Reweight
 from nlkit.papers.standard import Standard
-from nlkit.run import Method
 
 METHODS: dict[str, Callable[..., Method]] = {
     "standard": Standard,
@@ -40,7 +40,10 @@ METHODS: dict[str, Callable[..., Method]] = {
 }
 
 # The atlas, in reading order: the names of modules of this folder.
-PAPERS: tuple[str, ...] = ("robust_dpo",)
+PAPERS: tuple[str, ...] = (
+    "local_clustering",
+    "robust_dpo",
+)
 
 for _name in PAPERS:
     METHODS |= getattr(importlib.import_module(f"nlkit.papers.{_name}"), "METHODS", {})

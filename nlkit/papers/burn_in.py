@@ -9,7 +9,7 @@ training that is shorter than its burn-in is standard training on the noisy set.
 
 from __future__ import annotations
 
-from nlkit.run import Run
+from nlkit.learning.learner import Run
 
 FEWEST_EPOCHS = 2.5
 FEWEST_STEPS = 24  # an epoch; the 5,000 digits have 25 to 32

@@ -29,9 +29,9 @@ from torch import nn
 from torch.nn import functional as F
 from torch.optim import Optimizer
 
-from nlkit.optimizers import clear_gradients, take_step
+from nlkit.learning.learner import Batch, Run, StepResult
+from nlkit.learning.optimizers import clear_gradients, take_step
 from nlkit.papers.mentornet import Mentor
-from nlkit.run import Batch, Run, StepResult
 
 
 class CoTeaching:

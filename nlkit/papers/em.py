@@ -38,11 +38,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nlkit.checks import check_integer, check_number
-from nlkit.models import evaluate
+from nlkit.learning.learner import Batch, Run, StepResult
+from nlkit.learning.models import evaluate
 from nlkit.papers.burn_in import burnt_in
 from nlkit.papers.forward import Matrix, told_matrix
 from nlkit.papers.mixup import draw_beta, mix
-from nlkit.run import Batch, Run, StepResult
 
 CLEAN_EPOCHS, NOISY_EPOCHS = 1, 2  # the shortest burn-in, with a clean set and without one
 

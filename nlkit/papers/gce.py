@@ -17,7 +17,7 @@ from __future__ import annotations
 from torch.nn import functional as F
 
 from nlkit.checks import check_number
-from nlkit.run import Batch, Run, StepResult
+from nlkit.learning.learner import Batch, Run, StepResult
 
 
 class GeneralizedCrossEntropy:

@@ -33,9 +33,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nlkit.checks import check_flag, check_number
+from nlkit.learning.learner import Batch, Run, StepResult, in_passing, normalize_weights
 from nlkit.papers.mentornet import Mentor
 from nlkit.papers.mixup import draw_beta, mix, soft_cross_entropy
-from nlkit.run import Batch, Run, StepResult, in_passing, normalize_weights
 
 
 class MentorMix:

@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nlkit.checks import check_number
-from nlkit.run import Batch, Run, StepResult
+from nlkit.learning.learner import Batch, Run, StepResult
 
 
 class Mixup:

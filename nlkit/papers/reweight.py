@@ -23,7 +23,7 @@ it is faster. The engine "double-backward" takes it by differentiating Σ_i v_i 
 v, which asks less of a network's operators and costs more. That is how the authors' program for CIFAR has it
 (github.com/uber-research/learning-to-reweight-examples, `legacy=False`): the inner product is theirs, and so is seeing
 that the step need not be taken to differentiate it. "auto" takes the first of "layers", "jvp" and "double-backward"
-that is exact for the network. Which one that is, is found out once, when `train` is called: see nlkit/engine_trial.py.
+that is exact for the network. Which one that is, is found out once, when `train` is called (learning/engine_trial.py).
 
 Two look-aheads. Above stands the one of the tutorial that the course starts from, look_ahead="optimizer": θ̂ is where
 the trainer's own optimizer would step, with its momentum, moments and weight decay. In the paper (algorithm 1) and in
@@ -47,11 +47,11 @@ from torch.autograd import forward_ad
 from torch.nn import functional as F
 from torch.optim import Optimizer
 
-from nlkit.batch_norm import OwnTangents
 from nlkit.checks import check_choice, check_flag, check_integer
-from nlkit.engine_trial import Engine, Examples, first_exact
-from nlkit.look_ahead import LOOK_AHEADS, check_formula, clean_direction, torch_eps
-from nlkit.run import Batch, Run, StepResult, call_with, normalize_weights
+from nlkit.learning.batch_norm import OwnTangents
+from nlkit.learning.engine_trial import Engine, Examples, first_exact
+from nlkit.learning.learner import Batch, Run, StepResult, call_with, normalize_weights
+from nlkit.learning.look_ahead import LOOK_AHEADS, check_formula, clean_direction, torch_eps
 
 
 class Reweight:

@@ -15,7 +15,7 @@ DPO on the pairs as they were. Its pull σ(-h) + ε/(1-2ε) never falls below ε
 Compared with IPO (Azar et al., arXiv:2310.12036) and the hinge of SLiC (Zhao et al., arXiv:2305.10425).
 What differs: the paper's policies write texts (IMDb; Anthropic's HH; β = 0.1, 1,000 steps of 16 pairs); here one names
 digits, so that its reward can be computed: P(true name), the mean over the answers that it would draw. The paper's
-theorem has log-linear policies with ‖θ‖ ≤ B; `nlkit.preferences.fit_linear` bounds each |θ_j| instead.
+theorem has log-linear policies with ‖θ‖ ≤ B; `nlkit.data.preferences.fit_linear` bounds each |θ_j| instead.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nlkit.checks import check_choice
-from nlkit.data import DATASETS, load
-from nlkit.devices import pick_device
+from nlkit.data.dataset import DATASETS, load
+from nlkit.data.preferences import NETWORKS, check_flip_rate, from_the_truth, learn, margins, naming_task, worth
+from nlkit.learning.devices import pick_device
 from nlkit.page import Claim, Page, Trial
-from nlkit.preferences import NETWORKS, check_flip_rate, from_the_truth, learn, margins, naming_task, worth
 from nlkit.records import Measured, Recorded, Step
 from nlkit.settings import check_settings, setting
 

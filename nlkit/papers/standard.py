@@ -16,7 +16,7 @@ from __future__ import annotations
 from torch.nn import functional as F
 
 from nlkit.checks import check_flag
-from nlkit.run import Batch, Run, StepResult
+from nlkit.learning.learner import Batch, Run, StepResult
 
 
 class Standard:

@@ -27,7 +27,7 @@ from nlkit.plots.style import (
     text_color,
 )
 from nlkit.records import Record, best_record
-from nlkit.task import Task
+from nlkit.tasks.task import Task
 
 _OF_TRUTH = ("true_accuracy", "memorized", "recovered")  # shares of a record that are measured where the truth is known
 _SHARES = ("given_accuracy", "test_accuracy", *_OF_TRUTH)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from nlkit.plots.style import KINDS_OF_LABEL, OF_UNKNOWN_TRUTH, Figure, Style, picture, short_name, text_color
-from nlkit.task import Task
+from nlkit.tasks.task import Task
 
 _LEAST_SIDE = 24  # pixels
 

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from nlkit.own_labels import OWN_LABELS
 from nlkit.plots.examples import draw_labelled, kinds_of_label, picks_by_class
 from nlkit.plots.style import (
     KINDS_OF_LABEL,
@@ -21,7 +20,8 @@ from nlkit.plots.style import (
     picture,
     text_color,
 )
-from nlkit.task import Task
+from nlkit.tasks.own_labels import OWN_LABELS
+from nlkit.tasks.task import Task
 
 _MOST_NUMBERED = 13  # classes: beyond, a number is wider than its cell
 

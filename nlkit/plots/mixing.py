@@ -29,7 +29,7 @@ from nlkit.plots.style import (
     picture,
     text_color,
 )
-from nlkit.task import Task
+from nlkit.tasks.task import Task
 
 
 @picture

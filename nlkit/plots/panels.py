@@ -28,7 +28,7 @@ from nlkit.plots.style import (
 )
 from nlkit.randomness import seeded_generator
 from nlkit.records import Record, best_record
-from nlkit.task import Task
+from nlkit.tasks.task import Task
 
 # dashes that tell earlier runs of a method apart
 _EARLIER_LINES = (

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
+from nlkit.data.labels import UNKNOWN
 from nlkit.intervals import Interval, counted, in_percent, over_seeds
-from nlkit.labels import UNKNOWN
 from nlkit.plots.examples import draw_labelled
 from nlkit.plots.style import (
     KINDS_OF_LABEL,
@@ -21,7 +21,7 @@ from nlkit.plots.style import (
     picture,
     text_color,
 )
-from nlkit.task import Task
+from nlkit.tasks.task import Task
 
 if TYPE_CHECKING:
     from nlkit.lessons.standings import Standing

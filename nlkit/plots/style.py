@@ -45,6 +45,11 @@ METHOD_STYLES = {
     "gce": Style("#C48700", "h", ":"),
     "elr": Style("#4A9BC8", "*", "-"),
     "em": Style("#D55E00", ">", "-"),
+    "plain": Style("#000000", "o", "-"),  # diffusions in a graph
+    "weighted": Style("#0072B2", "P", "-"),
+    "weighted sweep": Style("#CC79A7", "D", "-"),
+    "labels alone": Style("#D55E00", "X", ":"),
+    "majority vote": Style("#C48700", "^", "--"),
     # losses for preferences
     "dpo": Style("#000000", "o", "-"),
     "cdpo": Style("#D55E00", "v", "--"),

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
-from nlkit.data import load
+from nlkit.data.dataset import load
+from nlkit.data.preferences import draw_flips, fit_linear, learn, linear_pairs, margins, name_pairs, naming_task, worth
 from nlkit.papers.robust_dpo import LOSSES, Preferences, cdpo, dpo, rdpo, resting_margin
 from nlkit.plots.margins import preference_margins
-from nlkit.preferences import draw_flips, fit_linear, learn, linear_pairs, margins, name_pairs, naming_task, worth
 from nlkit.records import Step
 
 H = torch.linspace(-12, 12, 97, dtype=torch.float64)

@@ -1,0 +1,1 @@
+"""What learns: networks, optimizers, augmentation, devices, and what a method is handed."""

@@ -1,0 +1,182 @@
+"""What a method is handed: the run (network, optimizer, clean set, randomness) and one batch."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from nlkit.learning.augment import unchanged
+from nlkit.learning.devices import InBfloat16
+from nlkit.learning.optimizers import clear_gradients, take_step
+
+
+class Batch(NamedTuple):
+    index: Tensor  # (B,) places in the examples that the method learns from; the noisy set comes first
+    images: Tensor  # (B, C, H, W), augmented
+    labels: Tensor  # (B,) given labels
+    originals: Tensor | None = None  # (B, C, H, W) the images as they were before they were augmented
+
+
+class StepResult(NamedTuple):
+    loss: Tensor  # scalar, detached or not
+    weights: Tensor | None = None  # (B,) weights of the batch's examples, summing to 1 (or all 0)
+
+
+class Method(Protocol):
+    """An algorithm on the kit's own task: a class whose constructor's arguments are its options.
+
+    It may also have `prepare(run)`, which is called once, before the first step, and refuses by a ValueError what it
+    can't do with this network; `state`, a dictionary of what it remembers between steps, for checkpoints; `matrix`, if
+    it may be told one; and `knobs`, the options that a panel lets be moved: name -> `nlkit.settings.setting(…)`.
+    """
+
+    learns_from: str  # what an epoch runs through: "noisy", "clean", or "noisy and clean"
+    needs_clean: bool  # whether it is lost without a clean set
+    weighs: bool  # whether it gives the examples weights, which its steps report
+    sees_noise: bool  # whether it sees noisy examples at all
+
+    def step(self, run: Run, batch: Batch) -> StepResult:
+        """One update of `run.model` on one batch."""
+
+
+@dataclass
+class Run:
+    """One training run as its method sees it. There are no true labels and no test set in here."""
+
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    clean_images: Tensor  # (M, C, H, W)
+    clean_labels: Tensor  # (M,)
+    generator: torch.Generator  # on the CPU, for the method's own draws
+    num_classes: int
+    num_examples: int  # N + M, noisy and clean: the places that a batch's index can name
+    progress: float = 0.0  # share of the training's steps that lie behind, in [0, 1)
+    steps_done: int = 0  # training steps that lie behind, over all epochs
+    steps_an_epoch: int = 1
+    augment: Callable[[Tensor, torch.Generator], Tensor] = unchanged  # for clean batches; a `Batch` comes augmented
+    noisy_images: Tensor | None = None  # (N, C, H, W) as they are, for a pass through all of them
+    averaged: nn.Module | None = None  # the network whose weights are averaged over the steps, if the run has one
+    build: Callable[[int], nn.Module] | None = None  # another network from a seed; None if the first was handed in
+
+    def descend(self, loss: Tensor) -> None:
+        """One optimizer step down the gradient of `loss`."""
+        clear_gradients(self.optimizer)
+        loss.backward()
+        take_step(self.optimizer)
+
+    def clean_batch(self, size: int) -> tuple[Tensor, Tensor]:
+        """`size` examples of the clean set (all of it, if it is smaller), drawn afresh without replacement.
+
+        They are augmented as the noisy ones are: what helps on them should not hang on where in the image things are.
+        """
+        chosen = torch.randperm(len(self.clean_labels), generator=self.generator)[:size].to(self.clean_labels.device)
+        return self.augment(self.clean_images.index_select(0, chosen), self.generator), self.clean_labels[chosen]
+
+    def companion(self) -> tuple[nn.Module, torch.optim.Optimizer]:
+        """A second network, made as the first was but drawn from another seed, and an optimizer of the same settings.
+
+        A network that was handed in cannot be made once more. Of that, a copy is drawn anew as far as it learns: see
+        `draw_anew`, which also says when that is refused by a ValueError. So is a second network that equals the first.
+        """
+        seed = int(torch.randint(2**62, (), generator=self.generator))
+        wrapped = isinstance(self.model, InBfloat16)
+        network = self.build(seed) if self.build else draw_anew(self.model.network if wrapped else self.model, seed)
+        network = InBfloat16(network) if wrapped else network
+        pairs = list(zip(self.model.parameters(), network.parameters()))
+        if all(torch.equal(p, q) for p, q in pairs if p.requires_grad):
+            raise ValueError("model makes the same network whatever the seed; a second one must start elsewhere")
+        optimizer = copy.deepcopy(self.optimizer)
+        optimizer.state.clear()
+        own = dict(pairs)
+        for ours, theirs in zip(self.optimizer.param_groups, optimizer.param_groups):
+            theirs["params"] = [own[p] for p in ours["params"]]
+        return network, optimizer
+
+
+def draw_anew(network: nn.Module, seed: int) -> nn.Module:
+    """A copy of a network in which all that learns is drawn from `seed`, on the CPU, and all that is frozen is kept.
+
+    Layers are asked to draw their parameters themselves (`reset_parameters`). A trained layer that goes on learning
+    starts from scratch then, since nobody knows what it came from; hand in what makes the network where that matters.
+    torch's own random state is left as it was. Raises a ValueError that names a parameter that learns and that no layer
+    draws, or that tells why the network can't be copied.
+    """
+    instead = "hand in what makes the network, as in model=lambda: Net(), and it is made twice"
+    kind = type(network).__name__
+    try:
+        copied = copy.deepcopy(network)
+    except Exception as error:
+        line = str(error).partition("\n")[0]
+        raise ValueError(f"model={kind} can't be copied to make a second network; {instead} ({line})") from error
+    device = next((p.device for p in network.parameters()), "cpu")
+    frozen = [p for p in copied.parameters() if not p.requires_grad]
+    frozen += [b for layer in copied.modules() if layer.training < copied.training for b in layer.buffers()]
+    kept = [name for name, tensor in places(copied) if any(tensor is each for each in frozen)]
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        for p in copied.cpu().parameters():
+            if p.requires_grad:
+                p.fill_(torch.nan)  # which a layer that draws it writes over
+        for layer in reversed(list(copied.modules())):  # parts first: some layers set what their parts have drawn
+            draw = getattr(layer, "reset_parameters", getattr(layer, "_reset_parameters", None))
+            if draw is not None and any(p.requires_grad for p in layer.parameters()):
+                draw()
+    for name, p in copied.named_parameters():
+        if p.requires_grad and p.isnan().any():
+            raise ValueError(
+                f"model={kind} has a parameter {name!r} that no layer draws anew (by reset_parameters), as a second "
+                f"network needs it; {instead}"
+            )
+    own, theirs = dict(places(network)), dict(places(copied.to(device)))
+    with torch.no_grad():
+        for name in kept:
+            theirs[name].copy_(own[name])
+    return copied
+
+
+def places(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """Where a network keeps its parameters and buffers: the name of each place, and the tensor that is there.
+
+    A layer that the network uses twice comes once, and a tensor that two layers share comes with the place of each.
+    """
+    for prefix, module in model.named_modules():
+        for name, tensor in (*module._parameters.items(), *module._buffers.items()):
+            if tensor is not None:
+                yield f"{prefix}.{name}" if prefix else name, tensor
+
+
+def call_with(model: nn.Module, others: Mapping[Tensor, Tensor], images: Tensor) -> Tensor:
+    """What a network says of images with other tensors in place of some of its own; it keeps its own.
+
+    Left to itself, `functional_call` puts them in twice where a layer is used twice, and leaves them there.
+    """
+    here = {name: others[tensor] for name, tensor in places(model) if tensor in others}
+    return functional_call(model, here, (images,), tie_weights=False)
+
+
+def spare_buffers(model: nn.Module) -> dict[Tensor, Tensor]:
+    """Copies of a network's buffers, for `call_with` to write to in place of the network's own.
+
+    With batch norm every pass in training mode moves the running statistics, which only evaluation reads. A step is to
+    move them once, by the pass that it learns from; a pass that only looks ahead, or only weighs, gets spare ones.
+    """
+    return {buffer: buffer.clone() for buffer in model.buffers()}
+
+
+def in_passing(model: nn.Module, images: Tensor) -> Tensor:
+    """What a network in training mode says of images, without a trace in its buffers."""
+    spare = spare_buffers(model)
+    return call_with(model, spare, images) if spare else model(images)  # the latter takes 50 µs less
+
+
+def normalize_weights(weights: Tensor) -> Tensor:
+    """Weights (B,) made a distribution: negative ones become 0, the rest sum to 1 (or all stay 0)."""
+    positive = weights.clamp(min=0)
+    total = positive.sum()
+    return torch.where(total > 0, positive / total, positive)

@@ -1,0 +1,80 @@
+"""Human label noise: CIFAR-10N, labels that people gave to CIFAR-10's training images.
+
+Wei, Zhu, Cheng, Liu, Niu and Liu, "Learning with Noisy Labels Revisited: A Study Using Real-World Human Annotations",
+ICLR 2022, arXiv:2110.12088; github.com/UCSC-REAL/cifar-10-100n. Three people labelled each image: "random1" to
+"random3" are their labels, "aggregate" the majority of the three, and "worst" a wrong one wherever there was one.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nlkit.checks import DataError, check_choice
+from nlkit.files import data_folders
+from nlkit.noise.matrices import check_labels
+
+_KEYS = {
+    "aggregate": "aggre_label",
+    "random1": "random_label1",
+    "random2": "random_label2",
+    "random3": "random_label3",
+    "worst": "worse_label",
+    "clean": "clean_label",
+}  # their names in both files
+HUMAN_LABEL_SETS = tuple(_KEYS)
+
+_FILES = ("cifar-10n/cifar10n_labels.npz", "cifar-10n/CIFAR-10_human.pt")
+
+
+def human_labels(which: str) -> Tensor:
+    """One of CIFAR-10N's label sets: (50000,) int64 in 0 … 9, in the order of CIFAR-10's training set, on the CPU.
+
+    which: "aggregate" (9.01 % wrong), "random1" (17.23 %), "random2" (18.12 %), "random3" (17.64 %), "worst" (40.21 %),
+        or "clean", CIFAR-10's own labels.
+
+    Read from `cifar-10n/CIFAR-10_human.pt`, the file that the authors publish, or from `cifar-10n/cifar10n_labels.npz`,
+    the same arrays by the same names, in a folder where the kit looks for data. Raises a ValueError for an unknown
+    name, a DataError when the file is absent or broken.
+    """
+    check_choice("which", which, HUMAN_LABEL_SETS)
+    path = find_human_labels()
+    if path is None:
+        folders = data_folders()
+        raise DataError(
+            f"CIFAR-10N's human labels were not found: looked for {' and '.join(_FILES)} in "
+            f"{' and '.join(map(str, folders))}. The kit does not download them, since their licence (CC BY-NC 4.0) is "
+            "for you to accept: take data/CIFAR-10_human.pt from github.com/UCSC-REAL/cifar-10-100n and copy it to "
+            f"{folders[0] / _FILES[1]}."
+        )
+    try:
+        labels = check_labels(_KEYS[which], _read(path, _KEYS[which]), num_classes=10)
+        if len(labels) != 50_000:
+            raise ValueError(f"{len(labels):,} labels instead of 50,000")
+    except Exception as error:  # a broken archive fails in many ways
+        raise DataError(
+            f"{path} is broken: {which!r} can't be read ({type(error).__name__}: {error}). Replace it by the "
+            "data/CIFAR-10_human.pt of github.com/UCSC-REAL/cifar-10-100n, or remove it if there is another copy."
+        ) from error
+    return labels
+
+
+def find_human_labels() -> Path | None:
+    """The first file of CIFAR-10N in the data folders, or None; it is not opened."""
+    paths = (folder / file for folder in data_folders() for file in _FILES)
+    return next((path for path in paths if os.path.isfile(path)), None)
+
+
+def _read(path: Path, key: str) -> np.ndarray:
+    if path.suffix == ".npz":
+        with np.load(path, allow_pickle=False) as arrays:
+            return arrays[key]
+    # The file is a pickle of numpy arrays; only what rebuilds an array is let through, by its name before numpy 2 too.
+    rebuild = np._core.multiarray._reconstruct
+    allowed = [rebuild, (rebuild, "numpy.core.multiarray._reconstruct"), np.ndarray, np.dtype, np.dtypes.Int64DType]
+    with torch.serialization.safe_globals(allowed):
+        return torch.load(path, weights_only=True)[key]

@@ -1,0 +1,332 @@
+"""Label noise: the transition matrix says how labels go wrong, `corrupt` draws the wrong labels.
+
+A transition matrix `T` is (K, K) with `T[i, j] = P(given = j | true = i)`; its rows sum to 1.
+"""
+
+from __future__ import annotations
+
+import functools
+import heapq
+import math
+import threading
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nlkit.checks import check_choice, check_integer, check_number, shown
+from nlkit.data.labels import by_class, check_labels
+from nlkit.randomness import seeded_generator
+
+_OWN_MATRIX = "ratios by class are for noise with a name; with a mapping, give the transition matrix itself"
+
+NOISE_TYPES = ("symmetric", "symmetric-own", "symmetric-doubled", "pair", "asymmetric")
+
+# The usual asymmetric maps, true class -> given class (Patrini et al. 2017, arXiv:1609.03683, section 5).
+ASYMMETRIC_MAPS = {
+    "mnist": {2: 7, 3: 8, 5: 6, 6: 5, 7: 1},
+    "mnist5k": {2: 7, 3: 8, 5: 6, 6: 5, 7: 1},
+    "cifar10": {9: 1, 2: 0, 4: 7, 3: 5, 5: 3},  # truck>automobile, bird>airplane, deer>horse, cat<>dog
+}
+
+
+def symmetric_matrix(num_classes: int, ratio: float, own_class: bool = False) -> Tensor:
+    """(K, K) matrix of symmetric noise.
+
+    Without the own class (the default), a share `ratio` of the labels moves to one of the K - 1 other classes.
+    With it, a share `ratio` is drawn anew from all K classes and some come back right, so that only
+    `ratio * (K - 1) / K` are wrong: 0.8 on ten classes is really 0.72. The literature has both.
+    """
+    classes, ratio = check_integer("num_classes", num_classes, 2), check_number("ratio", ratio, 0, 1)
+    spread = classes if own_class else classes - 1
+    matrix = torch.full((classes, classes), ratio / spread, dtype=torch.float64)
+    return _fill_diagonal(matrix)
+
+
+def doubled_matrix(num_classes: int, ratio: float) -> Tensor:
+    """(K, K) matrix of symmetric noise in which one other class, the next one, gets twice its share.
+
+    A common slip: draw from all K classes, then send every draw that hit the own class to one other class. The ratio is
+    as asked for, but the noise is harder than symmetric noise of that ratio. It is for reproducing such experiments.
+    """
+    matrix = symmetric_matrix(num_classes, ratio) * (num_classes - 1) / num_classes
+    following = torch.arange(num_classes)
+    matrix[following, (following + 1) % num_classes] *= 2
+    return _fill_diagonal(matrix)
+
+
+def pair_matrix(num_classes: int, ratio: float) -> Tensor:
+    """(K, K) matrix of pair noise: a share `ratio` of class i moves to class i + 1, the last class to the first.
+
+    Han et al. 2018 (Co-teaching), arXiv:1804.06872, figure 4.
+    """
+    classes = check_integer("num_classes", num_classes, 2)
+    return asymmetric_matrix(classes, ratio, {i: (i + 1) % classes for i in range(classes)})
+
+
+def asymmetric_matrix(num_classes: int, ratio: float, mapping: Mapping[int, int]) -> Tensor:
+    """(K, K) matrix that moves a share `ratio` of each class in `mapping` to the class it is mapped to.
+
+    Classes that are not in `mapping` keep their labels, so the ratio over all labels is smaller than `ratio`
+    (CIFAR-10's usual map at 0.4 changes 20 % of all labels). Patrini et al. 2017, arXiv:1609.03683.
+    """
+    classes, ratio = check_integer("num_classes", num_classes, 2), check_number("ratio", ratio, 0, 1)
+    if not mapping:
+        raise ValueError("mapping={} must name at least one class, such as {7: 1}")
+    matrix = torch.zeros(classes, classes, dtype=torch.float64)
+    for true, given in mapping.items():
+        check_integer("mapping's true class", true, 0, classes - 1)
+        check_integer("mapping's given class", given, 0, classes - 1)
+        if true == given:
+            raise ValueError(f"mapping={{{true}: {given}}} must send a class to another class")
+        matrix[true, given] = ratio
+    return _fill_diagonal(matrix)
+
+
+def noise_matrix(
+    noise: str | Mapping[int, int] | Tensor | np.ndarray,
+    num_classes: int,
+    ratio: float | Sequence[float] | Mapping[int, float] | None = None,
+    dataset: str | None = None,
+) -> Tensor:
+    """The (K, K) float64 transition matrix for any description of noise that the kit takes.
+
+    noise: one of `NOISE_TYPES`, a mapping `{true: given}` (asymmetric noise), or a transition matrix itself.
+    ratio: in [0, 1]; left out with a matrix, which says by itself how much goes wrong. For a noise with a name, also
+        one ratio a class, K of them or a mapping {true: ratio}, in which a class that is left out has 0. Each row is
+        then that of the matrix with its class's ratio.
+    dataset: where `noise="asymmetric"` looks up its usual map (`ASYMMETRIC_MAPS`).
+    """
+    if isinstance(noise, (Tensor, np.ndarray)):
+        if ratio is not None:
+            raise ValueError(f"ratio={shown(ratio)} must be left out when noise is a matrix, which has its own ratio")
+        return check_matrix(noise, num_classes)
+    shares = ratios_by_class(ratio, tuple(map(str, range(num_classes))))
+    if isinstance(noise, Mapping):
+        if shares is not None:
+            raise ValueError(
+                f"ratio={shown(ratio)} must be a number from 0 to 1 when noise is a mapping; {_OWN_MATRIX}"
+            )
+        return asymmetric_matrix(num_classes, ratio, noise)
+    check_choice("noise", noise, NOISE_TYPES)
+    if shares is not None:
+        rows = [noise_matrix(noise, num_classes, share, dataset)[true] for true, share in enumerate(shares)]
+        for true, (row, share) in enumerate(zip(rows, shares)):
+            if share > 0 and row[true] == 1:  # in an asymmetric map, some classes keep their labels
+                raise ValueError(f"ratio={shown(ratio)} has {share} for class {true}, whose labels {noise!r} keeps")
+        return torch.stack(rows)
+    if noise == "pair":
+        return pair_matrix(num_classes, ratio)
+    if noise == "asymmetric":
+        if dataset not in ASYMMETRIC_MAPS:
+            raise ValueError(
+                f"noise='asymmetric' has no usual map for dataset={dataset!r} (known: "
+                f"{', '.join(ASYMMETRIC_MAPS)}); give the map itself instead, such as noise={{7: 1}}"
+            )
+        return asymmetric_matrix(num_classes, ratio, ASYMMETRIC_MAPS[dataset])
+    if noise == "symmetric-doubled":
+        return doubled_matrix(num_classes, ratio)
+    return symmetric_matrix(num_classes, ratio, own_class=noise == "symmetric-own")
+
+
+def ratios_by_class(ratio: object, class_names: tuple[str, ...]) -> list[float] | None:
+    """K ratios in [0, 1], one a class, from a mapping or a sequence; None for anything else, such as a number."""
+    ratios = by_class("ratio", ratio, class_names)
+    return ratios and [check_number(f"ratio of class {name}", r, 0, 1) for name, r in zip(class_names, ratios)]
+
+
+def check_matrix(matrix: Tensor | np.ndarray, num_classes: int | None = None) -> Tensor:
+    """Return `matrix` as a (K, K) float64 tensor, or raise a ValueError that says which rule it breaks."""
+    matrix = _as_tensor("matrix", matrix).to("cpu", torch.float64)
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or len(matrix) < 2:
+        raise ValueError(f"matrix has shape {tuple(matrix.shape)}; it must be square, (classes, classes)")
+    if num_classes is not None and len(matrix) != num_classes:
+        raise ValueError(f"matrix has shape {tuple(matrix.shape)}; the data has {num_classes} classes")
+    if not torch.isfinite(matrix).all() or (matrix < 0).any():
+        raise ValueError("matrix has an entry that is negative or not a number; probabilities are in [0, 1]")
+    sums = matrix.sum(1)
+    if (sums - 1).abs().max() > 1e-6:
+        row = int((sums - 1).abs().argmax())
+        hint = " (its columns do: transpose it, or use from_cleanlab)" if _close_to_one(matrix.sum(0)) else ""
+        raise ValueError(f"matrix row {row} sums to {sums[row]:.6g}; each row must sum to 1{hint}")
+    return matrix / sums[:, None]
+
+
+def to_cleanlab(matrix: Tensor | np.ndarray) -> np.ndarray:
+    """A transition matrix in cleanlab's orientation, (K, K) `[given, true]`, whose columns sum to 1."""
+    return check_matrix(matrix).numpy().T.copy()
+
+
+def from_cleanlab(matrix: np.ndarray) -> Tensor:
+    """A transition matrix from cleanlab's orientation, where columns sum to 1; the inverse of `to_cleanlab`."""
+    matrix = np.asarray(matrix, dtype=np.float64)
+    if matrix.ndim == 2 and not _close_to_one(torch.from_numpy(matrix).sum(0)):
+        raise ValueError("matrix has columns that do not sum to 1, as they must in cleanlab's orientation")
+    return check_matrix(matrix.T)
+
+
+def corrupt(labels: Tensor, matrix: Tensor | np.ndarray, *, seed: int = 0, exact: bool = True) -> Tensor:
+    """Draw given labels (N,) for true `labels` (N,) under the transition matrix.
+
+    exact: hold the counts to the matrix. The number of labels that move is exactly the matrix's, rounded once over
+        all labels; each class has its share of it within about one label, and each of its target classes within two.
+        Otherwise each label is drawn by itself, and the counts scatter as they do in binomial draws.
+
+    Exact is *stratified* sampling: the chances of one label are the matrix's, but labels are not independent. Counts do
+    not scatter from seed to seed, and the matrix that the labels really have is the one asked for, which hands whoever
+    estimates it a set without sampling error. Papers draw each label by itself (Co-teaching, Patrini et al.), as
+    `exact=False` does, or fix how many labels move and draw where to (ELR, DivideMix). One mean hardly tells the
+    difference; a spread over seeds is narrower than theirs.
+
+    Either way the noise is nested: for matrices that differ in their ratio only, the labels that move at a lower ratio
+    also move at a higher one, and to the same class.
+    """
+    matrix = check_matrix(matrix)
+    device = labels.device if isinstance(labels, Tensor) else "cpu"
+    labels = check_labels("labels", labels, len(matrix)).cpu()
+    rates = 1 - matrix.diagonal()  # (K,) share of each class that moves
+    targets = matrix.clone().fill_diagonal_(0)  # (K, K) where it moves to, rows summing to 1 (or to 0)
+    targets /= targets.sum(1, keepdim=True).clamp(min=1e-300)
+    draws, generator = _first_draws(len(labels), seed)
+    draw_labels = _exact_labels if exact else _binomial_labels
+    return draw_labels(labels, rates, targets, draws, generator).to(device)
+
+
+def moving_order(count: int, *, seed: int = 0) -> Tensor:
+    """The order (count,) in which `corrupt` moves labels as the ratio grows: those of one class move one after another.
+
+    It says nothing about labels of different classes, which take turns when counts are exact.
+    """
+    return _first_draws(count, seed)[0].argsort(stable=True)
+
+
+def _first_draws(count: int, seed: int) -> tuple[Tensor, torch.Generator]:
+    generator = seeded_generator(seed, "noise")
+    return torch.rand(count, dtype=torch.float64, generator=generator), generator
+
+
+def _exact_labels(labels: Tensor, rates: Tensor, targets: Tensor, draws: Tensor, generator: torch.Generator) -> Tensor:
+    given, classes = labels.clone(), len(rates)
+    moving = int(torch.floor(rates[labels].sum() + 0.5 + 1e-9))
+    if moving == 0:
+        return given
+    # A ratio scales all rates alike, so the shares of the classes, and with them this sequence, do not depend on it: a
+    # higher ratio only takes more of the sequence. Hence the noise is nested.
+    counts = torch.bincount(labels, minlength=classes)
+    expected = rates / rates.max() * counts
+    ties = torch.rand(classes + 1, classes, dtype=torch.float64, generator=generator)  # so that no class is favoured
+    shares = expected / expected.sum()
+    turns = _turns_of_classes(*(tuple(t.tolist()) for t in (shares, ties[-1], counts))).first(moving)
+    moved = torch.bincount(turns, minlength=classes)
+    order = draws.argsort(stable=True)
+    by_class = order[labels[order].argsort(stable=True)].split(counts.tolist())
+    skip = torch.randint(0, 10 * classes, (classes,), generator=generator)  # so that small counts favour no target
+    for true in moved.nonzero().flatten().tolist():
+        members = by_class[true][: moved[true]]
+        given[members] = _fair_targets(targets[true], ties[true], int(skip[true]) + len(members))[skip[true] :]
+    return given
+
+
+def _fair_targets(shares: Tensor, ties: Tensor, length: int) -> Tensor:
+    """The first `length` of the fair sequence of these shares (K,) without limits."""
+    sharing = shares.nonzero().flatten()
+    if (1 / shares[sharing] - len(sharing)).abs().max() * length < 1e-7:  # equal shares: round by round, as ties say
+        turn = sharing[ties[sharing].argsort(stable=True)]
+        return turn.repeat(length // len(turn) + 1)[:length]
+    return _FairSequence(shares.tolist(), ties.tolist()).first(length)
+
+
+class _FairSequence:
+    """A sequence of classes in which every prefix holds each class in proportion to its share, within 1.
+
+    The k-th turn of a class may come from position ⌊(k - 1) / share⌋ on and is due at ⌈k / share⌉; the earliest due one
+    goes first, and among equals the one that is lower in `ties`. These are the windows of proportionate-fair scheduling
+    (Baruah et al. 1996, Algorithmica 15).
+
+    shares, ties (K,). limits (K,): the most turns of each class. A longer prefix goes on from a shorter one.
+    """
+
+    def __init__(self, shares: Sequence[float], ties: Sequence[float], limits: Sequence[int] | None = None):
+        self._every = [1 / share if share > 0 else math.inf for share in shares]
+        self._classes = sorted(range(len(shares)), key=lambda c: (ties[c], c))  # by rank
+        self._rank = {c: rank for rank, c in enumerate(self._classes)}
+        self._most = [math.inf] * len(shares) if limits is None else limits
+        self._lock = threading.Lock()
+        self._begin()
+
+    def _begin(self) -> None:
+        self._turns, self._ready, self._sequence = [0] * len(self._every), [], []
+        # A position and a class (waiting), or its rank (ready), are one whole number each, which a heap sorts faster.
+        self._waiting = [c for c, gap in enumerate(self._every) if gap < math.inf and self._most[c] > 0]
+
+    def first(self, length: int) -> Tensor:
+        """The first `length` of the sequence, as (length,) classes."""
+        with self._lock:
+            try:
+                self._go_on(length)
+            except BaseException:  # Ctrl-C, most likely, which may have come in the middle of a turn
+                self._begin()
+                raise
+            return torch.tensor(self._sequence[:length], dtype=torch.long)
+
+    def _go_on(self, length: int) -> None:
+        every, classes, rank, most = self._every, self._classes, self._rank, self._most
+        turns, ready, sequence, waiting = self._turns, self._ready, self._sequence, self._waiting
+        count = len(turns)
+        for position in range(len(sequence), length):
+            while waiting and (waiting[0] < (position + 1) * count or not ready):
+                c = heapq.heappop(waiting) % count
+                heapq.heappush(ready, math.ceil((turns[c] + 1) * every[c] - 1e-6) * count + rank[c])
+            c = classes[heapq.heappop(ready) % count]
+            sequence.append(c)
+            turns[c] += 1
+            if turns[c] < most[c]:
+                heapq.heappush(waiting, math.floor(turns[c] * every[c] + 1e-6) * count + c)
+
+
+@functools.lru_cache(maxsize=1)
+def _turns_of_classes(shares: tuple[float, ...], ties: tuple[float, ...], counts: tuple[int, ...]) -> _FairSequence:
+    """The last such sequence is kept: a slider's next ratio takes more of it, or less."""
+    return _FairSequence(shares, ties, counts)
+
+
+def _binomial_labels(
+    labels: Tensor, rates: Tensor, targets: Tensor, draws: Tensor, generator: torch.Generator
+) -> Tensor:
+    point = torch.rand(len(labels), 1, dtype=torch.float64, generator=generator)
+    reached = targets.cumsum(1)
+    reached = reached / reached[:, -1:]  # ends in exactly 1; a class that never moves gets NaN, and is not looked at
+    target = (point >= reached[labels]).sum(1)
+    return torch.where(draws < rates[labels], target, labels)
+
+
+def confusion_counts(true: Tensor, given: Tensor, num_classes: int) -> Tensor:
+    """(K, K) counts `[true, given]`: how often each true class carries each given label."""
+    true, given = check_labels("true", true, num_classes), check_labels("given", given, num_classes)
+    if len(true) != len(given):
+        raise ValueError(f"true has {len(true)} labels and given has {len(given)}; they must be as many")
+    return torch.bincount(true * num_classes + given, minlength=num_classes**2).reshape(num_classes, num_classes).cpu()
+
+
+def realized_matrix(true: Tensor, given: Tensor, num_classes: int) -> Tensor:
+    """(K, K) transition matrix that the labels really have; the row of a class without examples is NaN."""
+    counts = confusion_counts(true, given, num_classes).double()
+    return counts / counts.sum(1, keepdim=True)
+
+
+def _as_tensor(argument: str, value: object) -> Tensor:
+    try:
+        return torch.as_tensor(value)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"{argument}={shown(value)} is not an array of numbers: {shown(error)}") from error
+
+
+def _fill_diagonal(matrix: Tensor) -> Tensor:
+    off_diagonal = matrix.sum(1) - matrix.diagonal()
+    matrix.diagonal().copy_(1 - off_diagonal)
+    return matrix
+
+
+def _close_to_one(sums: Tensor) -> bool:
+    return bool(((sums - 1).abs() < 1e-6).all())

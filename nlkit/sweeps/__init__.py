@@ -1,0 +1,1 @@
+"""Many runs of any kind: run, kept, and found again."""

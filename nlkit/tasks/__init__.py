@@ -1,0 +1,1 @@
+"""Tasks: a data set made noisy, with its clean set and its test set."""

@@ -1,0 +1,1 @@
+"""Training on the kit's own task: the loop, its experiment, recipes and checkpoints."""
