@@ -135,8 +135,8 @@ def knobs_of(page: Page) -> dict[str, tuple[Field, object]]:
     Those of the experiment, and of the kit's own task those of the methods (their `knobs`); what tells the variants
     apart is none.
     """
-    told = {name for settings in page.variants.values() for name in settings}
-    told |= {name for settings in page.variants.values() for name in dict(settings.get("options", {}))}  # type: ignore
+    flat = [{**settings, **settings.get("options", {})} for settings in page.variants.values()]  # type: ignore
+    told = {name for one in flat for name in one if any(name not in o or o[name] != one[name] for o in flat)}
     first = experiment_of(page, next(iter(page.variants)))
     filled = first.resolved() if hasattr(first, "resolved") else first
     found = {name: (field, getattr(filled, name)) for name, field in knobs(type(first)).items()}

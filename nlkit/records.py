@@ -59,10 +59,12 @@ class Record:
     seconds: float  # time in the training steps, evaluation left out
     examples_per_second: float
     known: int | None = None  # of how many noisy examples the truth is known; None if of all
-    extra: dict[str, float] = field(default_factory=dict)  # what the method wants to show
+    extra: dict[str, float] = field(default_factory=dict)  # what the method wants to show, and what the noise lets ask
     example_weights: Tensor | None = field(default=None, repr=False, compare=False)
     # (N,) the weight that each noisy example had in this epoch, 1 being its equal share; None if the method has no
     # weights. Too large for a table, so `as_row` leaves it out.
+    example_values: dict[str, Tensor] = field(default_factory=dict, repr=False, compare=False)
+    # name -> (N,) a number of each noisy example that the method wants to show, NaN where it gave none; no part of rows
 
     @property
     def numbers(self) -> dict[str, Any]:
@@ -72,12 +74,14 @@ class Record:
 
     @property
     def shown(self) -> dict[str, object]:
-        """The examples' weights, where the method has any."""
-        return {} if self.example_weights is None else {"example_weights": self.example_weights}
+        """The examples' weights and other numbers of theirs, where the method has any."""
+        weights = {} if self.example_weights is None else {"example_weights": self.example_weights}
+        return weights | self.example_values
 
     def as_row(self) -> dict[str, Any]:
         """The record as a dictionary of plain values, `extra` nested, for JSON; what was not measured is absent."""
-        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "example_weights"}
+        names = [f.name for f in dataclasses.fields(self) if not f.name.startswith("example_")]
+        values = {name: getattr(self, name) for name in names}
         return {name: value for name, value in values.items() if value is not None}
 
 

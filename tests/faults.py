@@ -42,6 +42,8 @@ EM = "tests/test_em.py"
 GRAPHS = "tests/test_graphs.py"
 LOCAL_CLUSTERING = "tests/papers/test_local_clustering.py"
 ROBUST_DPO = "tests/papers/test_robust_dpo.py"
+LDR = "tests/papers/test_ldr.py"
+RANKING = "tests/test_ranking.py"
 
 FAULTS = [
     # Noise and tasks
@@ -128,8 +130,8 @@ FAULTS = [
     Fault("training: the learning rate ignores its schedule", "nlkit/training/loop.py",
           "rate * self.schedule(progress)", "rate", (RECIPES,)),
     Fault("training: measured images are augmented", "nlkit/training/loop.py",
-          "predict(model, task.test_images) == task.test_labels",
-          "predict(model, self.run.augment(task.test_images, self.augmentation)) == task.test_labels", (RECIPES,)),
+          "evaluate(model, task.test_images)",
+          "evaluate(model, self.run.augment(task.test_images, self.augmentation))", (RECIPES,)),
     Fault("training: clean batches are not augmented", "nlkit/learning/learner.py",
           "return self.augment(self.clean_images.index_select(0, chosen), self.generator),",
           "return self.clean_images.index_select(0, chosen),", (RECIPES,)),
@@ -296,6 +298,27 @@ FAULTS = [
           "> adjacency.sum(1) / 2", ">= adjacency.sum(1) / 2", (GRAPHS,)),
     Fault("graphs: labels are drawn anew at each accuracy", "nlkit/data/graphs.py",
           'seeded_generator(seed, "node labels")', 'seeded_generator(seed, f"node labels {a1} {a0}")', (GRAPHS,)),
+    # LDR losses
+    Fault("ldr: the sum over the classes stands for the mean", "nlkit/papers/ldr.py",
+          ".mean(1, keepdim=True).log1p()", ".sum(1, keepdim=True).log1p()", (LDR,)),
+    Fault("ldr: the loss is not scaled back by λ", "nlkit/papers/ldr.py", "(top + lam * torch", "(top + torch", (LDR,)),
+    Fault("ldr: the margin is on the given class too", "nlkit/papers/ldr.py",
+          "+ margin).scatter(1, labels[:, None], 0.0)", "+ margin)", (LDR,)),
+    Fault("ldr: how sure a network is, is not measured in log K", "nlkit/papers/ldr.py",
+          "(log_p.exp() * log_p).sum(1) / math.log(scores.shape[1])", "(log_p.exp() * log_p).sum(1)", (LDR,)),
+    Fault("ldr: the penalty is added", "nlkit/papers/ldr.py",
+          "lam, self.margin) - paid", "lam, self.margin) + paid", (LDR,)),
+    Fault("ldr: the gradient goes through λ_i", "nlkit/papers/ldr.py",
+          "next_lambdas(scores.detach(), kept[at]", "next_lambdas(scores, kept[at].clone()", (LDR,)),
+    Fault("ldr: λ_i belongs to a place in the batch", "nlkit/papers/ldr.py",
+          'kept, at = self.state["lambdas"], batch.index',
+          'kept, at = self.state["lambdas"], torch.arange(len(scores))', (LDR,)),
+    Fault("ranking: the true class may be its own runner-up", "nlkit/learning/ranking.py",
+          "scores.scatter(1, labels[:, None], -math.inf).argmax(1)", "scores.argmax(1)", (RANKING,)),
+    Fault("ranking: a likeliest wrong label is named where several are alike", "nlkit/learning/ranking.py",
+          "(first - second) > 1e-9", "first >= second", (RANKING,)),
+    Fault("ranking: ties count as won", "nlkit/learning/ranking.py",
+          "(counts.double() - 1) / 2)", "(counts.double() - 1) * 0)", (RANKING,)),
     # Panels
     Fault("panel: new words under a stale picture", "nlkit/live/any_panel.py",
           "self.picture.value, self.picture.tooltip = frame.png, frame.alt",

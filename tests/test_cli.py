@@ -57,7 +57,7 @@ def test_json_is_one_object_an_epoch_with_the_keys_of_a_record_and_nothing_else_
     assert done.returncode == 0, done.stderr
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     assert [row["epoch"] for row in rows] == [1, 2]
-    fields = [f.name for f in dataclasses.fields(Record) if f.name not in ("example_weights", "known")]
+    fields = [f.name for f in dataclasses.fields(Record) if not f.name.startswith("example_") and f.name != "known"]
     assert all(list(row) == fields for row in rows)
     assert done.stderr.startswith("Task(mnist5k: 3,500 noisy examples, 1,400 of them with a wrong label (40.0%,")
 

@@ -26,6 +26,7 @@ class Batch(NamedTuple):
 class StepResult(NamedTuple):
     loss: Tensor  # scalar, detached or not
     weights: Tensor | None = None  # (B,) weights of the batch's examples, summing to 1 (or all 0)
+    shown: Mapping[str, Tensor] | None = None  # name -> (B,) a number of each of the batch's examples, to be looked at
 
 
 class Method(Protocol):
@@ -33,7 +34,8 @@ class Method(Protocol):
 
     It may also have `prepare(run)`, which is called once, before the first step, and refuses by a ValueError what it
     can't do with this network; `state`, a dictionary of what it remembers between steps, for checkpoints; `matrix`, if
-    it may be told one; and `knobs`, the options that a panel lets be moved: name -> `nlkit.settings.setting(…)`.
+    it may be told one; `knobs`, the options that a panel lets be moved: name -> `nlkit.settings.setting(…)`; and
+    `kept`, the names of numbers of its own that sweeps keep.
     """
 
     learns_from: str  # what an epoch runs through: "noisy", "clean", or "noisy and clean"

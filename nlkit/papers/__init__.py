@@ -43,6 +43,7 @@ METHODS: dict[str, Callable[..., Method]] = {
 PAPERS: tuple[str, ...] = (
     "local_clustering",
     "robust_dpo",
+    "ldr",
 )
 
 for _name in PAPERS:

@@ -12,6 +12,7 @@ from nlkit.plots.matrices import noise_overview, transition_matrices
 from nlkit.plots.mixing import losses_and_threshold, mentormix_steps, mixed_batch
 from nlkit.plots.panels import Curve, training_curves, weights_now
 from nlkit.plots.published import beside_published
+from nlkit.plots.ranking import kept_orders, right_and_second, told_apart
 from nlkit.plots.standings import explained_labels, leaderboard, worth
 from nlkit.plots.style import KINDS_OF_LABEL, Figure, method_style, text_color
 
@@ -20,5 +21,5 @@ __all__ = [
     "explained_labels", "headline_bars", "headline_curves", "labelled_images", "leaderboard", "lines", "worth",
     "losses_and_threshold", "memorization_curves", "mentormix_steps", "method_style", "mixed_batch", "noise_overview",
     "predicted_classes", "predictions_over_time", "text_color", "training_curves", "transition_matrices",
-    "weighted_images", "weights_now", "weights_part", "win_map",
+    "kept_orders", "right_and_second", "told_apart", "weighted_images", "weights_now", "weights_part", "win_map",
 ]  # fmt: skip

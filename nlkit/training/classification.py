@@ -69,7 +69,6 @@ class Experiment:
     device: str = setting("auto", "auto, cpu, cuda or mps.")
     options: Mapping[str, object] = field(default_factory=dict)  # the method's own options
 
-    kept: ClassVar[tuple[str, ...]] = ("test_accuracy", "memorized")
     # Settings that are younger than stored results: a field, or "METHOD.OPTION" -> the value that runs had before there
     # was one. Say here what a new setting was, and results from before it are found under it; of one that is not named
     # here they are not taken for runs that have it, at whatever value.
@@ -89,6 +88,12 @@ class Experiment:
         if isinstance(self.noise, dict):  # JSON makes strings of the keys
             noise = {int(key) if str(key).isdecimal() else key: given for key, given in self.noise.items()}
             object.__setattr__(self, "noise", noise)
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """The numbers that sweeps keep, as far as a run has them: those of every method, and the method's own."""
+        own = getattr(METHODS.get(self.method), "kept", ())
+        return ("test_accuracy", "memorized", "runner_up", *own)
 
     def resolved(self) -> Experiment:
         """This experiment with every setting filled in, those that are None by the recipe of its network.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 
@@ -15,8 +15,9 @@ from torch.optim.swa_utils import AveragedModel
 
 from nlkit.learning.devices import threads
 from nlkit.learning.learner import Batch, Run
-from nlkit.learning.models import predict
+from nlkit.learning.models import evaluate, predict
 from nlkit.learning.own_network import OwnDraws
+from nlkit.learning.ranking import area_under_curve, runner_up_share
 from nlkit.records import Record, Step
 from nlkit.tasks.task import Task
 from nlkit.training.checkpoints import Checkpoint
@@ -68,6 +69,7 @@ class Trainer:
         # A method that learns from the clean set alone goes through it as often as it takes to see as many examples.
         visits = max(len(labels), len(task.given_labels))
         losses, weights = [], torch.zeros(len(labels), device=task.device)
+        shown: dict[str, Tensor] = {}
         started, waited = time.perf_counter(), 0.0
         batches = self._batches(len(labels), visits)
         for done, index in enumerate(batches):
@@ -85,6 +87,8 @@ class Trainer:
                 self.averaged.update_parameters(self.network)
             if result.weights is not None:
                 weights[index] = result.weights.detach() * len(index)
+            for name, values in (result.shown or {}).items():
+                shown.setdefault(name, torch.full_like(weights, torch.nan))[index] = values.detach().to(weights.dtype)
             left = time.perf_counter()
             yield Step(number, done + 1, len(batches))
             waited += time.perf_counter() - left
@@ -92,14 +96,17 @@ class Trainer:
         seconds = time.perf_counter() - started - waited
         self._say_if_diverged(number, loss)
         weighs, weights = result.weights is not None, weights[: task.noisy_count]  # those of the noisy set
+        shown = {name: values[: task.noisy_count] for name, values in shown.items()}
+        measured, runner_up = self._measure()
         yield Record(
             epoch=number,
             loss=loss,
-            **self._measure(),
+            **measured,
             seconds=seconds,
             examples_per_second=visits / seconds,
-            extra=_weight_shares(weights, task) if weighs else {},
+            extra=(_weight_shares(weights, task) if weighs else {}) | _tells_wrong(shown, task) | runner_up,
             example_weights=weights.cpu() if weighs else None,
+            example_values={name: values.cpu() for name, values in shown.items()},
         )
 
     def _batches(self, size: int, visits: int) -> tuple[Tensor, ...]:
@@ -123,12 +130,16 @@ class Trainer:
                 "nothing; take a lower learning rate", RuntimeWarning, stacklevel=2,
             )  # fmt: skip
 
-    def _measure(self) -> dict[str, float | None]:
+    def _measure(self) -> tuple[dict[str, float | None], dict[str, float]]:
+        """The accuracies and shares of a record, and what is asked where the noise names a likeliest wrong label."""
         task, model = self.task, self.averaged or self.network
         predicted = predict(model, task.noisy_images)
         as_given, as_true = predicted == task.given_labels, predicted == task.true_labels
         of_a_class = task.true_labels >= 0
-        tested = predict(model, task.test_images) == task.test_labels if len(task.test_labels) else None
+        scores = evaluate(model, task.test_images) if len(task.test_labels) else None
+        tested = None if scores is None else scores.argmax(1) == task.test_labels
+        asks = scores is not None and task.matrix is not None
+        runner_up = runner_up_share(scores, task.test_labels, task.matrix) if asks else None
         known = task.known_count  # what can't be measured without the truth is None, and absent from rows
         return {
             "given_accuracy": as_given.double().mean().item(),
@@ -137,7 +148,7 @@ class Trainer:
             "memorized": as_given[task.wrong].double().mean().item() if known else None,
             "recovered": as_true[task.wrong & of_a_class].double().mean().item() if known else None,
             "known": None if known == task.noisy_count else known,
-        }
+        }, {} if runner_up is None else {"runner_up": runner_up}
 
     def state(self) -> dict[str, object]:
         return {
@@ -196,3 +207,12 @@ def _weight_shares(weights: Tensor, task: Task) -> dict[str, float]:
         "weight_on_wrong": (weights[task.wrong].sum() / total).item(),
         **kept,
     }
+
+
+def _tells_wrong(shown: Mapping[str, Tensor], task: Task) -> dict[str, float]:
+    """How well each number of the examples tells wrong labels from right: NAME_auc, the area under the ROC curve.
+
+    Over labels of which the truth is known; absent where the number is not there of all, or where no label is wrong.
+    """
+    areas = {f"{name}_auc": area_under_curve(v[task.known], task.wrong[task.known]) for name, v in shown.items()}
+    return {name: area for name, area in areas.items() if area is not None}
