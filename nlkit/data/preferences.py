@@ -21,10 +21,8 @@ from torch.nn import functional as F
 from nlkit.checks import check_choice, check_integer, check_number
 from nlkit.data.dataset import Dataset
 from nlkit.data.labels import check_labels
-from nlkit.learning.optimizers import build_optimizer, clear_gradients, take_step
 from nlkit.randomness import seeded_generator
 from nlkit.records import Step
-from nlkit.tasks.clean_set import draw_clean
 
 NETWORKS = ("linear", "mlp")
 
@@ -189,14 +187,17 @@ def naming_task(dataset: Dataset, network: str, labelled: int, count: int, flip_
     """`count` preferences between names of the training images of `dataset`, and a reference made of a few labels.
 
     network: of the reference: linear in the pixels, or with 64 hidden units ("mlp"). labelled: images a class that it
-        is trained on; they are drawn as a clean set is, and the pairs are of the other images.
+        is trained on, at random; the pairs are of the other images.
     Raises a ValueError for another network, or where a class has not `labelled` images and one more.
     """
     labels = dataset.train_labels
     smallest = int(torch.bincount(labels).min())
     why = f": the smallest class of {dataset.name} has {smallest} training images, and one must be left for the pairs"
     check_integer("labelled", labelled, 1, smallest - 1, why=why)
-    chosen = draw_clean(labels.cpu(), [labelled] * dataset.num_classes, seed).to(labels.device)
+    order = torch.randperm(len(labels), generator=seeded_generator(seed, "clean set")).to(labels.device)
+    chosen = torch.zeros_like(labels, dtype=torch.bool)
+    for name in range(dataset.num_classes):
+        chosen[order[labels[order] == name][:labelled]] = True
     unseen = (~chosen).nonzero().flatten()
     reference = _reference(network, dataset, dataset.train_images[chosen], labels[chosen], seed)
     pairs = name_pairs(labels[unseen], dataset.num_classes, count, flip_rate, seed)
@@ -221,15 +222,16 @@ def learn(
     Yields each step that is done, and after each epoch the policy, which goes on learning.
     """
     policy = copy.deepcopy(task.reference).requires_grad_(True)
-    optimizer, order = build_optimizer("adam", policy, learning_rate), seeded_generator(seed, "batches")
+    optimizer = torch.optim.Adam(policy.parameters(), learning_rate, fused=True)
+    order = seeded_generator(seed, "batches")
     _, preferred, other, _ = task.pairs
     for epoch in range(1, epochs + 1):
         batches = torch.randperm(len(preferred), generator=order).to(preferred.device).split(batch_size)
         for step, i in enumerate(batches, start=1):
             log_policy = policy(task.images[i]).log_softmax(1)  # (B, K)
-            clear_gradients(optimizer)
+            optimizer.zero_grad()
             loss(margins(log_policy, task.log_reference[i], preferred[i], other[i], beta)).mean().backward()
-            take_step(optimizer)
+            optimizer.step()
             yield Step(epoch, step, len(batches))
         yield policy
 
