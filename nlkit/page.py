@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from nlkit.plots import Figure
-    from nlkit.records import Recorded
 
 
 class Kept(Protocol):
@@ -47,7 +46,7 @@ class Trial(Protocol):
 
 
 Value = float | tuple[float, ...]
-Measure = Callable[[Trial], Value]  # a tuple: one number a cell, and then the claim is of each
+Measure = Callable[[Trial], float | Sequence[float]]  # a sequence: one number a cell, and then the claim is of each
 
 
 @dataclass(frozen=True)
@@ -130,7 +129,7 @@ class Page:
     variants: Mapping[str, Mapping[str, object]]
     headline: str = "test_accuracy"
     experiment: type | None = None
-    picture: Callable[[Mapping[str, Sequence[Recorded]]], Figure] | None = None
+    picture: Callable[[Mapping[str, Sequence[Any]]], Figure] | None = None
     grid: Callable[[], Iterable[tuple[str, Mapping[str, object]]]] | None = None
     needs: tuple[str, ...] = ()
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)

@@ -73,7 +73,7 @@ class Record:
         return {name: value for name, value in row.items() if name not in ("epoch", "seconds", "extra")} | self.extra
 
     @property
-    def shown(self) -> dict[str, object]:
+    def shown(self) -> Mapping[str, object]:
         """The examples' weights and other numbers of theirs, where the method has any."""
         weights = {} if self.example_weights is None else {"example_weights": self.example_weights}
         return weights | self.example_values

@@ -23,6 +23,7 @@ from __future__ import annotations
 import math
 import numbers
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -101,7 +102,8 @@ class LabelDistributionallyRobust:
 
     def step(self, run: Run, batch: Batch) -> StepResult:
         scores = BOUNDINGS[self.bounding](run.model(batch.images))  # (B, K)
-        lam, paid = self.lam, 0.0
+        lam: Any = self.lam
+        paid: Any = 0.0
         if self.adaptive:
             if "lambdas" not in self.state:
                 self.state["lambdas"] = scores.detach().new_full((run.num_examples,), self.lam)
@@ -113,13 +115,13 @@ class LabelDistributionallyRobust:
         return StepResult(loss, shown={"lambda": lam} if isinstance(lam, Tensor) else None)
 
 
-def _check_lambda(lam: object, adaptive: bool) -> float:
+def _check_lambda(lam: Any, adaptive: bool) -> float:
     number = isinstance(lam, numbers.Real) and not isinstance(lam, bool)
     at_an_end = isinstance(lam, str) and lam == "inf" or number and lam in (0, math.inf)
     if not (at_an_end and not adaptive or number and SMALLEST <= lam <= LARGEST):
         limits = "" if adaptive else "0, 'inf' or "
         raise ValueError(f"lam={shown(lam)} must be {limits}a number from {SMALLEST:g} to {LARGEST:g}")
-    return float(lam)  # type: ignore[arg-type]
+    return float(lam)
 
 
 METHODS = {"ldr": LabelDistributionallyRobust}
@@ -154,11 +156,11 @@ def _gaps(t: Trial) -> list[float]:
     return (f - f.amax(1, keepdim=True) - exact).abs().amax(1).tolist()
 
 
-def _end(variant: str, number: str = "test_accuracy", **changes: object) -> Measure:
+def _end(variant: str, number: str = "test_accuracy", **changes: Any) -> Callable[[Trial], float]:
     return lambda t: t.run(variant, **changes).last(number)
 
 
-def _lead(ours: str, theirs: str, noise: Mapping[str, object], **changes: object) -> Measure:
+def _lead(ours: str, theirs: str, noise: Mapping[str, Any], **changes: Any) -> Measure:
     one, other = _end(ours, **noise, **changes), _end(theirs, **noise)
     return lambda t: one(t) - other(t)
 

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy
 import torch
@@ -157,12 +157,14 @@ IN_RANDOM, LAST = {"cluster": RANDOM}, {"record_every": MOST_PASSES}  # LAST: on
 THREES = {"cluster": "digit 3", "labels": "classifier"}
 
 
-def _grid() -> Iterator[tuple[str, dict[str, object]]]:
+def _grid() -> Iterator[tuple[str, dict[str, Any]]]:
     """Label accuracies, ε and α on the random model; digits with labels of both kinds, from one seed and from all."""
-    even = [{"a1": a, "a0": a} for a in ACCURACIES]
-    changes = even + [{"tell_seeds": False, **e} for e in even] + [{"a1": 1.0}, {"a0": 1.0}]
+    even: list[dict[str, Any]] = [{"a1": a, "a0": a} for a in ACCURACIES]
+    changes: list[dict[str, Any]] = even + [{"tell_seeds": False, **e} for e in even] + [{"a1": 1.0}, {"a0": 1.0}]
     changes += [{"epsilon": e} for e in (0.0, 0.2, 0.5)] + [{"alpha": a} for a in (1.0, 3.0, 5.0)]
-    digits = [{**THREES, "cluster": d, "start": s} for d in ("digit 3", "digit 5") for s in ("one seed", "all known")]
+    digits: list[dict[str, Any]] = [
+        {**THREES, "cluster": d, "start": s} for d in ("digit 3", "digit 5") for s in ("one seed", "all known")
+    ]
     yield from (("plain", {**c, **LAST}) for c in [IN_RANDOM, {}, *digits])
     yield from (("weighted", {**IN_RANDOM, **c, **LAST}) for c in changes)
     yield from (("weighted", {**c, **LAST}) for c in [*even, *digits, *({**THREES, "known": m} for m in KNOWN)])
@@ -182,7 +184,7 @@ def leads_on_threes(t: Trial) -> tuple[float, ...]:
     return tuple(weighted.last("f1_sweep") - other for other in others)
 
 
-OF_TEN = {"seeds": 10, "lower_end": True, "at_least": 0.0, "unit": "points"}
+OF_TEN: dict[str, Any] = {"seeds": 10, "lower_end": True, "at_least": 0.0, "unit": "points"}
 PAGE = Page(
     title="Local graph clustering with noisy labels",
     source="Back de Luca, Fountoulakis, Yang, ICLR 2024, arXiv:2310.08031",
