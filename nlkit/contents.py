@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
+import importlib.metadata
 import inspect
 from collections.abc import Iterable
 from dataclasses import Field, fields
@@ -111,7 +111,9 @@ def what_is_missing(page: Page) -> str:
     for need in page.needs:
         package = need.removeprefix("package:")
         if package != need:
-            if importlib.util.find_spec(package) is None:
+            try:
+                importlib.metadata.version(package)
+            except importlib.metadata.PackageNotFoundError:
                 return f"the package {package} is not installed: python -m pip install {package}"
         elif find_dataset(need) is None:
             return f"{need} was not found: `nlkit data {need}`, or set NLKIT_DATA to a folder that has it"

@@ -63,8 +63,8 @@ class PagePanel(TickedPanel):
 
     def figure(self) -> plots.Figure:
         histories = {run.method: run.history for run in self.current if run.history}
-        if self._page.picture and histories:
-            return self._page.picture(histories)
+        if self._page.picture:
+            return self._page.picture(histories) if histories else plots.nothing_yet()
         return plots.headline_curves(
             {run.name: (run.method, run.history) for run in self.current if run.history},
             {run.name: (run.method, run.history) for run in self.earlier[-4:]},

@@ -52,6 +52,17 @@ def headline_curves(
 
 
 @picture
+def nothing_yet() -> Figure:
+    """What stands where a page's own picture will be."""
+    figure = Figure(figsize=(PANEL_WIDTH, 1.2), dpi=PANEL_DPI, layout="constrained")
+    ax = figure.subplots()
+    ax.set_axis_off()
+    ax.text(0.5, 0.5, "a picture grows here when Start is pressed", ha="center", va="center")
+    figure.alt = "Nothing yet: a picture grows here when Start is pressed."
+    return figure
+
+
+@picture
 def headline_bars(values: Mapping[str, Sequence[float]], number: str) -> Figure:
     """Where the variants of a page end: one number, mean over seeds with its 95 % interval, and a dot for each seed.
 
