@@ -118,8 +118,8 @@ class Page:
         settings that it doesn't know are options of the method.
     picture: variant -> its records so far, to a figure; None draws the headline by epoch.
     grid: (variant, changed settings) of the runs that a sweep makes for each of the seeds; None is each variant once.
-    needs: data sets that must be found, and packages as "package:NAME", by the name that pip knows; a page that lacks one
-        is skipped, with the reason.
+    needs: data sets that must be found, and packages as "package:NAME", by the name that pip knows; a page that
+        lacks one is skipped, with the reason.
     tiny: changed settings with which a variant runs in about a second, for tests.
     """
 

@@ -19,7 +19,8 @@ from nlkit.plots.style import KINDS_OF_LABEL, Figure, method_style, text_color
 __all__ = [
     "KINDS_OF_LABEL", "Curve", "Figure", "belts", "beside_published", "by_ratio", "compare_methods", "image_array",
     "explained_labels", "headline_bars", "headline_curves", "labelled_images", "leaderboard", "lines", "worth",
-    "losses_and_threshold", "memorization_curves", "mentormix_steps", "method_style", "mixed_batch", "noise_overview", "nothing_yet",
+    "losses_and_threshold", "memorization_curves", "mentormix_steps", "method_style", "mixed_batch", "noise_overview",
+    "nothing_yet",
     "predicted_classes", "predictions_over_time", "text_color", "training_curves", "transition_matrices",
     "kept_orders", "right_and_second", "told_apart", "weighted_images", "weights_now", "weights_part", "win_map",
 ]  # fmt: skip
