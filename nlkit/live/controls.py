@@ -151,7 +151,8 @@ def field_control(name: str, told: Mapping[str, Any], value: object) -> widgets.
     if (low, high) == (0, 1):
         return percent_slider(words, value, 0.0, 1.0, argument=name)
     value = check_number(name, value, low, high)
-    return widgets.FloatSlider(value, min=low, max=high, step=(high - low) / 100, description=words, **_look())
+    step = max(s for s in _round_steps((high - low) / 1000, high - low, whole=False) if s <= (high - low) / 50)
+    return widgets.FloatSlider(value, min=low, max=high, step=step, description=words, **_look())
 
 
 def _round_steps(low: float, high: float, *, whole: bool) -> list[float]:
