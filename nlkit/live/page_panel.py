@@ -48,7 +48,6 @@ class PagePanel(TickedPanel):
 
     def __init__(self, name: str, page: Page, ticked: Sequence[str], settings: Mapping[str, object], mode: str | None):
         self._page, self._settings = page, dict(settings)
-        self._knobs = {}
         controls: dict[str, widgets.Widget] = {}
         for knob, (field, start) in knobs_of(page).items():
             told = field.metadata
@@ -56,7 +55,6 @@ class PagePanel(TickedPanel):
                 data = str(settings.get("data", experiment_of(page, ticked[0]).data))
                 told = {**field.metadata, "choices": noise_types(load(data))}
             controls[knob] = field_control(knob, told, settings.get(knob, start))
-            self._knobs[knob] = knob.replace("_", " ")
         controls["seed"] = seed_control(settings.get("seed", page.seeds[0]))  # type: ignore[arg-type]
         make = functools.partial(_run, page, {n: v for n, v in settings.items() if n not in controls})
         super().__init__(name, make, controls, "variants", page.variants, ticked, None, mode)
@@ -72,7 +70,7 @@ class PagePanel(TickedPanel):
         )  # fmt: skip
 
     def words(self) -> str:
-        return table_of_numbers([*self.earlier, *self.current], self._page.headline, self._knobs)
+        return table_of_numbers([*self.earlier, *self.current], self._page.headline, self._at_first)
 
     def watched(self, record: Any) -> float:
         return record.numbers[self._page.headline]

@@ -84,20 +84,21 @@ def named_curves(runs: Sequence[Seen]) -> list[Curve]:
     ]
 
 
-def table_of_numbers(runs: Sequence[Seen], number: str, labels: Mapping[str, str]) -> str:
+def table_of_numbers(runs: Sequence[Seen], number: str, at_first: Mapping[str, object]) -> str:
     """Runs of a page as an HTML table, the latest first: the settings that were moved, and one number, best and last.
 
-    labels: setting -> what it is called, of those that a panel lets be moved.
+    at_first: setting -> where it started, of those that a panel lets be moved.
     """
     seen = [run for run in reversed(runs) if run.history]
     if not seen:
         return ""
+    moved = [name for name, start in at_first.items() if any(run.settings[name] != start for run in seen)]
     rows = []
     for run in seen:
-        values, last = [record.numbers[number] for record in run.history], run.history[-1]
-        rows.append({"run": run.name, **{label: _brief(run.settings[name]) for name, label in labels.items()}}
-                    | {f"{number.replace('_', ' ')}, last": f"{values[-1]:.4g}", "highest": f"{max(values):.4g}",
-                       "records": str(last.epoch), "seconds": f"{run.seconds:.1f}"})  # fmt: skip
+        values = [record.numbers[number] for record in run.history]
+        ends = {f"{number.replace('_', ' ')}, last": f"{values[-1]:.4g}", "highest": f"{max(values):.4g}"}
+        settings = {name.replace("_", " "): _brief(run.settings[name]) for name in moved}
+        rows.append({"run": run.name, **settings, **ends, "seconds": f"{run.seconds:.1f}"})
     return _as_table(list(rows[0]), rows)
 
 
