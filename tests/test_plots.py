@@ -92,7 +92,19 @@ def figures(task, history):
         ),
         "weights_now": plots.weights_now(history, task),
         "win_map": win_map(),
-    }
+        "headline_bars": plots.headline_bars({"one": [0.8, 0.9], "two": [0.4]}, "test_accuracy"),
+        "headline_curves": plots.headline_curves(
+            {"2 reweight": ("reweight", history)}, {"1 standard": ("standard", history)}, "test_accuracy",
+            ("standard", "reweight"),
+        ),
+        "nothing_yet": plots.nothing_yet(),
+        "kept_orders": plots.kept_orders([0.6, 0.4], {"λ = 1": [[0.0, -0.4], [1.0, 0.6]]}),
+        "right_and_second": plots.right_and_second(
+            {"MAE": [(0.9, 0.2), (0.91, 0.22)]}, {"1": [(0.8, 0.8), (0.79, 0.82)], "10": [(0.9, 0.4), (0.9, 0.42)]},
+            chance=1 / 9,
+        ),
+        "told_apart": plots.told_apart({"λ₀ = 3": ([2.0, 2.2, 2.4], [2.6, 2.9], 0.9)}, xlabel="λ of an example"),
+    }  # fmt: skip
 
 
 def win_map() -> plots.Figure:

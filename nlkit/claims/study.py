@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, replace
@@ -12,7 +13,7 @@ from typing import Any
 from nlkit.checks import DataError, check_choice, check_integer
 from nlkit.claims.report import Outcome, Report, as_value, where_made
 from nlkit.claims.trial import PageTrial, carried
-from nlkit.contents import CLAIMS, CURVES, PAGE_OF, PAGES, experiment_of, what_is_missing
+from nlkit.contents import CLAIMS, CURVES, GRIDS, PAGE_OF, PAGES, experiment_of, what_is_missing
 from nlkit.files import check_writable, to_json, write_whole
 from nlkit.identity import key
 from nlkit.learning.devices import pick_device
@@ -37,7 +38,8 @@ class Study:
 
     folder: where runs.json (a sweep's file) and values.json are kept; made unless it exists.
     only: ids of the claims to measure, or names of pages for all of theirs; all claims unless given.
-    seeds: how many: the first of the page's own, which begin at 0 unless it says otherwise; 5, or 3 for a quick study.
+    seeds: how many: the first of the page's own, which begin at 0 unless it says otherwise; 5, or 3 for a quick study,
+        which takes all of those whose runs are carried.
     quick: without data that have to be fetched; runs that are part of a grid are taken from the results that the
         package carries, and a measure may be content with less.
 
@@ -85,8 +87,13 @@ class Study:
         return self.folder / "values.json"
 
     def seeds_of(self, id: str) -> list[int]:
-        """The seeds with which a claim is measured: the first of its page, and those after them if these are few."""
+        """The seeds with which a claim is measured: the first of its page, and those after them if these are few.
+
+        In a quick study, all of a page's whose runs are carried: they cost nothing.
+        """
         own = list(PAGES[PAGE_OF[id]].seeds)
+        if self.quick and PAGE_OF[id] in GRIDS:
+            return own
         return [*own, *range(own[-1] + 1, own[-1] + 1 + self.seeds)][: self.seeds]
 
     @property
@@ -94,7 +101,8 @@ class Study:
         """Claim and seed of all that is to be measured, in order: what needs nothing first, seed by seed."""
         large = [id for id in self.claims if PAGES[PAGE_OF[id]].needs]
         small = [id for id in self.claims if id not in large]
-        return [(id, self.seeds_of(id)[place]) for ids in (small, large) for place in range(self.seeds) for id in ids]
+        by_claim = [[[(id, seed) for seed in self.seeds_of(id)] for id in ids] for ids in (small, large)]
+        return [pair for pairs in by_claim for turn in itertools.zip_longest(*pairs) for pair in turn if pair]
 
     def measure(self, id: str, seed: int) -> Value:
         """The value of a claim for a seed: from the runs it asks for, each made once for all claims, or directly."""
