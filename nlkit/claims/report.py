@@ -196,5 +196,5 @@ def _rounded(value: float | tuple) -> float | tuple:
 
 
 def as_value(value: object) -> Value:
-    """What a measure returned, in Python's own numbers."""
-    return tuple(map(float, value)) if isinstance(value, (list, tuple)) else float(value)  # type: ignore[arg-type]
+    """What a measure returned, in Python's own numbers, to six digits: what is shown is what files hold."""
+    return _rounded(tuple(map(float, value)) if isinstance(value, (list, tuple)) else float(value))  # type: ignore
