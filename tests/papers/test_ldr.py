@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from nlkit import Dataset, Experiment, cli, make_task, train
+from nlkit import Dataset, Experiment, make_task, train
+from nlkit.commands import main as cli
 from nlkit.contents import PAGES, experiment_of, grid_of
 from nlkit.identity import key
 from nlkit.learning.ranking import best_scores
