@@ -72,9 +72,11 @@ class Result(_Run):
         return self.curves[check_choice("number", number, self.curves)]
 
     def has(self, setting: str, value: object) -> bool:
-        """Whether the run had a setting at `value`, or at what that stands for."""
+        """Whether the run had a setting at `value`, or at what None or a mapping that leaves something out stand for."""
         if setting not in self.settings:
             return False
+        if value is not None and not isinstance(value, Mapping):
+            return self.settings[setting] == plain(value)
         try:
             meant = identity(replace(self.experiment, **{setting: value}))[setting]
         except ValueError:  # no value that this run could have had, such as options of another method
@@ -137,7 +139,8 @@ class Sweep:
         names = {f.name for result in self.results for f in fields(result.experiment)}
         for name in settings:
             check_choice("setting", name, names)
-        found = [r for r in self.results if all(r.has(name, value) for name, value in settings.items())]
+        plain_first = sorted(settings.items(), key=lambda item: item[1] is None or isinstance(item[1], Mapping))
+        found = [r for r in self.results if all(r.has(name, value) for name, value in plain_first)]
         if not found:
             raise ValueError(f"no run of this sweep has {', '.join(f'{k}={v!r}' for k, v in settings.items())}")
         return found
