@@ -80,6 +80,14 @@ def complete_chapter(app: Sphinx, doctree: nodes.document) -> None:
     link_first_uses(doctree, glossary_terms(Path(app.srcdir) / "glossary.md"), docname)
 
 
+def lead_to_pages(_app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    """Where an output links to a notebook beside its own, as the index does, lead to that notebook's page."""
+    for reference in doctree.findall(nodes.reference):
+        target = reference.get("refuri", "")
+        if docname.startswith(("course/", "atlas/")) and target.endswith(".ipynb") and "//" not in target:
+            reference["refuri"] = f"{target.removesuffix('.ipynb')}.html"
+
+
 class Translator(HTML5Translator):
     """Sphinx's own, but that a heading of the navigation says of which level it is, as screen readers need."""
 
@@ -91,5 +99,6 @@ class Translator(HTML5Translator):
 
 def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("doctree-read", complete_chapter)
+    app.connect("doctree-resolved", lead_to_pages)
     app.set_translator("html", Translator)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

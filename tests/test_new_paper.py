@@ -71,6 +71,16 @@ CELLS = [
     'checked = claims_of("coin")\nchecked',
     "checked.print_verdicts()",
 ]
+BEGIN = """# How often a coin shows heads
+
+**You will learn** nothing new.
+
+**Predict.** How often? **Explain.** As often as not.
+
+## Play"""
+END = """## What we claimed, and what we measured
+
+**Three questions for the panel.** None. **Read on.** Nowhere."""
 LOOK = """
 import json
 from nlkit import live
@@ -97,7 +107,9 @@ def tree(tmp_path_factory):
     text = registry.read_text(encoding="utf-8")
     assert text.count("PAPERS: tuple[str, ...] = (\n") == 1
     registry.write_text(text.replace("PAPERS: tuple[str, ...] = (\n", 'PAPERS: tuple[str, ...] = (\n    "coin",\n'))
-    cells = [nbformat.v4.new_markdown_cell("# How often a coin shows heads"), *map(nbformat.v4.new_code_cell, CELLS)]
+    first, *code = map(nbformat.v4.new_code_cell, CELLS)
+    begin, end = map(nbformat.v4.new_markdown_cell, (BEGIN, END))
+    cells = [begin, first, code[0], end, *code[1:]]
     cells[-1].metadata["tags"] = ["nbval-check-output"]
     nbformat.write(nbformat.v4.new_notebook(cells=cells), folder / "notebooks" / "atlas" / "coin.ipynb")
     return folder

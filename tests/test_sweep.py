@@ -488,13 +488,12 @@ def test_several_at_a_time_have_the_same_results_as_one(tmp_path):
 def test_runs_go_through_an_executor_that_is_handed_in(tmp_path):
     """One of several failing there too; whatever runs it, the file is the same."""
     grid = [small(epochs=1, seed=seed) for seed in range(2)] + [small(ratio=1.5)]
-    with ThreadPoolExecutor(2) as executor, pytest.raises(SweepError, match=r"^a run failed.*ratio=1.5"):
+    with ThreadPoolExecutor(1) as executor, pytest.raises(SweepError, match=r"^a run failed.*ratio=1.5"):
         list(run_sweep(grid, tmp_path / "there.json", executor=executor))
     with pytest.raises(SweepError):
         list(run_sweep(grid, tmp_path / "here.json"))
     there, here = (load_sweep(tmp_path / f"{name}.json") for name in ("there", "here"))
-    finals = [{r.key: r.final for r in sweep.results} for sweep in (there, here)]
-    assert finals[0] == pytest.approx(finals[1], abs=5e-3)  # threads that share a processor add up in another order
+    assert {r.key: r.curves for r in there.results} == {r.key: r.curves for r in here.results}
     assert len(there.results) == 2 and [f.key for f in there.failed] == [f.key for f in here.failed]
 
 

@@ -72,7 +72,7 @@ class Result(_Run):
         return self.curves[check_choice("number", number, self.curves)]
 
     def has(self, setting: str, value: object) -> bool:
-        """Whether the run had a setting at `value`, or at what None, or a mapping with something left out, stands for."""
+        """Whether the run had a setting at `value`, or at what None or a mapping that lacks something stands for."""
         if setting not in self.settings:
             return False
         if value is not None and not isinstance(value, Mapping):

@@ -55,8 +55,9 @@ def run_sweep(
         where it has no such list). A run that lacks one leaves it out.
     jobs: how many runs at a time, each in a process and on a processor core of its own. 1 runs them here. Breaking off
         kills what is at work.
-    executor: where to run them instead, such as another machine's. What it has begun when the sweep is broken off, it
-        may well end; what has not begun is called off.
+    executor: where to run them instead, such as another machine's: of processes, or one thread, since runs in threads
+        side by side would draw from one random state. What it has begun when the sweep is broken off, it may well end;
+        what has not begun is called off.
 
     Raises, before any run, a ValueError for an experiment that can't be, or when the file is not a sweep's or its
     folder does not exist; an OSError when it can't be written.

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 from scipy.sparse import csr_array
 
-from nlkit.data.dataset import graphs
+from nlkit.data import graphs
 from nlkit.identity import explicit, key
 from nlkit.papers.local_clustering import PAGE, Clustering, draw, flow_diffusion, label_weights
 from nlkit.settings import Runnable
