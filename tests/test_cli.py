@@ -45,6 +45,7 @@ def assert_one_line(stderr: str, *parts: str) -> None:
 # As a program
 
 
+@pytest.mark.slow
 def test_bad_input_ends_in_one_line_and_exit_code_2():
     done = shell("train", "--method", "reweigh")
     assert done.returncode == 2
@@ -52,6 +53,7 @@ def test_bad_input_ends_in_one_line_and_exit_code_2():
     assert_one_line(done.stderr, "method='reweigh' is not known; did you mean 'reweight'?")
 
 
+@pytest.mark.slow
 def test_json_is_one_object_an_epoch_with_the_keys_of_a_record_and_nothing_else_on_stdout():
     done = shell(*TRAIN, "--method", "reweight", "--ratio", "0.4", "--json")
     assert done.returncode == 0, done.stderr
@@ -72,6 +74,7 @@ def test_help_does_not_wait_for_torch():
     assert done.stdout.splitlines()[-1] == "0 False False"
 
 
+@pytest.mark.slow
 def test_a_reader_who_closes_the_pipe_early_gets_no_traceback():
     """As in `nlkit train --json | head -1`."""
     command = [PROGRAM, "train", "--epochs", "2000", "--device", "cpu", "--json"]
@@ -337,6 +340,7 @@ def test_a_download_that_fails_leaves_nothing_half_written(kit, data_folders, mo
 
 
 @pytest.mark.parametrize("closed", (">&-", "<&- >&- 2>&-"))
+@pytest.mark.slow
 def test_a_stream_that_is_closed_does_not_stop_the_work(tmp_path, closed):
     command = f"'{PROGRAM}' {' '.join(TRAIN)} --plot curves.png {closed}"
     done = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True)
@@ -346,6 +350,7 @@ def test_a_stream_that_is_closed_does_not_stop_the_work(tmp_path, closed):
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.slow
 def test_a_full_disk_behind_standard_output_is_one_line():
     with open("/dev/full", "w") as full:
         done = subprocess.run([PROGRAM, *TRAIN, "--json"], stdout=full, stderr=subprocess.PIPE, text=True)
@@ -538,6 +543,7 @@ def test_data_that_is_there_is_checked_and_its_place_is_said(kit):
     assert str(find_dataset("fashion_mnist")) in out
 
 
+@pytest.mark.slow
 def test_a_run_that_diverges_is_told_and_ends_in_another_exit_code():
     done = shell(*TRAIN, "--optimizer", "sgd", "--learning-rate", "1e30")
     assert done.returncode == 1 and "nan" in done.stdout

@@ -422,6 +422,7 @@ def script(tmp_path):
             os.killpg(run.pid, signal.SIGKILL)
 
 
+@pytest.mark.slow
 def test_a_process_that_dies_takes_only_its_run_with_it(script):
     with script("deaths") as run:
         out, err = run.communicate(timeout=400)
@@ -435,6 +436,7 @@ def test_a_process_that_dies_takes_only_its_run_with_it(script):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("whom", ["all", "the parent"])
 def test_an_interrupt_is_heeded_at_once_and_results_are_kept(script, tmp_path, whom):
     """A terminal sends it to every process of the program, `kill` to one."""
@@ -478,6 +480,7 @@ def test_a_second_interrupt_during_the_clean_up_leaves_no_process_at_work(monkey
             process.kill()
 
 
+@pytest.mark.slow
 def test_several_at_a_time_have_the_same_results_as_one(tmp_path):
     grid = [small(epochs=1, seed=seed) for seed in range(3)]
     one, two = (sorted(run_sweep(grid, tmp_path / f"{jobs}.json", jobs=jobs), key=lambda r: r.key) for jobs in (1, 2))
@@ -497,6 +500,7 @@ def test_runs_go_through_an_executor_that_is_handed_in(tmp_path):
     assert len(there.results) == 2 and [f.key for f in there.failed] == [f.key for f in here.failed]
 
 
+@pytest.mark.slow
 def test_a_script_without_a_guard_is_told_of_it(tmp_path):
     code = "from nlkit import Experiment\nfrom nlkit.sweeps.run import run_sweep\n" + (
         f"list(run_sweep([Experiment(epochs=1, seed=s) for s in (0, 1)], {str(tmp_path / 'sweep.json')!r}, jobs=2))\n"
