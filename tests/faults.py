@@ -73,7 +73,7 @@ FAULTS = [
           "if last_seed == seed and torch.equal", "if torch.equal", ("tests/test_instance_noise.py",)),
     Fault("instance noise: a glance keeps the labels of another clean set", "nlkit/noise/instance.py",
           " and torch.equal(last_index, index)", "", ("tests/test_instance_noise.py",)),
-    Fault("exact noise: equal shares take turns in the order of their classes", "nlkit/noise/matrices.py",
+    Fault("exact noise: equal shares take turns in the order of their classes", "nlkit/noise/fair_sequence.py",
           "sharing[ties[sharing].argsort(stable=True)]", "sharing", (NOISE,)),
     Fault("look-alikes: a digit gets letters that could be it", "nlkit/noise/look_alikes.py",
           '0: "Ɵϑ¢e℮єæⅇ"', '0: "ODoøUσ"', (LOOK_ALIKES,)),

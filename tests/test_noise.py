@@ -11,11 +11,10 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn.metrics import confusion_matrix
 
+from nlkit.noise.fair_sequence import FairSequence, fair_targets
 from nlkit.noise.matrices import (
     ASYMMETRIC_MAPS,
     NOISE_TYPES,
-    _fair_targets,
-    _FairSequence,
     asymmetric_matrix,
     check_matrix,
     confusion_counts,
@@ -362,9 +361,9 @@ def test_a_fair_sequence_holds_each_class_in_proportion_whichever_way_it_is_work
     shares = torch.tensor(weights, dtype=torch.float64)
     shares /= shares.sum()
     ties = (0.618 * torch.arange(len(weights)) + start).double().frac()
-    general = _FairSequence(shares.tolist(), ties.tolist())
+    general = FairSequence(shares.tolist(), ties.tolist())
     general.first(length // 3)
-    found = _fair_targets(shares, ties, length)
+    found = fair_targets(shares, ties, length)
     assert torch.equal(found, general.first(length)) and torch.equal(found[: length // 2], general.first(length // 2))
     held = torch.nn.functional.one_hot(found, len(weights)).cumsum(0)
     assert ((held - torch.arange(1, length + 1)[:, None] * shares).abs() < 1 + 1e-6).all()
@@ -372,7 +371,7 @@ def test_a_fair_sequence_holds_each_class_in_proportion_whichever_way_it_is_work
 
 def test_an_interrupt_in_the_middle_of_a_turn_spoils_no_later_sequence(monkeypatch):
     shares, ties = [0.5, 0.3, 0.2], [0.2, 0.1, 0.3]
-    expected, broken_off, floor = _FairSequence(shares, ties).first(60), _FairSequence(shares, ties), math.floor
+    expected, broken_off, floor = FairSequence(shares, ties).first(60), FairSequence(shares, ties), math.floor
     for calls in range(1, 40, 3):
         left = [calls]
 
@@ -383,7 +382,7 @@ def test_an_interrupt_in_the_middle_of_a_turn_spoils_no_later_sequence(monkeypat
             return floor(value)
 
         with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-            patched.setattr("nlkit.noise.matrices.math.floor", interrupted)
+            patched.setattr("nlkit.noise.fair_sequence.math.floor", interrupted)
             broken_off.first(60)
         assert torch.equal(broken_off.first(5), expected[:5])
     assert torch.equal(broken_off.first(60), expected)

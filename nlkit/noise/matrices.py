@@ -5,10 +5,6 @@ A transition matrix `T` is (K, K) with `T[i, j] = P(given = j | true = i)`; its 
 
 from __future__ import annotations
 
-import functools
-import heapq
-import math
-import threading
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -17,6 +13,7 @@ from torch import Tensor
 
 from nlkit.checks import check_choice, check_integer, check_number, shown
 from nlkit.data.labels import by_class, check_labels
+from nlkit.noise.fair_sequence import fair_targets, turns_of_classes
 from nlkit.randomness import seeded_generator
 
 _OWN_MATRIX = "ratios by class are for noise with a name; with a mapping, give the transition matrix itself"
@@ -217,78 +214,15 @@ def _exact_labels(labels: Tensor, rates: Tensor, targets: Tensor, draws: Tensor,
     expected = rates / rates.max() * counts
     ties = torch.rand(classes + 1, classes, dtype=torch.float64, generator=generator)  # so that no class is favoured
     shares = expected / expected.sum()
-    turns = _turns_of_classes(*(tuple(t.tolist()) for t in (shares, ties[-1], counts))).first(moving)
+    turns = turns_of_classes(*(tuple(t.tolist()) for t in (shares, ties[-1], counts))).first(moving)
     moved = torch.bincount(turns, minlength=classes)
     order = draws.argsort(stable=True)
     by_class = order[labels[order].argsort(stable=True)].split(counts.tolist())
     skip = torch.randint(0, 10 * classes, (classes,), generator=generator)  # so that small counts favour no target
     for true in moved.nonzero().flatten().tolist():
         members = by_class[true][: moved[true]]
-        given[members] = _fair_targets(targets[true], ties[true], int(skip[true]) + len(members))[skip[true] :]
+        given[members] = fair_targets(targets[true], ties[true], int(skip[true]) + len(members))[skip[true] :]
     return given
-
-
-def _fair_targets(shares: Tensor, ties: Tensor, length: int) -> Tensor:
-    """The first `length` of the fair sequence of these shares (K,) without limits."""
-    sharing = shares.nonzero().flatten()
-    if (1 / shares[sharing] - len(sharing)).abs().max() * length < 1e-7:  # equal shares: round by round, as ties say
-        turn = sharing[ties[sharing].argsort(stable=True)]
-        return turn.repeat(length // len(turn) + 1)[:length]
-    return _FairSequence(shares.tolist(), ties.tolist()).first(length)
-
-
-class _FairSequence:
-    """A sequence of classes in which every prefix holds each class in proportion to its share, within 1.
-
-    The k-th turn of a class may come from position ⌊(k - 1) / share⌋ on and is due at ⌈k / share⌉; the earliest due one
-    goes first, and among equals the one that is lower in `ties`. These are the windows of proportionate-fair scheduling
-    (Baruah et al. 1996, Algorithmica 15).
-
-    shares, ties (K,). limits (K,): the most turns of each class. A longer prefix goes on from a shorter one.
-    """
-
-    def __init__(self, shares: Sequence[float], ties: Sequence[float], limits: Sequence[int] | None = None):
-        self._every = [1 / share if share > 0 else math.inf for share in shares]
-        self._classes = sorted(range(len(shares)), key=lambda c: (ties[c], c))  # by rank
-        self._rank = {c: rank for rank, c in enumerate(self._classes)}
-        self._most = [math.inf] * len(shares) if limits is None else limits
-        self._lock = threading.Lock()
-        self._begin()
-
-    def _begin(self) -> None:
-        self._turns, self._ready, self._sequence = [0] * len(self._every), [], []
-        # A position and a class (waiting), or its rank (ready), are one whole number each, which a heap sorts faster.
-        self._waiting = [c for c, gap in enumerate(self._every) if gap < math.inf and self._most[c] > 0]
-
-    def first(self, length: int) -> Tensor:
-        """The first `length` of the sequence, as (length,) classes."""
-        with self._lock:
-            try:
-                self._go_on(length)
-            except BaseException:  # Ctrl-C, most likely, which may have come in the middle of a turn
-                self._begin()
-                raise
-            return torch.tensor(self._sequence[:length], dtype=torch.long)
-
-    def _go_on(self, length: int) -> None:
-        every, classes, rank, most = self._every, self._classes, self._rank, self._most
-        turns, ready, sequence, waiting = self._turns, self._ready, self._sequence, self._waiting
-        count = len(turns)
-        for position in range(len(sequence), length):
-            while waiting and (waiting[0] < (position + 1) * count or not ready):
-                c = heapq.heappop(waiting) % count
-                heapq.heappush(ready, math.ceil((turns[c] + 1) * every[c] - 1e-6) * count + rank[c])
-            c = classes[heapq.heappop(ready) % count]
-            sequence.append(c)
-            turns[c] += 1
-            if turns[c] < most[c]:
-                heapq.heappush(waiting, math.floor(turns[c] * every[c] + 1e-6) * count + c)
-
-
-@functools.lru_cache(maxsize=1)
-def _turns_of_classes(shares: tuple[float, ...], ties: tuple[float, ...], counts: tuple[int, ...]) -> _FairSequence:
-    """The last such sequence is kept: a slider's next ratio takes more of it, or less."""
-    return _FairSequence(shares, ties, counts)
 
 
 def _binomial_labels(
