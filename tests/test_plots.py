@@ -299,7 +299,8 @@ def test_lines_and_bars_stand_out_and_none_is_told_by_its_colour_alone(figures):
     for name, figure in figures.items():
         for ax in figure.findobj(matplotlib.axes.Axes):
             # Earlier runs are faint on purpose, and keys of a legend show what markers mean, whatever their colour.
-            full = [line for line in ax.lines if (line.get_alpha() or 1) == 1 and len(line.get_xdata())]
+            lines = [line for line in ax.lines if line.get_marker() not in ("_", "|")]  # those are ends of error bars
+            full = [line for line in lines if (line.get_alpha() or 1) == 1 and len(line.get_xdata())]
             steps = [patch for patch in ax.patches if isinstance(patch, matplotlib.patches.StepPatch)]
             colors = [line.get_color() for line in full] + [step.get_edgecolor() for step in steps]
             if name != "win_map":  # its cells are told by a mark and a number each

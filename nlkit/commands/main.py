@@ -61,7 +61,7 @@ def main(arguments: list[str] | None = None) -> None:
     with warnings.catch_warnings():
         warnings.showwarning = _warn
         code = _run(arguments)
-    sys.exit(code)
+    sys.exit(_flushed(code))
 
 
 def _run(arguments: list[str] | None) -> int:
@@ -78,6 +78,16 @@ def _run(arguments: list[str] | None) -> int:
         return complain(error, 2)
     except (DataError, OSError) as error:
         return complain(error, 1)
+
+
+def _flushed(code: int | None) -> int | None:
+    """The exit code, once what was printed is written; where it can't be (a full disk), it is not tried again."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = code or complain(error, 1)
+    return code
 
 
 def _warn(message: Warning | str, category: type[Warning], filename: str, line: int, *_: object) -> None:

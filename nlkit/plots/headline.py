@@ -73,9 +73,10 @@ def headline_bars(values: Mapping[str, Sequence[float]], number: str) -> Figure:
     for y, (name, by_seed) in enumerate(values.items()):
         interval, color = over_seeds(list(by_seed)), styles[name].color
         half = 0.0 if math.isnan(interval.half) else interval.half
-        ax.barh(y, interval.mean, color=color, alpha=0.3, height=0.62)
-        ax.errorbar(interval.mean, y, xerr=half, color=color, capsize=4, linewidth=2)
-        ax.plot(by_seed, [y] * len(by_seed), "o", color=color, markersize=4, alpha=0.7)
+        ax.barh(y, interval.mean, color=color, height=0.5)
+        ax.errorbar(interval.mean, y, xerr=half, color="#333333", capsize=5, linewidth=2)
+        seeds = {"color": "#333333", "markeredgecolor": "white", "markeredgewidth": 0.6, "markersize": 5}
+        ax.plot(by_seed, [y - 0.36] * len(by_seed), "o", **seeds)
         told.append(f"{name} {interval.mean:.3g}")
     ax.set_yticks(range(len(values)), list(values))
     ax.invert_yaxis()
