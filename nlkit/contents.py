@@ -131,14 +131,19 @@ def accepts(page: Page, variant: str, setting: str) -> bool:
     return setting in inspect.signature(METHODS[str(method)]).parameters
 
 
+def told_apart_by(page: Page) -> set[str]:
+    """The settings in which a page's variants differ."""
+    flat = [{**settings, **settings.get("options", {})} for settings in page.variants.values()]  # type: ignore
+    return {name for one in flat for name in one if any(name not in o or o[name] != one[name] for o in flat)}
+
+
 def knobs_of(page: Page) -> dict[str, tuple[Field, object]]:
     """The settings that its panel lets be moved, and where they start: name -> field, value.
 
     Those of the experiment, and of the kit's own task those of the methods (their `knobs`); what tells the variants
     apart is none.
     """
-    flat = [{**settings, **settings.get("options", {})} for settings in page.variants.values()]  # type: ignore
-    told = {name for one in flat for name in one if any(name not in o or o[name] != one[name] for o in flat)}
+    told = told_apart_by(page)
     first = experiment_of(page, next(iter(page.variants)))
     filled = first.resolved() if hasattr(first, "resolved") else first
     found = {name: (field, getattr(filled, name)) for name, field in knobs(type(first)).items()}

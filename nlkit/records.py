@@ -114,4 +114,4 @@ def best_record(records: Iterable[Record]) -> Record:
         raise ValueError(
             "records have no test accuracy, since the task has no test set; no epoch can be called the best"
         )
-    return max(records, key=lambda record: record.test_accuracy or 0.0)
+    return max(records, key=lambda record: record.test_accuracy)  # type: ignore

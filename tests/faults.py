@@ -148,7 +148,7 @@ FAULTS = [
     Fault("records: weights on right and wrong labels are swapped", "nlkit/training/loop.py",
           '"weight_on_right": (weights[task.right]', '"weight_on_right": (weights[task.wrong]', (TRAINING,)),
     Fault("records: the best is the last", "nlkit/records.py",
-          "return max(records, key=lambda record: record.test_accuracy or 0.0)", "return records[-1]", (RECORDS,)),
+          "return max(records, key=lambda record: record.test_accuracy)", "return records[-1]", (RECORDS,)),
     Fault("records: the best of a sweep is the last", "nlkit/sweeps/results.py",
           "return max(self._curve(number))", "return self._curve(number)[-1]", (SWEEP,)),
     Fault("records: a resumed run drops the early ones", "nlkit/training/loop.py",

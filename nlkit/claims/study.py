@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import itertools
 import json
 from collections.abc import Callable, Iterable, Mapping
@@ -70,6 +69,7 @@ class Study:
         self._read_runs()
         self._values = _read_values(self.values_file)
         self._taken: dict[str, Mapping[str, object]] = {}  # where what was measured comes from
+        self._dates: dict[str, str] = {}  # claim -> the latest day of what it was measured on
         self.failed: dict[str, str] = {}  # claims that could not be measured, and why
         self.on_run: Callable[[Any], None] = lambda experiment: None  # told of each run before it starts
 
@@ -108,20 +108,20 @@ class Study:
         """The value of a claim for a seed: from the runs it asks for, each made once for all claims, or directly."""
         kept = self._values.setdefault(self.device, {}).setdefault(id, {})
         if str(seed) in kept:
-            self._take(kept[str(seed)]["made"])
+            self._take(id, kept[str(seed)]["made"])
             return as_value(kept[str(seed)]["value"])
         name, asked = PAGE_OF[id], []
 
         def get(experiment: Any) -> Result:
             result = self._known(experiment) or self._carried(name, experiment) or self._run(experiment)
             asked.append(experiment)
-            self._take(result.made)
+            self._take(id, result.made)
             return result
 
         value = CLAIMS[id].measure(PageTrial(PAGES[name], seed, get, self.device, self.quick))
         if not asked:  # what was measured by hand is in no run's file
             kept[str(seed)] = {"value": value, "made": made_here(device=self.device)}
-            self._take(kept[str(seed)]["made"])
+            self._take(id, kept[str(seed)]["made"])
             write_whole(self.values_file, to_json({"form": FORM, "values": self._values}))
         return as_value(value)
 
@@ -139,7 +139,8 @@ class Study:
         except Exception as error:  # whatever it is
             self.failed[id] = " ".join(f"failed with seed {seed}: {type(error).__name__}: {error}".split())
 
-    def _take(self, made: Mapping[str, object]) -> None:
+    def _take(self, id: str, made: Mapping[str, object]) -> None:
+        self._dates[id] = max(self._dates.get(id, ""), str(made["date"]))
         self._taken[to_json(made, sort_keys=True)] = made
 
     def _read_runs(self) -> None:
@@ -167,8 +168,8 @@ class Study:
         for id, seed in self.plan:
             self.attempt(id, seed)
         claims = [id for id in self.claims if id not in self.failed]
-        today = datetime.date.today().isoformat()
-        outcomes = [Outcome(id, tuple(self.measure(id, seed) for seed in self.seeds_of(id)), today) for id in claims]
+        values = {id: tuple(self.measure(id, seed) for seed in self.seeds_of(id)) for id in claims}
+        outcomes = [Outcome(id, values[id], self._dates[id]) for id in claims]
         made = where_made(device=self.device, quick=self.quick, seeds=self.seeds, runs=in_words(self._taken.values()))
         return Report(made, tuple(outcomes), self.skipped | self.failed, self.curves())
 

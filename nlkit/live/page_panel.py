@@ -10,7 +10,7 @@ import ipywidgets as widgets
 
 from nlkit import plots
 from nlkit.checks import check_choice
-from nlkit.contents import PAGES, accepts, experiment_of, knobs_of
+from nlkit.contents import PAGES, accepts, experiment_of, knobs_of, told_apart_by
 from nlkit.data.dataset import load
 from nlkit.identity import key
 from nlkit.live.controls import field_control, noise_types, seed_control
@@ -33,11 +33,17 @@ def panel(
     page = PAGES[check_choice("page", name, PAGES)]
     ticked = (variants,) if isinstance(variants, str) else tuple(variants) or tuple(page.variants)[:2]
     for variant in ticked:
-        experiment_of(page, check_choice("variants", variant, page.variants), **_accepted(page, variant, settings))
+        check_choice("variants", variant, page.variants)
     for setting in settings:
+        if setting in told_apart_by(page):
+            raise ValueError(
+                f"{setting}={settings[setting]!r} must be left out: it tells the variants of {name!r} apart"
+            )
         if not any(accepts(page, variant, setting) for variant in page.variants):
             known = [*knobs_of(page), "seed"]
             check_choice("setting", setting, known)
+    for variant in ticked:
+        experiment_of(page, variant, **_accepted(page, variant, settings))
     return PagePanel(name, page, ticked, settings, mode)
 
 
@@ -77,7 +83,7 @@ class PagePanel(TickedPanel):
 
     def epochs(self) -> int:
         ticked = self.methods() or list(self._page.variants)[:1]
-        settings = self.current[0].settings if self.current else self._at_first
+        settings = {**self._settings, **(self.current[0].settings if self.current else self._at_first)}
         found = 1
         for variant in [run.method for run in self.current] or ticked:
             experiment = experiment_of(self._page, variant, **_accepted(self._page, variant, settings))

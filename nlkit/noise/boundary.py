@@ -28,7 +28,7 @@ from torch.nn import functional as F
 
 from nlkit.checks import check_integer, check_number
 from nlkit.data.dataset import Dataset, load
-from nlkit.noise.matrices import check_labels
+from nlkit.data.labels import check_labels
 from nlkit.randomness import seeded_generator
 
 # On mnist5k the scores name the true class of 92 % of the left-out images, on 10,000 of CIFAR-10 of 42 %. Twice the

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from nlkit.checks import DataError, check_choice
+from nlkit.data.labels import check_labels
 from nlkit.files import data_folders
-from nlkit.noise.matrices import check_labels
 
 _KEYS = {
     "aggregate": "aggre_label",

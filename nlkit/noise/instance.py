@@ -23,7 +23,7 @@ from torch.special import ndtr, ndtri
 
 from nlkit.checks import check_integer, check_number
 from nlkit.data.dataset import Dataset
-from nlkit.noise.matrices import check_labels
+from nlkit.data.labels import check_labels
 from nlkit.randomness import seeded_generator
 
 _SPREAD = 0.1  # standard deviation of the flip rates
@@ -69,9 +69,7 @@ class InstanceNoise:
         flip, level, self._target = self._draws()[0]
         self._falls_at = _falls_at(flip, level)
         self._order = torch.argsort(self._falls_at, stable=True)
-        self._moved = torch.full_like(
-            self._labels, -1
-        )  # (N,) the label that each gets when it moves; -1: not known yet
+        self._moved = torch.full_like(self._labels, -1)  # (N,) where each goes when it moves; -1: not known yet
 
     def given(self, ratio: float | Sequence[float], *, exact: bool = True) -> Tensor:
         """Given labels (N,) at a ratio in [0, 1], or at one for each class."""

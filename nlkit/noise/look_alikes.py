@@ -27,7 +27,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nlkit.noise.matrices import check_labels
+from nlkit.data.labels import check_labels
 from nlkit.randomness import seeded_generator
 
 # Digit -> letters and signs that resemble it, and that a good classifier of digits seldom takes for it. Chosen by hand

@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nlkit.data.dataset import Dataset, load
+from nlkit.data.labels import check_labels
 from nlkit.learning.models import build_model
-from nlkit.noise.matrices import check_labels
 from nlkit.randomness import seeded_generator
 
 # How good the picks are: the probability that networks with other weights give the class. On 3,500 of Fashion-MNIST's
