@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from matplotlib.text import Text
 from panels import press, words
 from test_any_data import pictures
 
@@ -225,7 +226,7 @@ def test_every_picture_shows_what_is_known_and_no_more(data, known):
     history, weighed = list(train(task, epochs=2)), list(train(task, "reweight", epochs=2))
     for name, draw in pictures(task, history, weighed).items():
         figure = draw()
-        said = " ".join(t.get_text() for t in figure.findobj(plots.style.matplotlib.text.Text)) + figure.alt
+        said = " ".join(t.get_text() for t in figure.findobj(Text)) + figure.alt
         assert figure.png() and "nan" not in figure.alt, name
         if known == "none" and name not in OF_NUMBERS:
             for word in ("✗", "✓", "wrong", "right label", "memorized", "recovered"):
