@@ -150,7 +150,7 @@ def by_ratio(histories: Mapping[float, Sequence[Record]], *, title: str = "") ->
     ax.plot(x, best, color=color, marker="*", markersize=13, linestyle="-")
     ax.plot(x, final, color=color, marker="o", linestyle="--")
     for at, top, bottom in zip(x, best, final):
-        if top - bottom >= 8:  # else there is no room between the lines
+        if top - bottom >= 8 and len(x) <= 12:  # else there is no room between the lines
             beside = {"xytext": (7, 0), "textcoords": "offset points", "va": "center"}
             ax.annotate(f"−{top - bottom:.0f}", (at, (top + bottom) / 2), **beside)
     label_ends(

@@ -50,7 +50,8 @@ def labelled_images(
         rows = min(rows, task.noisy_count // columns)
         picks = torch.arange(rows * columns).reshape(rows, columns)
     rows, columns = picks.shape
-    figure = Figure(figsize=(10, (3.3 + 9.1 * (0.64 + label_room(task))) / columns * rows + 0.3), layout="constrained")
+    side = min(9.9 / (1.12 * columns), 1.5)  # of an image, in inches
+    figure = Figure(figsize=(10, 0.45 + (1 + label_room(task)) * side * rows), layout="constrained")
     draw_labelled(figure.subplots(), task, picks, letters=_letters(columns), marked=marked)
     picked = picks.flatten().to(task.device)
     wrong, known = int(task.wrong[picked].sum()), int(task.known[picked].sum())

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+import matplotlib.patheffects
+
 from nlkit.intervals import over_seeds
 from nlkit.plots.axes import draw_line, whole_ticks
 from nlkit.plots.figure import PANEL_DPI, PANEL_WIDTH, Figure, picture
@@ -80,7 +82,9 @@ def headline_bars(values: Mapping[str, Sequence[float]], number: str) -> Figure:
         interval, color = over_seeds(list(by_seed)), styles[name].color
         half = 0.0 if math.isnan(interval.half) else interval.half
         ax.barh(y, interval.mean, color=color, height=0.5)
-        ax.errorbar(interval.mean, y, xerr=half, color="#333333", capsize=5, linewidth=2)
+        bar = ax.errorbar(interval.mean, y, xerr=half, color="#333333", capsize=5, linewidth=2)
+        for line in (*bar.lines[1], *bar.lines[2]):  # which would not be seen on a dark bar
+            line.set_path_effects([matplotlib.patheffects.withStroke(linewidth=4, foreground="white")])
         seeds = {"color": "#333333", "markeredgecolor": "white", "markeredgewidth": 0.6, "markersize": 5}
         ax.plot(by_seed, [y - 0.36] * len(by_seed), "o", **seeds)
         told.append(f"{name} {interval.mean:.3g}")

@@ -11,6 +11,8 @@ from nlkit.plots.places import label_ends, mark_if_it_fell
 from nlkit.plots.style import METHOD_STYLES, REFERENCE, styles_of
 from nlkit.plots.words import end_of, in_percent_words, told_line
 
+_FEW = 8  # values of x that have a tick each
+
 
 @picture
 def lines(
@@ -61,7 +63,9 @@ def lines(
             if (lowest := min((value for value in drawn if not math.isnan(value)), default=0)) < 0:
                 ax.set_ylim(lowest, 100)
                 ax.axhline(0, color=REFERENCE, linestyle=":")
-    if all(float(at).is_integer() for at in x):
+    if len(x) <= _FEW:
+        axes[-1].set_xticks(x, [f"{at:g}" for at in x])
+    elif all(float(at).is_integer() for at in x):
         whole_ticks(axes[-1].xaxis)
     axes[-1].set_xlabel(xlabel)
     axes[0].set_title(title)

@@ -49,7 +49,7 @@ def look_ahead_steps(gradients: Tensor, clean_gradient: Tensor, wrong: Tensor, *
             f"of {len(x)} {kind} labels {helping} point to lower clean loss, by {torch.relu(x).sum():.2f} in all"
         )
     ax.annotate("", (0.96 * far, 0), (0, 0), arrowprops={"arrowstyle": "-|>", "color": "black", "linewidth": 2.5})
-    ax.text(0.99, 0.47, "where the clean set pulls", transform=ax.transAxes, ha="right", va="top")
+    ax.text(0.99, 0.53, "where the clean set pulls", transform=ax.transAxes, ha="right", va="bottom")
     ax.text(0.01, 0.47, "weight 0", transform=ax.transAxes, color=text_color(REFERENCE), va="top")
     reach = max(across.max().item(), 0.1) * 1.3
     ax.set(xlim=(-far, far), ylim=(-reach, reach), yticks=[], title=title)

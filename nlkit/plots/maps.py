@@ -38,8 +38,8 @@ def win_map(
         for x, cell in enumerate(row):
             ax.add_patch(Rectangle((x, y), 1, 1, facecolor=_color(cell, ours, theirs), edgecolor="white"))
             points = f"{100 * cell.mean:+.1f}".replace("-", "−")
-            ax.text(x + 0.5, y + 0.66, f"{_MARKS[cell.sign]} {points}", ha="center", va="center", fontsize=13,
-                    weight="bold" if cell.sign else "normal")  # fmt: skip
+            large = {"fontsize": 13 if len(columns) < 9 else 11, "weight": "bold" if cell.sign else "normal"}
+            ax.text(x + 0.5, y + 0.66, f"{_MARKS[cell.sign]} {points}", ha="center", va="center", **large)
             ax.text(x + 0.5, y + 0.26, f"± {100 * cell.half:.1f}", ha="center", va="center", fontsize=11)
     _draw_borders(ax, differences)
     ax.set(xlim=(0, len(columns)), ylim=(0, len(rows)), xlabel=xlabel, ylabel=ylabel)

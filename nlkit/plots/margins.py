@@ -111,6 +111,7 @@ def _draw_rewards(ax, runs: Mapping[str, Sequence[Recorded]], styles: Mapping[st
     label_ends(ax, [1, max(last, 2)], ends)
     ax.set(ylim=(10 * math.floor(lowest / 10), 10 * math.ceil(highest / 10 + 0.01)))
     whole_ticks(ax.xaxis, 3)
+    whole_ticks(ax.yaxis, 5)
     ax.grid(axis="y", color=GRID, linewidth=0.6)
     ax.set_title("reward, %", fontsize=12)
     ax.set_xlabel("epoch", labelpad=1)

@@ -49,7 +49,9 @@ def transition_matrices(
         _draw_matrix(ax, matrix, class_names, title, norm=norm, numbers=numbers, room=room)
         if ax is not grid[0, 0]:
             ax.set_ylabel("")
-    if not few or len(class_names) > _MOST_NUMBERED:
+    if few and len(class_names) <= _MOST_NUMBERED:
+        figure.supxlabel("numbers are rounded so that those of a row sum to 100", fontsize=12)
+    else:
         figure.colorbar(grid[0, 0].images[0], ax=grid[0].tolist(), fraction=0.03, pad=0.01, format="%g %%")
     if not few:
         row = _most_telling(matrices.values()) if enlarged is None else enlarged
@@ -121,7 +123,7 @@ def noise_overview(task: Task, again: QuickFigure | None = None) -> QuickFigure:
     for row, (kind, (count, style)) in enumerate(counts.items()):
         bars.barh(row, count, height=0.42, color=style.color)
         color = text_color(style.color)
-        bars.text(0, row - 0.27, f"{count:,} {kind}", color=color, va="bottom", fontsize=13)
+        bars.text(0, row - 0.27, f"{count:,} {kind.removeprefix('all ')}", color=color, va="bottom", fontsize=13)
     bars.set(xlim=(0, len(task.given)), ylim=(max(3, len(counts)) - 0.6, -0.75))
     told = [f"{count:,} {kind}" for kind, (count, _) in counts.items() if kind != "clean"]
     if "wrong" in counts:

@@ -57,12 +57,12 @@ def mentormix_steps(
     long = label_room(task) > 0.5
     height = 4.7 if long else 3.8
     figure = Figure(figsize=(PANEL_WIDTH, height), dpi=PANEL_DPI)
-    left = figure.add_axes((0.075, 1 - 2.0 / height, 0.315, 1.6 / height))
+    left = figure.add_axes((0.07, 1 - 2.0 / height, 0.29, 1.6 / height))
     kinds = [(kind, style, mask.cpu()[picks.cpu()]) for kind, style, mask in kinds_of_label(task)]
     losses_told = draw_losses(left, losses, kinds, threshold, below=-0.42)
     left.set_title("1. small losses count", fontsize=12)
-    figure.text(0.44, 1 - 0.3 / height, "2. partner, 3. blend (4. weigh it again)", fontsize=12)
-    right = figure.add_axes((0.41, 0.0, 0.585, 1 - 0.36 / height), anchor="NW")
+    figure.text(0.42, 1 - 0.3 / height, "2. partner, 3. blend (4. weigh it again)", fontsize=12)
+    right = figure.add_axes((0.385, 0.0, 0.61, 1 - 0.36 / height), anchor="NW")
     columns = 3 if long else 4
     blends_told = _draw_blends(
         right, task, picks, partner, lam, v, columns, letters=6, lift=0.0 if long else 0.3, left=1.1
@@ -106,7 +106,7 @@ def _draw_blends(
         ax.add_patch(matplotlib.patches.Rectangle((at, top), side, side, fill=False, edgecolor="#BBBBBB"))
         names = (first_letters(task.class_names[int(task.given[p])], letters - 3) for p in pairs[:, column])
         first, second = (name if len(name) > 1 else f"“{name}”" for name in names)
-        words = f"{share} % {first}\n{100 - share} % {second}"
+        words = f"{share}% {first}\n{100 - share}% {second}"
         ax.text(at + side / 2, top - 0.03 * side, words, ha="center", va="bottom", fontsize=11, linespacing=1)
         if v is not None:
             ax.text(at + side / 2, top + 1.04 * side, f"weight {int(trusted[place])}", ha="center", va="top",

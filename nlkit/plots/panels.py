@@ -25,7 +25,7 @@ _MOST_NAMED = 7  # lines of text for which there is room at the ends of curves
 _TO_COME = {
     "test_accuracy": "how many test images it gets right:\na curve for each method grows here\nwhen training starts",
     "given_accuracy": "how many labels\nit repeats as given,\nright and wrong ones",
-    "memorized": "how many wrong labels\nit has learned by heart:\nthe fewer, the better",
+    "memorized": "of the wrong labels,\nhow many it predicts\njust as they are given",
 }
 _TITLES = {
     "test_accuracy": "test accuracy, %",

@@ -28,7 +28,7 @@ def label_ends(ax, x: Sequence[float], ends: Iterable[tuple[float, str, str]]) -
     there are more names than room, they stand below the axes instead.
     """
     named = [end for end in ends if not math.isnan(end[0])]
-    letters = round(2.6 * ax.figure.get_figwidth()) if len(ax.figure.axes) < 3 else 18
+    letters = round(3.1 * ax.figure.get_figwidth()) if len(ax.figure.axes) < 3 else 18
     if not ax.figure.get_layout_engine():  # then the axes stay where they are
         letters = int(((1 - ax.get_position().x1) * ax.figure.get_figwidth() - 0.2) / 0.098)
     named = [(value, _broken(text, letters), color) for value, text, color in named]

@@ -72,9 +72,7 @@ def leaderboard(board: Mapping[str, Standing], *, clean: bool | None = None, tit
     errors = 1 - max(ends), 1 - min(ends)
     ticks = [t for t in _TICKS if 0.9 * errors[0] < t < 1.1 * errors[1]]
     ax.set_xticks([_of_errors(1 - t) for t in ticks], [f"{100 * t:g}" for t in ticks])
-    ax.set(
-        ylim=(len(rows) - 0.4, -0.6), yticks=[], xlabel="wrong on the test set, % (each line of the grid: half or less)"
-    )
+    ax.set(ylim=(len(rows) - 0.4, -0.6), yticks=[], xlabel="wrong on the test set, % (on a logarithmic axis)")
     ax.set_xlim(_of_errors(min(ends)) - 0.07, _of_errors(max(ends)) + 0.07)
     ax.grid(axis="x", color=GRID, linewidth=0.6)
     ax.set_axisbelow(True)
