@@ -4,6 +4,7 @@
 situations that may spoil a picture: 2 to 30 classes, long names, one epoch and a hundred, NaN, lines that lie close.
 """
 
+import dataclasses
 import functools
 import importlib
 import math
@@ -88,8 +89,6 @@ def a_run(epochs: int = 25, top: float = 0.6, end: float = 0.3, task=None, known
 def all_nan(history: list[Record]) -> list[Record]:
     """The first record as it is, then nothing that is a number."""
     shares = dict.fromkeys(("test_accuracy", "given_accuracy", "memorized", "recovered", "true_accuracy"), NAN)
-    import dataclasses
-
     return [history[0], *(dataclasses.replace(record, **shares) for record in history[1:])]
 
 
@@ -134,7 +133,7 @@ def of_task(task, history, weighed) -> dict:
                 torch.randn(len(few), 5, generator=torch.Generator().manual_seed(0)), torch.ones(5), wrong
             ),
         }
-    return pictures  # fmt: skip
+    return pictures
 
 
 def graph(passes: int, images: bool) -> list[Measured]:
@@ -180,10 +179,12 @@ def of_numbers() -> dict:
             {"MAE": [(0.9, 0.2), (0.91, 0.22)]}, {"1": [(0.8, 0.8), (0.79, 0.82)], "10": [(0.9, 0.4), (0.9, 0.42)]},
             chance=1 / 9,
         ),
-        "told_apart": lambda: plots.told_apart({"λ₀ = 3": ([2.0, 2.2, 2.4], [2.6, 2.9], 0.9)}, xlabel="λ of an example"),
+        "told_apart": lambda: plots.told_apart({"λ₀ = 3": ([2.0, 2.2, 2.4], [2.6, 2.9], 0.9)}, xlabel="λ of each"),
         "clusters_found": lambda: clusters_found({"plain": graph(9, False), "weighted": graph(12, True)}),
         "preference_margins": lambda: preference_margins({"dpo": preferences(8), "rdpo": preferences(8, math.inf)}),
-        "errors_by_size": lambda: errors_by_size({"dpo": [[1.0, 0.9], [1.1, 0.8]], "rdpo": [[0.9, 0.2], [0.8, 0.3]]}, [1000, 30000]),
+        "errors_by_size": lambda: errors_by_size(
+            {"dpo": [[1.0, 0.9], [1.1, 0.8]], "rdpo": [[0.9, 0.2], [0.8, 0.3]]}, [1000, 30000]
+        ),
     }  # fmt: skip
 
 
@@ -203,6 +204,19 @@ def a_task(classes: int, names=None, side: int = 14, noise: str = "symmetric", *
         given = (labels + (torch.arange(len(labels)) % 3 == 0)) % classes
         return make_task(data, given=given, device="cpu", **options)
     return make_task(data, noise=noise, ratio=0.6, clean_per_class=1, device="cpu", **options)
+
+
+SPOILED_BY = {  # which pictures a kind of data may spoil in a way of its own; those that aren't named here, all
+    "2 classes": ("predicted_classes", "labelled_images", "mentormix_steps"),
+    "3 long names": ("noise_overview", "mentormix_steps", "predictions_over_time"),
+    "13 classes": ("transition_matrices", "weights_now"),
+    "30 long names": (
+        "labelled_images", "transition_matrices", "estimated_matrix", "noise_overview", "predictions_over_time",
+        "mixed_batch", "explained_labels", "predicted_classes", "weighted_images", "mentormix_steps", "weights_now",
+    ),
+    "none known": ("noise_overview", "weights_part", "losses_and_threshold"),
+    "some known, some of no class": ("noise_overview", "weights_now", "labelled_images"),
+}  # fmt: skip
 
 
 @functools.cache
@@ -227,7 +241,6 @@ def hostile() -> dict:
     methods = {name: [a_run(25, 0.5 + 0.004 * i, 0.45 - 0.01 * i)] for i, name in enumerate(METHODS)}
     wordy = "a title that goes on and on about what was trained on which labels, for how long, and with how many seeds"
     runs = [plots.Curve(name, f"{i} {name}, noise 80 %", a_run(25, 0.5)) for i, name in enumerate(METHODS, 1)]
-    by_x = [100 * i / 20 for i in range(21)]
     task = tasks()["10 digits"]
     matrices = {
         kind: a_task(10, noise=kind, side=4).realized_matrix
@@ -245,76 +258,154 @@ def hostile() -> dict:
         "overfitting, one epoch": lambda: plots.overfitting(once),
         "overfitting, NaN": lambda: plots.overfitting(nan, title=wordy),
         "compare_methods, close": lambda: plots.compare_methods(close, references={"chance": 0.1}, title=wordy),
-        "compare_methods, seeds": lambda: plots.compare_methods({"standard": seeds, "mixup": seeds, "mentormix": seeds}),
+        "compare_methods, seeds": lambda: plots.compare_methods(
+            {"standard": seeds, "mixup": seeds, "mentormix": seeds}
+        ),
         "compare_methods, all": lambda: plots.compare_methods(methods, references={"chance": 0.1}),
         "compare_methods, one epoch": lambda: plots.compare_methods({"standard": [once, once]}),
-        "compare_methods, NaN": lambda: plots.compare_methods({"standard": [nan], "em": [a_run(6)]}, quantity="memorized"),
-        "by_ratio, many": lambda: plots.by_ratio({i / 20: a_run(25, 0.9 - 0.03 * i, 0.8 - 0.035 * i) for i in range(20)}),
+        "compare_methods, NaN": lambda: plots.compare_methods(
+            {"standard": [nan], "em": [a_run(6)]}, quantity="memorized"
+        ),
+        "by_ratio, many": lambda: plots.by_ratio(
+            {i / 20: a_run(25, 0.9 - 0.03 * i, 0.8 - 0.035 * i) for i in range(20)}
+        ),
         "by_ratio, five": lambda: plots.by_ratio({i / 5: a_run(25, 0.9, 0.8 - 0.1 * i) for i in range(5)}),
         "lines, epochs fitted": lambda: plots.lines(
-            range(1, 21), {"a line that peaks": [0.5 + 0.01 * min(i, 20 - i) for i in range(20)]}, xlabel="epoch",
-            ylabel="accuracy", fit=True, title=wordy),
+            range(1, 21),
+            {"a line that peaks": [0.5 + 0.01 * min(i, 20 - i) for i in range(20)]},
+            xlabel="epoch",
+            ylabel="accuracy",
+            fit=True,
+            title=wordy,
+        ),
         "lines, apart": lambda: plots.lines(
-            range(1, 21), {name: [low + 0.01 * min(i, 20 - i) for i in range(20)] for name, low in (("held out", 0.5), ("test", 0.8))},
-            xlabel="epoch", ylabel="accuracy", apart=True),
-        "lines, points": lambda: plots.lines([10, 25, 40], {"told": [0.7, 0.8, 0.75]}, xlabel="p, %", ylabel="accuracy",
-                                             fit=True, points={"estimated (34 %)": (34, 0.79)}),
-        "lines, thirty": lambda: plots.lines([0, 1], {f"line {c}": [0.1, 0.2] for c in range(30)}, xlabel="x", ylabel="y"),
+            range(1, 21),
+            {
+                name: [low + 0.01 * min(i, 20 - i) for i in range(20)]
+                for name, low in (("held out", 0.5), ("test", 0.8))
+            },
+            xlabel="epoch",
+            ylabel="accuracy",
+            apart=True,
+        ),
+        "lines, points": lambda: plots.lines(
+            [10, 25, 40],
+            {"told": [0.7, 0.8, 0.75]},
+            xlabel="p, %",
+            ylabel="accuracy",
+            fit=True,
+            points={"estimated (34 %)": (34, 0.79)},
+        ),
+        "lines, thirty": lambda: plots.lines(
+            [0, 1], {f"line {c}": [0.1, 0.2] for c in range(30)}, xlabel="x", ylabel="y"
+        ),
         "lines, NaN": lambda: plots.lines([1, 2], {"one": [0.1, NAN], "none": [NAN, NAN]}, xlabel="epoch", ylabel="y"),
         "belts, four panels": lambda: plots.belts(
-            {f"{20 * i}% noise": {"blue": [[0.8, 0.8], [0.81, 0.79]], "red": [[0.8, 0.81], [0.8, 0.8]]} for i in range(1, 5)},
-            [1, 25], xlabel="epoch", ylabel="test accuracy", title=wordy),
+            {
+                f"{20 * i}% noise": {"blue": [[0.8, 0.8], [0.81, 0.79]], "red": [[0.8, 0.81], [0.8, 0.8]]}
+                for i in range(1, 5)
+            },
+            [1, 25],
+            xlabel="epoch",
+            ylabel="test accuracy",
+            title=wordy,
+        ),
         "belts, close": lambda: plots.belts({"one": peaks, "two": peaks}, [1, 2, 3], xlabel="epoch", ylabel="share"),
         "belts, logarithmic": lambda: plots.belts(
-            {f"{r} % noise": {"reweight": [[0.5] * 7, [0.6] * 7], "clean_only": [[0.5] * 7, [0.7] * 7]} for r in (20, 60, 80)},
-            (1, 2, 5, 10, 20, 50, 100), xlabel="clean examples per class", ylabel="last test accuracy", log_x=True),
+            {
+                f"{r} % noise": {"reweight": [[0.5] * 7, [0.6] * 7], "clean_only": [[0.5] * 7, [0.7] * 7]}
+                for r in (20, 60, 80)
+            },
+            (1, 2, 5, 10, 20, 50, 100),
+            xlabel="clean examples per class",
+            ylabel="last test accuracy",
+            log_x=True,
+        ),
         "belts, NaN": lambda: plots.belts({"": {"blue": [[0.1, NAN], [0.2, 0.3]]}}, [1, 2], xlabel="x", ylabel="y"),
         "beside_published, long names": lambda: plots.beside_published(
-            {"on the test set": {"reweighting, trained on the clean set too": [[0.5] * 25, [0.6] * 25], "b": [[0.55] * 25]}},
-            {}, {"b": plots.method_style("em"), "reweighting, trained on the clean set too": plots.method_style("elr")}),
-        "transition_matrices, four": lambda: plots.transition_matrices({**matrices, "T": task.matrix}, task.class_names),
+            {
+                "on the test set": {
+                    "reweighting, trained on the clean set too": [[0.5] * 25, [0.6] * 25],
+                    "b": [[0.55] * 25],
+                }
+            },
+            {},
+            {"b": plots.method_style("em"), "reweighting, trained on the clean set too": plots.method_style("elr")},
+        ),
+        "transition_matrices, four": lambda: plots.transition_matrices(
+            {**matrices, "T": task.matrix}, task.class_names
+        ),
         "transition_matrices, a row without labels": lambda: plots.transition_matrices(
-            {"a": torch.full((3, 3), NAN), "shades": torch.linspace(0, 1, 9).view(3, 3)}, LONG[:3]),
-        "losses_and_threshold, few": lambda: plots.losses_and_threshold(torch.rand(4), torch.tensor([True, False] * 2), 0.4),
+            {"a": torch.full((3, 3), NAN), "shades": torch.linspace(0, 1, 9).view(3, 3)}, LONG[:3]
+        ),
+        "losses_and_threshold, few": lambda: plots.losses_and_threshold(
+            torch.rand(4), torch.tensor([True, False] * 2), 0.4
+        ),
         "losses_and_threshold, of blends": lambda: plots.losses_and_threshold(
-            torch.rand(128), torch.arange(128) % 4 == 0, 0.4, title=wordy, blends=True),
+            torch.rand(128), torch.arange(128) % 4 == 0, 0.4, title=wordy, blends=True
+        ),
         "losses_over_time, three": lambda: plots.losses_over_time(
-            {f"epoch {e}": torch.rand(64) for e in (2, 10, 25)}, torch.arange(64) % 4 == 0, title=wordy),
-        "mixed_batch, mixup": lambda: plots.mixed_batch(task, picks, picks.flip(0), same, caption="every image is kept"),
+            {f"epoch {e}": torch.rand(64) for e in (2, 10, 25)}, torch.arange(64) % 4 == 0, title=wordy
+        ),
+        "mixed_batch, mixup": lambda: plots.mixed_batch(
+            task, picks, picks.flip(0), same, caption="every image is kept"
+        ),
         "weighted_images, equal": lambda: plots.weighted_images(task, picks[:8], torch.ones(8), columns=4),
         "labelled_images, chosen": lambda: plots.labelled_images(task, picks=picks[:16], columns=8, marked=False),
         "labelled_images, one row": lambda: plots.labelled_images(task, rows=1),
         "training_curves, before": lambda: plots.training_curves([], chance=0.1),
         "training_curves, all": lambda: plots.training_curves(runs, runs[:6], chance=0.1),
-        "training_curves, close": lambda: plots.training_curves([c._replace(history=long) for c in runs[:4]], chance=0.1),
+        "training_curves, close": lambda: plots.training_curves(
+            [c._replace(history=long) for c in runs[:4]], chance=0.1
+        ),
         "training_curves, NaN": lambda: plots.training_curves([plots.Curve("standard", "1 standard", nan)]),
-        "training_curves, one epoch": lambda: plots.training_curves([runs[0]._replace(history=once)], runs[:1], epochs=1),
+        "training_curves, one epoch": lambda: plots.training_curves(
+            [runs[0]._replace(history=once)], runs[:1], epochs=1
+        ),
         "weights_now, before": lambda: plots.weights_now([], task),
         "weights_now, late": lambda: plots.weights_now(a_run(60, task=task), task),
         "weights_part, one epoch": lambda: plots.weights_part(a_run(1, task=task), task),
-        "win_map, large": lambda: a_map(8, 12, tuple(f"class number {i}" for i in range(12))),
+        "win_map, large": lambda: a_map(8, 12, tuple(f"{2**i}" for i in range(12))),
         "headline_bars, many": lambda: plots.headline_bars({row.name: [0.8, 0.9] for row in ROWS}, "test_accuracy"),
         "headline_curves, many": lambda: plots.headline_curves(
-            {f"{i} {row.name}": (row.name, a_run(25, 0.5 + i / 60)) for i, row in enumerate(ROWS[:20])}, {}, "test_accuracy",
-            [row.name for row in ROWS]),
+            {f"{i} {row.name}": (row.name, a_run(25, 0.5 + i / 60)) for i, row in enumerate(ROWS[:20])},
+            {},
+            "test_accuracy",
+            [row.name for row in ROWS],
+        ),
         "headline_curves, before": lambda: plots.headline_curves({}, {}, "f1", ("plain", "weighted"), records=9),
         "leaderboard, one seed": lambda: plots.leaderboard(a_board({"EM": (0.98,), "true labels": (0.982,)})),
         "leaderboard, in two": lambda: plots.leaderboard(a_board(), clean=False, title="told nothing"),
         "worth, many": lambda: plots.worth({name: [0.01, -0.0004] for name in LONG[:14]}, title=wordy),
-        "predicted_classes, starved": lambda: plots.predicted_classes({wordy: [0.91, 0.09, *[0.0] * 8]}, task.class_names),
-        "kept_orders, ten": lambda: plots.kept_orders([0.1] * 10, {f"λ = {i}": [[0.1 * c for c in range(10)]] for i in range(5)}),
+        "predicted_classes, starved": lambda: plots.predicted_classes(
+            {wordy: [0.91, 0.09, *[0.0] * 8]}, task.class_names
+        ),
+        "kept_orders, ten": lambda: plots.kept_orders(
+            [0.1] * 10, {f"λ = {i}": [[0.1 * c for c in range(10)]] for i in range(5)}
+        ),
         "told_apart, two": lambda: plots.told_apart(
-            {f"λ₀ = {i}": ([2.0, 2.2, 2.4], [2.6, 2.9], 0.9) for i in (3, 10)}, xlabel="λ_i after 15 epochs"),
+            {f"λ₀ = {i}": ([2.0, 2.2, 2.4], [2.6, 2.9], 0.9) for i in (3, 10)}, xlabel="λ_i after 15 epochs"
+        ),
         "right_and_second, close": lambda: plots.right_and_second(
-            {name: [(0.9, 0.2 + 0.01 * i), (0.91, 0.22)] for i, name in enumerate(("CE", "GCE", "MAE", "ALDR", "LDR, raw scores"))},
-            {f"λ = {i}": [(0.8 + 0.001 * i, 0.8 - 0.01 * i)] * 2 for i in range(6)}, chance=1 / 9, title=wordy),
+            {
+                name: [(0.9, 0.2 + 0.01 * i), (0.91, 0.22)]
+                for i, name in enumerate(("CE", "GCE", "MAE", "ALDR", "LDR, raw scores"))
+            },
+            {f"λ = {i}": [(0.8 + 0.001 * i, 0.8 - 0.01 * i)] * 2 for i in range(6)},
+            chance=1 / 9,
+            title=wordy,
+        ),
         "clusters_found, before": lambda: clusters_found({}),
         "clusters_found, long": lambda: clusters_found({"plain": graph(1, False), "weighted": graph(200, True)}),
-        "preference_margins, five": lambda: preference_margins({n: preferences(30) for n in ("dpo", "cdpo", "rdpo", "ipo", "slic")}),
+        "preference_margins, five": lambda: preference_margins(
+            {n: preferences(30) for n in ("dpo", "cdpo", "rdpo", "ipo", "slic")}
+        ),
         "preference_margins, one epoch": lambda: preference_margins({"dpo": preferences(1)}),
         "errors_by_size, close": lambda: errors_by_size(
-            {n: [[1.0, 0.9, 0.5, 0.41], [1.1, 0.8, 0.5, 0.4]] for n in ("dpo", "cdpo", "rdpo")}, [1000, 3000, 10000, 30000]),
-    }  # fmt: skip
+            {n: [[1.0, 0.9, 0.5, 0.41], [1.1, 0.8, 0.5, 0.4]] for n in ("dpo", "cdpo", "rdpo")},
+            [1000, 3000, 10000, 30000],
+        ),
+    }
 
 
 @functools.cache
@@ -325,7 +416,6 @@ def every() -> dict:
         known = None if task.known_count == task.noisy_count else task.known_count
         history = a_run(12, task=task, known=known)
         for name, draw in of_task(task, history, history).items():
-            shown = {"memorization_curves", "overfitting", "compare_methods", "by_ratio", "training_curves"}
-            if name not in shown or "known" in kind:  # those look the same whatever the classes
+            if name in SPOILED_BY.get(kind, [name]):
                 cases[f"{name}, {kind}"] = draw
     return cases | hostile()

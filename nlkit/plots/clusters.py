@@ -111,4 +111,4 @@ def _draw_f1(ax, runs: Mapping[str, Sequence[Recorded]], styles: Mapping[str, St
     ax.set_xticks(ticks, map(str, ticks))
     ax.minorticks_off()
     ax.set_xlabel("passes of the solver", labelpad=1)
-    return f"F1: {', '.join(told)}." if told else "F1 of the cluster found, by pass."
+    return f"F1: {', '.join(told)}." if told else "F1 of the cluster found, by pass of the solver. No run yet."

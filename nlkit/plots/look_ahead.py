@@ -8,7 +8,7 @@ from torch import Tensor
 
 from nlkit.plots.axes import GRID
 from nlkit.plots.figure import Figure, picture
-from nlkit.plots.style import KINDS_OF_LABEL, REFERENCE, faded, text_color
+from nlkit.plots.style import KINDS_OF_LABEL, faded, text_color
 
 
 @picture
@@ -43,14 +43,14 @@ def look_ahead_steps(gradients: Tensor, clean_gradient: Tensor, wrong: Tensor, *
         ax.plot(x, y, marker=style.marker, color=style.color, linestyle="none", markersize=5)
         helping = int((x > 0).sum())
         words = f"{kind} labels: {helping} of {len(x)} would help"
-        ax.text(0.01, 0.97 if side > 0 else 0.03, words, transform=ax.transAxes, color=text_color(style.color),
-                va="top" if side > 0 else "bottom")  # fmt: skip
+        ax.text(0.99, 0.97 if side > 0 else 0.03, words, transform=ax.transAxes, color=text_color(style.color),
+                ha="right", va="top" if side > 0 else "bottom")  # fmt: skip
         told.append(
             f"of {len(x)} {kind} labels {helping} point to lower clean loss, by {torch.relu(x).sum():.2f} in all"
         )
     ax.annotate("", (0.96 * far, 0), (0, 0), arrowprops={"arrowstyle": "-|>", "color": "black", "linewidth": 2.5})
     ax.text(0.99, 0.53, "where the clean set pulls", transform=ax.transAxes, ha="right", va="bottom")
-    ax.text(0.01, 0.47, "weight 0", transform=ax.transAxes, color=text_color(REFERENCE), va="top")
+    ax.text(0.01, 0.47, "weight 0", transform=ax.transAxes, color="#333333", va="top")
     reach = max(across.max().item(), 0.1) * 1.3
     ax.set(xlim=(-far, far), ylim=(-reach, reach), yticks=[], title=title)
     ax.set_xlabel("how far a step on this example alone goes the way of the clean set")

@@ -142,7 +142,8 @@ def errors_by_size(
     lowest = min(belts.values(), key=lambda belt: belt[-1].mean)[0].mean
     root = [0.75 * lowest * math.sqrt(sizes[0] / n) for n in sizes]
     ax.plot(sizes, root, color=REFERENCE, linestyle=":")
-    ax.annotate("1/√n", (sizes[0], root[0]), (4, -24), textcoords="offset points", color=REFERENCE)
+    box = {"facecolor": "white", "linewidth": 0, "pad": 1}
+    ax.annotate("1/√n", (sizes[0], root[0]), (4, -24), textcoords="offset points", color=REFERENCE, bbox=box)
     label_ends(ax, sizes, ends)
     ax.set_xticks(sizes, [f"{n:,}" for n in sizes])
     ax.set_yticks([0.1, 0.2, 0.5, 1, 2], ["0.1", "0.2", "0.5", "1", "2"])

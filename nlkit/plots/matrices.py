@@ -41,7 +41,7 @@ def transition_matrices(
             found = "None: how labels go wrong is not known" if matrix is None else f"of shape {tuple(matrix.shape)}"
             raise ValueError(f"matrices has {title!r}, which is {found}; it must be ({len(class_names)}, …)")
     few, count = len(matrices) <= 2, len(matrices)
-    figure = Figure(figsize=(10, 5.4 if few else 2.0 + 8.8 / count), layout="constrained")
+    figure = Figure(figsize=(10, 5.9 if few else 2.0 + 8.8 / count), layout="constrained")
     grid = figure.subplots(1 if few else 2, count, squeeze=False, height_ratios=[1] if few else [4.4 * 2 / count, 1.4])
     room, norm = (4.0 if few else 7.5 / count), _colors(max(_largest(m) for m in matrices.values()))
     for ax, (title, matrix) in zip(grid[0], matrices.items()):
@@ -80,7 +80,7 @@ def estimated_matrix(estimated: Tensor, true: Tensor, class_names: Sequence[str]
         _draw_matrix(ax, matrix, class_names, name, norm=norm, numbers=False, room=2.2)
     wrong = (estimated - true).cpu().double()
     far = max(100 * wrong.abs().nan_to_num(0).max().item(), 1)
-    axes[2].imshow((100 * wrong).numpy(), cmap="PuOr_r", vmin=-far, vmax=far)
+    axes[2].imshow((100 * wrong).numpy(), cmap="PRGn", vmin=-far, vmax=far)
     class_ticks(axes[2], "xy", class_names, 2.2)
     axes[2].set(title="estimated − true, points", xlabel="given label")
     axes[2].spines[:].set_visible(False)
@@ -190,20 +190,20 @@ def _draw_matrix(
 ) -> None:
     """norm: from percentages to colours. room: inches of a side, for the names of the classes."""
     percent = (100 * matrix).cpu().double()
-    ax.imshow(percent.numpy(), cmap="Blues", norm=norm)
+    ax.imshow(percent.numpy(), cmap="Greys", norm=norm)
     class_ticks(ax, "xy", names, room, every)
     ax.set(xlabel="given label", ylabel="true label")
     ax.set_title(f"{title}, %")
     ax.spines[:].set_visible(False)
     if not numbers:
         return
-    blues, digits = ax.images[0].get_cmap(), 1 if len(names) <= _MOST_DECIMALS else 0
+    greys, digits = ax.images[0].get_cmap(), 1 if len(names) <= _MOST_DECIMALS else 0
     for i, row in enumerate(percent.tolist()):
         if any(map(math.isnan, row)):
             continue
         for j, printed in enumerate(rounded_to_whole(row, digits)):
             if printed:
-                dark = contrast_on_white(blues(norm(row[j]))[:3]) >= 4.5
+                dark = contrast_on_white(greys(norm(row[j]))[:3]) >= 4.5
                 text = f"{printed:.{digits}f}".removesuffix(".0") if printed == 100 else f"{printed:.{digits}f}"
                 ax.text(j, i, text, ha="center", va="center", fontsize=11, color="white" if dark else "black")
 

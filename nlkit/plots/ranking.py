@@ -48,19 +48,21 @@ def right_and_second(
     *,
     chance: float,
     title: str = "",
+    variants: Sequence[str] = (),
 ) -> Figure:
     """How often a network's first choice is right, to the right, and its second, upwards; means with 95 % intervals.
 
     points: loss -> (test accuracy, share of the runner-up) in [0, 1], one pair a seed. curve: the same of one loss
-    along its setting, joined by a line in this order and named by the setting. chance: of the runner-up.
+    along its setting, joined by a line in this order and named by the setting. chance: of the runner-up. variants: all
+    names that several pictures share, in the order of their colours.
     """
     figure = Figure(figsize=(10, 5.2), layout="constrained")
-    ax, styles, told = figure.subplots(), styles_of(list(points)), []
+    ax, styles, told = figure.subplots(), styles_of(list(points), variants), []
     means = {name: [over_seeds(v) for v in zip(*seeds)] for name, seeds in {**curve, **points}.items()}
     line = [[100 * interval.mean for interval in means[name]] for name in curve]
     ax.plot(*zip(*line), color=REFERENCE, linewidth=2, zorder=1)
     for name, (right, second) in means.items():
-        style = styles.get(name)
+        style = styles[name] if name in points else None
         color, marker = (style.color, style.marker) if style else (REFERENCE, ".")
         ax.errorbar(
             100 * right.mean, 100 * second.mean, xerr=100 * right.half, yerr=100 * second.half, color=color,

@@ -89,7 +89,7 @@ def leaderboard(board: Mapping[str, Standing], *, clean: bool | None = None, tit
 
 @picture
 def worth(lost: Mapping[str, Sequence[float]], *, title: str = "") -> Figure:
-    """What is lost when one part is taken away: the difference of each seed as a ring, the mean as a dot with its bar.
+    """What is lost when one part is taken away: the difference of each seed as a ring, the mean as a diamond on a bar.
 
     lost: part -> accuracy with it minus without it, one a seed, in [-1, 1].
     """
@@ -104,13 +104,13 @@ def worth(lost: Mapping[str, Sequence[float]], *, title: str = "") -> Figure:
         mean = over_seeds(list(differences))
         rings = [100 * d for d in differences]
         ax.plot(rings, [y] * len(rings), "o", color="#333333", markerfacecolor="none", markersize=7)
-        _dot(ax, y, mean, Style("#000000", "o", "-"), lambda share: 100 * share)
+        _dot(ax, y, mean, Style("#000000", "D", "-"), lambda share: 100 * share)
         ax.annotate(part, (0, y), (-8, 0), ha="right", va="center", **beside)
         ax.annotate(in_percent(mean, signed=True), (1, y), (8, 0), ha="left", va="center", **beside)
         told.append(f"{part} {in_percent(mean, signed=True)} points")
     ax.axvline(0, color=REFERENCE, linestyle=":", linewidth=1.8)
     ax.set(ylim=(len(rows) - 0.5, -0.5), yticks=[])
-    ax.set_xlabel("points of test accuracy (ring: one seed; dot and bar: mean, 95 % interval)")
+    ax.set_xlabel("points of test accuracy (ring: one seed; diamond and bar: mean, 95 % interval)")
     ax.grid(axis="x", color=GRID, linewidth=0.6)
     ax.set_axisbelow(True)
     figure.suptitle(title, x=0.01, ha="left")

@@ -34,21 +34,21 @@ METHOD_STYLES = {
     "early_stopping": Style("#000000", "d", "--"),  # standard training, stopped in time: its hue
     "clean_only": Style("#009E73", "s", "-."),
     "reweight": Style("#CC79A7", "D", "-"),
-    "mixup": Style("#3399BB", "v", ":"),
+    "mixup": Style("#C800E6", "v", ":"),
     "mentornet": Style("#9A7D00", "^", "--"),
-    "mentormix": Style("#6A1FA8", "P", "-"),
+    "mentormix": Style("#00595E", "P", "-"),
     "co-teaching": Style("#3F6200", "<", ":"),
     "forward": Style("#7A3B10", "p", "-."),
     "gce": Style("#B3005E", "h", ":"),
-    "elr": Style("#00595E", "*", "-"),
+    "elr": Style("#6A1FA8", "*", "-"),
     "em": Style("#1C1C96", ">", _LONG),
 }
 KINDS_OF_NOISE = {
-    "blue": Style("#6C8CFF", "o", "-"),
+    "blue": Style("#8080FF", "o", "-"),
     "red": Style("#C8102E", "X", "--"),
 }
 FATES = {  # of a wrong label
-    "recovered": METHOD_STYLES["elr"],
+    "recovered": METHOD_STYLES["mentormix"],
     "memorized": METHOD_STYLES["gce"]._replace(line="--"),
 }
 REFERENCE = "#767676"  # grey of 4.5:1 contrast on white, for marks that are measured against

@@ -141,8 +141,8 @@ def _tell_shown(task: Task, shown: torch.Tensor) -> str:
 def _draw_share(ax, shares: Sequence[float], epoch: int, of_known: str) -> None:
     style, x, percent = KINDS_OF_LABEL["right"], range(len(shares)), [100 * share for share in shares]
     draw_line(ax, x, percent, style)
-    ax.plot(epoch, percent[epoch], "o", markersize=12, markerfacecolor="none", markeredgecolor=style.color,
-            clip_on=False)  # fmt: skip
+    ring = {"marker": "o", "markersize": 12, "markerfacecolor": "none", "clip_on": False}
+    ax.plot(epoch, percent[epoch], color=style.color, **ring)
     ax.axhline(percent[0], color=REFERENCE, linestyle=":")
     percent_axis(ax, "")
     ax.set(title="weight on right ones, %", xlim=(-0.5, max(len(shares) - 0.5, 5)))
