@@ -119,6 +119,6 @@ def test_any_shape_of_data_can_be_made_noisy_trained_on_and_drawn(
     assert all(math.isnan(value) or value >= 0 for value in shares)
     drawings = of_task(task, history, history)
     for name in CURVES:
-        if name == "by_ratio" and not tests:
-            continue
+        if not tests and (name == "by_ratio" or (name == "memorization_curves" and not task.known_count)):
+            continue  # there is nothing to draw, and they say so
         assert len(drawings[name]().png()) > 1000
