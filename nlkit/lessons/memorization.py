@@ -76,6 +76,6 @@ PAGE = Page(
             unit="points",
         ),
     ),
-    variants={"standard": {"method": "standard"}},
+    variants={"standard": {"method": "standard"}, "early_stopping": {"method": "early_stopping"}},
     tiny={"epochs": 1},
 )

@@ -188,6 +188,7 @@ PAGE = Page(
     ),
     variants={
         "standard": {"method": "standard"},
+        "early_stopping": {"method": "early_stopping"},
         "mixup": {"method": "mixup"},
         "mentornet": {"method": "mentornet"},
         "mentormix": {"method": "mentormix"},

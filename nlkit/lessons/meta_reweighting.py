@@ -140,6 +140,7 @@ PAGE = Page(
     ),
     variants={
         "standard": {"method": "standard"},
+        "early_stopping": {"method": "early_stopping"},
         "reweight": {"method": "reweight"},
         "clean_only": {"method": "clean_only"},
     },

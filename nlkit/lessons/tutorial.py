@@ -19,6 +19,7 @@ SETTING = {"data": "mnist", "noise": "symmetric-doubled", "ratio": 0.8, "clean_p
 
 ROWS: dict[str, dict[str, object]] = {
     "standard training": {"method": "standard"},
+    "standard training, stopped on held-out labels": {"method": "early_stopping"},
     "reweighting": {"method": "reweight"},
     "clean set alone": {"method": "clean_only"},
     "standard training, noisy set alone": {"method": "standard", "options": {"learn_clean": False}},

@@ -82,7 +82,7 @@ class Forward:
         return torch.stack([p[run.clean_labels == k].mean(0) for k in range(run.num_classes)])
 
     def _from_anchors(self, run: Run) -> Tensor:
-        return at_anchors(evaluate(run.model, run.noisy_images).softmax(1))  # type: ignore[arg-type]
+        return at_anchors(evaluate(run.model, run.noisy_images).softmax(1))
 
 
 def at_anchors(p: Tensor) -> Tensor:
