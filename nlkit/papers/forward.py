@@ -33,10 +33,10 @@ import torch
 from torch import Tensor
 
 from nlkit.checks import check_number
+from nlkit.learning.burn_in import burnt_in
 from nlkit.learning.learner import Batch, Run, StepResult
 from nlkit.learning.models import evaluate
 from nlkit.noise.matrices import check_matrix
-from nlkit.papers.burn_in import burnt_in
 
 ANCHOR = 0.3  # how far down among the examples of a class
 Matrix = Tensor | np.ndarray | Sequence[Sequence[float]]
