@@ -24,6 +24,7 @@ from book import house_plan
 from book.course_pages import glossary_terms
 from book.links import install, links, open_elsewhere, repository
 from book.sphinx_mathml import mathml
+from nlkit.commands.unspoiled import TELLING, with_results_behind_predictions
 
 ROOT = Path(__file__).parent.parent
 CHAPTERS = [*COURSE, FOLDER / "atlas" / "00_index.ipynb", *ATLAS]
@@ -74,6 +75,21 @@ def test_a_chapter_shows_every_picture_with_its_words_and_no_dead_panel(path, pa
     ]
     assert "widget-view" not in str(shown)
     assert "find_spec" not in shown.get_text()  # the cell that installs the kit elsewhere
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda p: p.stem)
+def test_a_chapter_keeps_to_itself_what_a_prediction_is_about(path, pages):
+    shown, notebook = pages[chapter(path)], load(path)
+    tagged = [c for c in with_results_behind_predictions(notebook)["cells"] if "hide-output" in c["metadata"].get("tags", ())]
+    assert len(shown.select("details.hide.below-input .cell_output")) == len(tagged)
+    told = [c for cell in notebook["cells"] if cell["cell_type"] == "markdown" for c in cell["source"] if TELLING.match(c)]
+    folds = shown.select("article details:not(.hide)")
+    assert len(folds) == len(told) and all(fold.find("p") for fold in folds)
+    left = BeautifulSoup(str(shown), "html.parser")
+    for fold in left.select("article details"):
+        fold.decompose()
+    text = left.select_one("article").get_text()
+    assert "Explain." not in text and "Answers." not in text
 
 
 def test_nothing_is_asked_of_another_server(pages):
@@ -158,7 +174,7 @@ def address(site):
         server.shutdown()
 
 
-SEEN = """() => ({
+SEEN = """() => { document.querySelectorAll('details').forEach(fold => fold.open = true); return {
     links: [...document.querySelectorAll('a[href]')].map(a => a.href),
     ids: [...document.querySelectorAll('[id]')].map(e => e.id),
     width: document.documentElement.scrollWidth,
@@ -172,7 +188,7 @@ SEEN = """() => ({
             if (['auto', 'scroll'].includes(getComputedStyle(box).overflowX)) return false;
         return true;
     }).map(e => e.outerHTML.slice(0, 100)),
-})"""
+}; }"""
 
 
 @pytest.fixture(scope="module")
@@ -232,6 +248,22 @@ def test_at_night_and_on_a_wide_screen_nobody_is_kept_out_either(chromium, addre
         page.goto(address + name)
         assert not violations(page), name
     page.close()
+
+
+TOLD = """() => [...document.querySelectorAll('article details > :last-child')]
+    .map(e => e.checkVisibility({contentVisibilityAuto: true}))"""
+
+
+@pytest.mark.browser
+def test_what_tells_is_folded_on_the_screen_and_open_on_paper(page, address):
+    page.goto(address + chapter(COURSE[1]))
+    folded = page.evaluate(TOLD)
+    assert len(folded) > 8 and not any(folded)
+    assert page.locator("article summary", has_text="Show what came out").count() >= 3
+    page.locator("article summary", has_text="Explain").first.press("Enter")
+    assert page.evaluate(TOLD).count(True) == 1
+    page.emulate_media(media="print")
+    assert all(page.evaluate(TOLD))
 
 
 @pytest.mark.browser
