@@ -12,7 +12,6 @@ from nlkit.checks import DataError
 from nlkit.commands.my_course import bring_up_to_date
 from nlkit.files import kit_folder
 
-
 ROOM = 30  # people
 TAB = 0.6  # GB: the most that the kernel of live/app.ipynb held at a time (measured: 556,260 kB)
 

@@ -152,8 +152,8 @@ def papers(as_json: bool) -> None:
 def lab(jupyter_options: tuple[str, ...]) -> int:
     """Open your own copy of the course in JupyterLab, on this machine only. Further options go to JupyterLab.
 
-    The copy is the folder my_course/ beside notebooks/: without results, with explanations and answers folded. What you do
-    in it is kept; what you have not touched follows the course.
+    The copy is the folder my_course/ beside notebooks/: without results, with explanations and answers folded. What
+    you do in it is kept; what you have not touched follows the course.
     """
     from nlkit.commands.lab import lab_command, learners_folder, run_until_closed
 

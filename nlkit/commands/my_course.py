@@ -32,7 +32,7 @@ def bring_up_to_date(kit: Path) -> tuple[Path, list[str]]:
     except OSError as error:
         raise DataError(
             f"your own folder of the course, {folder}, could not be made or brought up to date "
-            f"({error.strerror or error}): make it writable, or copy the kit to a folder of yours and run `nlkit lab` there"
+            f"({error.strerror or error}): make it writable, or copy the kit to a folder of yours and run it there"
         ) from error
 
 

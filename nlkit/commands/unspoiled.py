@@ -35,10 +35,11 @@ def folded(source: str) -> str:
 
 def with_folds(notebook: dict) -> dict:
     """A notebook (as JSON) whose text tells only when it is asked; the rest, outputs too, is as it was."""
-    cells = [
-        cell | {"source": folded("".join(cell["source"])).splitlines(keepends=True)} if cell["cell_type"] == "markdown" else cell
-        for cell in notebook["cells"]
-    ]
+    cells = []
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "markdown":
+            cell = cell | {"source": folded("".join(cell["source"])).splitlines(keepends=True)}
+        cells.append(cell)
     return notebook | {"cells": cells}
 
 
