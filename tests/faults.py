@@ -44,6 +44,8 @@ LOCAL_CLUSTERING = "tests/papers/test_local_clustering.py"
 ROBUST_DPO = "tests/papers/test_robust_dpo.py"
 LDR = "tests/papers/test_ldr.py"
 RANKING = "tests/test_ranking.py"
+MY_COURSE = "tests/test_my_course.py"
+UNSPOILED = "tests/test_unspoiled.py"
 
 FAULTS = [
     # Noise and tasks
@@ -358,4 +360,21 @@ FAULTS = [
     Fault("preferences: the reference learns too", "nlkit/data/preferences.py",
           "policy = copy.deepcopy(task.reference).requires_grad_(True)", "policy = task.reference.requires_grad_(True)",
           (ROBUST_DPO,)),
+
+    # The learner's own course
+    Fault("my course: what the learner changed is written over", "nlkit/commands/my_course.py",
+          "theirs = there is not None and there not in (new, made.get(file))", "theirs = False", (MY_COURSE,)),
+    Fault("my course: a new version of changed work is not offered", "nlkit/commands/my_course.py",
+          "offered, made[file] = made.get(file) == new, new", "offered, made[file] = True, new", (MY_COURSE,)),
+    Fault("my course: what the kit has no more is taken away, changed or not", "nlkit/commands/my_course.py",
+          "if path.is_file() and signature(file, path.read_bytes()) == made[file]:", "if path.is_file():",
+          (MY_COURSE,)),
+    Fault("my course: solutions are served", "nlkit/commands/my_course.py",
+          "if not any(spoiler in text for spoiler in SPOILERS):", "if True:", (MY_COURSE,)),
+    Fault("unspoiled: results stay", "nlkit/commands/unspoiled.py",
+          'ran = {"outputs": [], "execution_count": None}', "ran = {}", (MY_COURSE,)),
+    Fault("unspoiled: a fold swallows the next question", "nlkit/commands/unspoiled.py",
+          'or line.startswith("#") or QUESTION.match(line)', 'or line.startswith("#")', (UNSPOILED,)),
+    Fault("unspoiled: what comes after the explanation is hidden too", "nlkit/commands/unspoiled.py",
+          "            before = False\n", "            pass\n", (UNSPOILED,)),
 ]  # fmt: skip
