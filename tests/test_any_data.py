@@ -6,14 +6,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from matplotlib.text import Text
+from looks import faults_of_text, look_at
 from panels import press
+from pictures import of_task
 
-from nlkit import Dataset, build_model, live, make_task, plots, records_frame, train
-from nlkit.intervals import Interval
-from nlkit.lessons.rows import NOISES, ROWS
-from nlkit.lessons.standings import standings
-from nlkit.sweeps.run import Result, Sweep
+from nlkit import Dataset, build_model, live, make_task, records_frame, train
 
 
 def dataset(classes=3, shape=(1, 8, 8), each=6, tests=2, long_names=False) -> Dataset:
@@ -41,93 +38,20 @@ FEW_KINDS = ("3 long names, wide", "a pixel each, two a class", "no test set")
 CASES = [(kind, 1) for kind in KINDS] + [(kind, 0) for kind in FEW_KINDS]  # of data, and clean examples a class
 
 
-def board():
-    runs = [
-        Result(row.experiment(*NOISES[0], seed), {"test_accuracy": (0.5, 0.4)}, 1.0) for row in ROWS for seed in (0, 1)
-    ]
-    return standings(Sweep(tuple(runs)))
-
-
-def pictures(task, history, weighed):
-    """Every picture that nlkit.plots can draw, by its name: of a task, of runs, or of numbers for its classes."""
-    count, classes = task.noisy_count, task.num_classes
-    few = torch.arange(min(count, 12))
-    said = torch.arange(count) % classes
-    wrong = task.wrong[few] if task.known_count else None
-    partner, lam, v = few.flip(0), torch.full((len(few),), 0.7), (few % 2).float()
-    losses = torch.linspace(0.1, 2, len(few))
-    matrix = torch.eye(classes) if task.matrix is None else task.matrix
-    share = [1 / classes] * classes
-    curve = plots.Curve("standard", "1 standard", history)
-    return {
-        "labelled_images": lambda: plots.labelled_images(task),
-        "transition_matrices": lambda: plots.transition_matrices({"T": matrix}, task.class_names),
-        "noise_overview": lambda: plots.noise_overview(task),
-        "memorization_curves": lambda: plots.memorization_curves(history),
-        "compare_methods": lambda: plots.compare_methods({"standard": [history]}, quantity="given_accuracy"),
-        "by_ratio": lambda: plots.by_ratio({0.4: history}),
-        "weights_part": lambda: plots.weights_part(weighed, task),
-        "lines": lambda: plots.lines([0, 1], {f"line {c}": [0.1, 0.2] for c in range(classes)}, xlabel="x", ylabel="y"),
-        "predictions_over_time": lambda: plots.predictions_over_time(task, few[:5].tolist(), {"early": said}),
-        "losses_and_threshold": lambda: plots.losses_and_threshold(losses, wrong, 0.5),
-        "mixed_batch": lambda: plots.mixed_batch(task, few, partner, lam, v),
-        "belts": lambda: plots.belts({"": {"blue": [share, share]}}, range(classes), xlabel="class", ylabel="share"),
-        "beside_published": lambda: plots.beside_published(
-            {"test": {"standard": [share]}}, {}, {"standard": plots.method_style("standard")}
-        ),
-        "leaderboard": lambda: plots.leaderboard(board()),
-        "worth": lambda: plots.worth({name: [0.01, 0.02] for name in task.class_names[:20]}),
-        "explained_labels": lambda: plots.explained_labels(task, [0, 1], {"it": torch.full((2, classes), 0.1)}),
-        "predicted_classes": lambda: plots.predicted_classes({"one": share, "two": share}, task.class_names),
-        "weighted_images": lambda: plots.weighted_images(task, few, losses),
-        "mentormix_steps": lambda: plots.mentormix_steps(task, few, losses, 0.4, partner, lam, v),
-        "training_curves": lambda: plots.training_curves([curve], [curve], chance=1 / classes),
-        "weights_now": lambda: plots.weights_now(weighed, task),
-        "win_map": lambda: plots.win_map(
-            [[Interval(0.1, 0.05)] * min(classes, 12)] * 2, ["a", "b"], task.class_names[:12],
-            ours="reweight", theirs="mixup", xlabel="x", ylabel="y",
-        ),
-    }  # fmt: skip
-
-
-OF_NUMBERS = {"lines", "belts", "beside_published", "leaderboard", "worth", "win_map"}  # which know no images
-
-
-def test_every_picture_is_in_the_table(mnist5k):
-    task = make_task(mnist5k, ratio=0.4, device="cpu")
-    drawing = {name for name in plots.__all__ if hasattr(getattr(plots, name), "__wrapped__")}
-    of_numbers = {"headline_bars", "headline_curves", "nothing_yet", "kept_orders", "right_and_second", "told_apart"}
-    assert set(pictures(task, [], [])) == drawing - of_numbers  # which look the same whatever the data
-
-
-def assert_readable(figure, name):
-    """Text of 11 points or more, and no two names of images on top of each other."""
-    for text in figure.findobj(Text):
-        assert not text.get_text().strip() or not text.get_visible() or text.get_fontsize() >= 11, name
-    for ax in figure.axes:
-        above = [t.get_window_extent() for t in ax.texts if t.get_ha() == "center" and t.get_va() == "bottom"]
-        rows = [box for box in above if box.width > 0]
-        for i, one in enumerate(rows):
-            overlap = [min(one.x1, o.x1) - max(one.x0, o.x0) for o in rows[:i] if abs(one.y0 - o.y0) < 2]
-            assert all(o <= 8 for o in overlap), (name, [t.get_text() for t in ax.texts][:12])
-
-
 @pytest.mark.parametrize("kind, clean", CASES)
 def test_every_picture_of_any_data_is_drawn_or_refused_in_a_sentence(kind, clean):
     task = make_task(dataset(**KINDS[kind]), ratio=0.5, clean_per_class=clean, device="cpu")
     history = list(train(task, epochs=2, batch_size=8))
     weighed = list(train(task, "reweight" if clean else "mentornet", epochs=2, batch_size=8))
     refused = {"by_ratio"} if kind == "no test set" else set()
-    for name, draw in pictures(task, history, weighed).items():
-        if name in OF_NUMBERS and kind not in ("2 long names", "100 long names"):
-            continue
+    for name, draw in of_task(task, history, weighed).items():
         if name in refused:
             with pytest.raises(ValueError, match="^[^\n]{20,300}$"):
                 draw()
         elif clean or name in ("noise_overview", "weights_now", "labelled_images"):
-            figure = draw()
-            assert figure.png().startswith(b"\x89PNG") and len(figure.alt) > 40 and "nan" not in figure.alt, name
-            assert_readable(figure, name)  # as it was drawn
+            look = look_at(draw())
+            assert len(look.alt) > 40 and "nan" not in look.alt, name
+            assert not faults_of_text(look), name
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -193,7 +117,7 @@ def test_any_shape_of_data_can_be_made_noisy_trained_on_and_drawn(
     assert ("test_accuracy" in frame) == (tests > 0) and ("memorized" in frame) == (task.known_count > 0)
     shares = [value for value in history[0].as_row().values() if isinstance(value, float)]
     assert all(math.isnan(value) or value >= 0 for value in shares)
-    drawings = pictures(task, history, history)
+    drawings = of_task(task, history, history)
     for name in CURVES:
         if name == "by_ratio" and not tests:
             continue

@@ -11,13 +11,14 @@ from nlkit.claims.report import FAILS, HOLDS, OPEN, VERDICTS, Outcome, Report
 from nlkit.contents import CLAIMS, PAGES
 from nlkit.intervals import in_percent
 from nlkit.lessons.tutorial import PUBLISHED, summary
-from nlkit.plots.style import METHOD_STYLES, SPARE_STYLES, Style, with_fewer_colors
+from nlkit.plots.figure import with_fewer_colors
+from nlkit.plots.style import METHOD_STYLES, Style, another
 
 STYLES: dict[str, Style] = {
     "standard training": METHOD_STYLES["standard"],
     "reweighting": METHOD_STYLES["reweight"],
     "clean set alone": METHOD_STYLES["clean_only"],
-    "reweighting, trained on the clean set too": SPARE_STYLES[0],
+    "reweighting, trained on the clean set too": another(METHOD_STYLES["reweight"]),
 }
 PARTS = {
     "mnist": "The tutorial's experiment on all of MNIST: 80 % noise, 500 clean",

@@ -16,7 +16,7 @@ import traitlets
 
 from nlkit.live.driver import Driver
 from nlkit.plots import Figure
-from nlkit.plots.style import with_fewer_colors
+from nlkit.plots.figure import with_fewer_colors
 
 _WIDTH, _LEAST_WIDTH = 988, 588  # of the pictures, in pixels; where there is less room, they move sideways
 # ipywidgets names no slider to a screen reader, and reads a place in a list for its value; nor has it an element that

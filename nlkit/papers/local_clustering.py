@@ -149,9 +149,10 @@ def draw(records: Mapping[str, Sequence[Measured]]) -> Figure:
     """The nodes that each diffusion reached first, and F1 by pass."""
     from nlkit.plots.clusters import clusters_found
 
-    return clusters_found(records)
+    return clusters_found(records, LINES)
 
 
+LINES = ("plain", "weighted", "weighted sweep", "labels alone", "majority vote")  # in the order of their colours
 ACCURACIES, KNOWN = (0.5, 0.6, 0.7, 0.8, 0.9), (2, 5, 10, 25, 50)
 IN_RANDOM, LAST = {"cluster": RANDOM}, {"record_every": MOST_PASSES}  # LAST: only the last record
 THREES = {"cluster": "digit 3", "labels": "classifier"}

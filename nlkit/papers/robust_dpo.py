@@ -157,7 +157,7 @@ def _grid() -> Iterator[tuple[str, Mapping[str, object]]]:
 def _picture(runs: Mapping[str, Sequence[Recorded]]) -> Any:
     from nlkit.plots.margins import preference_margins
 
-    return preference_margins(runs)
+    return preference_margins(runs, tuple(LOSSES))
 
 
 OURS, PAPER = "this page", "Ray Chowdhury et al. 2024"

@@ -5,18 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+import matplotlib.ticker
+
 from nlkit.intervals import Interval, mean_interval
-from nlkit.plots.style import (
-    REFERENCE,
-    Figure,
-    class_ticks,
-    end_of,
-    label_ends,
-    marker_every,
-    method_style,
-    percent_axis,
-    picture,
-)
+from nlkit.plots.axes import class_ticks, draw_line, percent_axis, whole_ticks
+from nlkit.plots.figure import Figure, picture
+from nlkit.plots.places import label_ends
+from nlkit.plots.style import REFERENCE, styles_of
+from nlkit.plots.words import end_of, told_line
 
 _MOST_NUMBERED = 26  # classes: beyond, the numbers over their bars would touch
 
@@ -36,39 +32,41 @@ def belts(
     ylabel: str,
     title: str = "",
     log_x: bool = False,
+    variants: Sequence[str] = (),
 ) -> Figure:
     """Panels side by side; in each, lines of shares in [0, 1] over x: the mean as a line, its 95 % interval as a belt.
 
     panels: title -> name of a line (a method, or "blue" and "red") -> two or more runs, each a value for each x.
-    log_x: x, all above 0, on a logarithmic axis with a tick at each.
+    log_x: x, all above 0, on a logarithmic axis with a tick at each. variants: all the names that several pictures
+    share, in the order of their colours.
     """
     figure = Figure(figsize=(10, 4.4), layout="constrained")
     axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
-    told = []
+    styles, told = styles_of([name for lines in panels.values() for name in lines], variants), []
     for ax, (panel, lines) in zip(axes, panels.items()):
         ends = []
         if log_x:
             ax.set_xscale("log")
             ax.set_xticks(x, [f"{at:g}" for at in x])
             ax.minorticks_off()
+        elif all(float(at).is_integer() for at in x):
+            whole_ticks(ax.xaxis, 6 if len(panels) < 3 else 4)
         for name, runs in lines.items():
-            style, belt = method_style(name), [interval_or_nan(at) for at in zip(*runs, strict=True)]
-            mean = [100 * i.mean for i in belt]
+            style, belt = styles[name], [interval_or_nan(at) for at in zip(*runs, strict=True)]
+            mean, words = [100 * i.mean for i in belt], name.replace("_", " ")
             ax.fill_between(
                 x, [100 * i.low for i in belt], [100 * i.high for i in belt], color=style.color, alpha=0.2, linewidth=0
             )
-            ax.plot(x, mean, color=style.color, linestyle=style.line, marker=style.marker, markevery=marker_every(x))
-            ends.append((end_of(mean), name.replace("_", " "), style.color))
+            draw_line(ax, x, mean, style)
+            ends.append((end_of(mean), words, style.color))
             at_end = next((i for i in reversed(belt) if not math.isnan(i.mean)), belt[-1])
-            told.append(f"{panel}, {name.replace('_', ' ')}: {belt[0].percent()} to {at_end.percent()}")
+            told.append(told_line(f"{panel}, {words}", x, [i.mean for i in belt], xlabel, half=at_end.half))
         label_ends(ax, x, ends)
         percent_axis(ax, ylabel if ax is axes[0] else "")
-        if ax is not axes[0]:
-            ax.set_ylabel("")
         ax.set_xlabel(xlabel)
         ax.set_title(panel)
     figure.suptitle(title, x=0.01, ha="left")
-    figure.alt = f"{ylabel} by {xlabel}, mean and 95 % interval over runs, from first to last. " + "; ".join(told)
+    figure.alt = f"{ylabel} by {xlabel}, mean over runs, with the 95 % interval at the end. {'; '.join(told)}"
     return figure
 
 
@@ -77,14 +75,17 @@ def predicted_classes(shares: Mapping[str, Sequence[float]], class_names: Sequen
     """How often networks predict each class: network -> share in [0, 1] of its predictions, class by class."""
     figure = Figure(figsize=(10, 1.1 + 1.5 * len(shares)), layout="constrained")
     axes = figure.subplots(len(shares), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
+    highest = 100 * max(max(share) for share in shares.values())
     for ax, (name, share) in zip(axes, shares.items()):
         percent = [100 * value for value in share]
-        ax.bar(range(len(percent)), percent, color=method_style("mentormix").color, width=0.7)
+        ax.axhline(100 / len(percent), color=REFERENCE, linestyle=":", zorder=0)
+        ax.bar(range(len(percent)), percent, color="#6B7B8C", width=0.7)
         for c, value in enumerate(percent if len(percent) <= _MOST_NUMBERED else []):
-            ax.text(c, value + 1, f"{value:.0f}", ha="center", va="bottom", fontsize=11)
-        ax.axhline(100 / len(percent), color=REFERENCE, linestyle=":")
+            box = {"facecolor": "white", "linewidth": 0, "pad": 0.6}  # the dotted line ends at a number
+            ax.text(c, value + 0.04 * highest, f"{value:.0f}", ha="center", va="bottom", fontsize=11, bbox=box)
         ax.set_title(name)
-    axes[0].set_ylim(0, 100 * max(max(share) for share in shares.values()) * 1.25)
+    axes[0].set_ylim(0, 1.35 * highest)
+    axes[0].yaxis.set_major_locator(matplotlib.ticker.MaxNLocator(3))
     class_ticks(axes[-1], "x", class_names, room=9.0)
     axes[-1].set_xlabel("predicted class (dotted: equal shares)")
     figure.supylabel("% of predictions")

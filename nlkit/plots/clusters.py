@@ -8,21 +8,11 @@ import matplotlib.collections
 import matplotlib.colors
 import numpy
 
-from nlkit.plots.style import (
-    KINDS_OF_LABEL,
-    PANEL_DPI,
-    PANEL_WIDTH,
-    REFERENCE,
-    Figure,
-    faded,
-    in_percent_words,
-    label_ends,
-    marker_every,
-    method_style,
-    percent_axis,
-    picture,
-    text_color,
-)
+from nlkit.plots.axes import draw_line, percent_axis
+from nlkit.plots.figure import PANEL_DPI, PANEL_WIDTH, Figure, picture
+from nlkit.plots.places import label_ends
+from nlkit.plots.style import KINDS_OF_LABEL, REFERENCE, Style, faded, styles_of, text_color
+from nlkit.plots.words import in_percent_words, peak_of
 from nlkit.records import Recorded
 
 _COLUMNS, _SIDE, _GAP = 30, 8, 1  # thumbnails in a row; pixels of one where nodes have no image, and between two
@@ -32,13 +22,15 @@ _TICKS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 
 
 @picture
-def clusters_found(records: Mapping[str, Sequence[Recorded]]) -> Figure:
+def clusters_found(records: Mapping[str, Sequence[Recorded]], variants: Sequence[str] = ()) -> Figure:
     """For each diffusion the nodes that it reached first, wrong ones framed and struck through; below, F1 by pass.
 
     records: name -> its records so far, as `nlkit.papers.local_clustering` makes them. In the `numbers` of each are
     "f1", "passes", "reached", "f1_labels" and "f1_vote"; `shown` has "right" (nodes,), whether each of the first nodes
     is in the cluster, and "images" (nodes, height, width) in [0, 1], or None. A name without a record is left out.
+    variants: all the names that there are, in the order of their colours.
     """
+    styles = styles_of(list(records), variants)
     runs = {name: run for name, run in records.items() if run}
     above = (2 * _LINE + _WORDS) * len(runs)
     figure = Figure(figsize=(PANEL_WIDTH, above + _BELOW), dpi=PANEL_DPI)
@@ -47,13 +39,13 @@ def clusters_found(records: Mapping[str, Sequence[Recorded]]) -> Figure:
         height = above + _BELOW
         return figure.add_axes((left / PANEL_WIDTH, bottom / height, width / PANEL_WIDTH, tall / height))
 
-    told = [_draw_first(place(0.1, _BELOW, PANEL_WIDTH - 0.2, above), runs)] if runs else []
-    told.append(_draw_f1(place(0.45, 0.48, 3.8, _BELOW - 0.9), runs))
+    told = [_draw_first(place(0.1, _BELOW, PANEL_WIDTH - 0.2, above), runs, styles)] if runs else []
+    told.append(_draw_f1(place(0.45, 0.48, 3.8, _BELOW - 0.9), runs, styles))
     figure.alt = " ".join(told)
     return figure
 
 
-def _draw_first(ax, runs: Mapping[str, Sequence[Recorded]]) -> str:
+def _draw_first(ax, runs: Mapping[str, Sequence[Recorded]], styles: Mapping[str, Style]) -> str:
     """Two rows of thumbnails a run, and words above them, which are given back."""
     told, lines = [], []
     block = 2 * _LINE + _WORDS
@@ -72,7 +64,7 @@ def _draw_first(ax, runs: Mapping[str, Sequence[Recorded]]) -> str:
         words = f"{name}: {reached} node{'s' * (reached != 1)} reached"
         if reached > 1:
             words += f", {int((~right).sum())} of the first {len(right)} wrong"
-        ax.text(0, top - 0.05, words, color=text_color(method_style(name).color), va="bottom")
+        ax.text(0, top - 0.05, words, color=text_color(styles[name].color), va="bottom")
         told.append(f"{words}.")
     ax.add_collection(
         matplotlib.collections.LineCollection(lines, colors=KINDS_OF_LABEL["wrong"].color, linewidths=1.3)
@@ -92,18 +84,19 @@ def _sheet(right: numpy.ndarray, images: numpy.ndarray | None) -> numpy.ndarray:
     return sheet.reshape(2 * (tall + _GAP), -1, 3)
 
 
-def _draw_f1(ax, runs: Mapping[str, Sequence[Recorded]]) -> str:
+def _draw_f1(ax, runs: Mapping[str, Sequence[Recorded]], styles: Mapping[str, Style]) -> str:
     """Curves by pass, and what needs no diffusion as lines across; their last values in words."""
     last = max(2, *(run[-1].numbers["passes"] for run in runs.values())) if runs else 2
     ends, told = [], []
     ax.set_xscale("log")
     for name, run in runs.items():
-        style, f1 = method_style(name), [100 * record.numbers["f1"] for record in run]
+        style, f1 = styles[name], [100 * record.numbers["f1"] for record in run]
         passes = [record.numbers["passes"] for record in run]
-        ax.plot(passes, f1, color=style.color, linestyle=style.line, marker=style.marker, markersize=5,
-                markevery=marker_every(f1))  # fmt: skip
+        draw_line(ax, passes, f1, style, markersize=5)
         ends.append((f1[-1], f"{name} {f1[-1]:.0f}", style.color))
         told.append(f"{name} {in_percent_words(f1[-1] / 100)} after {passes[-1]:.0f} passes")
+        if (top := peak_of(f1)) is not None and f1[top] > f1[-1]:
+            told[-1] += f", best {in_percent_words(f1[top] / 100)} after {passes[top]:.0f}"
     numbers = next(iter(runs.values()))[-1].numbers if runs else {}
     for control, words in _CONTROLS.items():
         if control in numbers:
@@ -118,4 +111,4 @@ def _draw_f1(ax, runs: Mapping[str, Sequence[Recorded]]) -> str:
     ax.set_xticks(ticks, map(str, ticks))
     ax.minorticks_off()
     ax.set_xlabel("passes of the solver", labelpad=1)
-    return f"F1: {', '.join(told)}." if told else "F1 of the cluster found, by pass."
+    return f"F1: {', '.join(told)}." if told else "F1 of the cluster found, by pass of the solver. No run yet."

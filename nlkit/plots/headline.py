@@ -5,10 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-import matplotlib.ticker
+import matplotlib.patheffects
 
 from nlkit.intervals import over_seeds
-from nlkit.plots.style import PANEL_DPI, PANEL_WIDTH, Figure, end_of, label_ends, marker_every, picture, styles_of
+from nlkit.plots.axes import draw_line, whole_ticks
+from nlkit.plots.figure import PANEL_DPI, PANEL_WIDTH, Figure, picture
+from nlkit.plots.places import label_ends
+from nlkit.plots.style import styles_of
+from nlkit.plots.words import end_of, peak_of
 from nlkit.records import Recorded
 
 
@@ -27,28 +31,32 @@ def headline_curves(
     their colours. records: how long the axis is at least.
     """
     figure = Figure(figsize=(PANEL_WIDTH, 3.4), dpi=PANEL_DPI, layout="constrained")
-    ax, styles, ends = figure.subplots(), styles_of(variants), []
+    ax, styles, ends, told = figure.subplots(), styles_of(variants), [], []
     last = max([records, 2, *(len(history) for _, history in [*current.values(), *earlier.values()])])
     for variant, history in earlier.values():
         ax.plot([r.epoch for r in history], [r.numbers[number] for r in history], color=styles[variant].color,
                 linewidth=1.3, alpha=0.45, linestyle=(0, (4, 2)))  # fmt: skip
     for name, (variant, history) in current.items():
         style, x, y = styles[variant], [r.epoch for r in history], [r.numbers[number] for r in history]
-        ax.plot(x, y, color=style.color, linestyle=style.line, marker=style.marker, markersize=5, linewidth=2,
-                markevery=marker_every(x))  # fmt: skip
+        draw_line(ax, x, y, style, markersize=5, linewidth=2)
         ends.append((end_of(y), f"{name} {y[-1]:.3g}", style.color))
+        told.append(_tell_run(name, x, y))
     ax.set(xlim=(1 - 0.02 * last, 1.02 * last), xlabel="epoch", title=number.replace("_", " "))
-    ax.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(5, integer=True))
+    whole_ticks(ax.xaxis, 5)
     if ends:
         label_ends(ax, [1, last], ends)
     else:
         ax.text(0.5, 0.5, "a curve for each variant grows here\nwhen Start is pressed", ha="center", va="center",
                 transform=ax.transAxes)  # fmt: skip
-    told = "; ".join(f"{name}: {h[-1].numbers[number]:.3g} at epoch {h[-1].epoch}" for name, (_, h) in current.items())
-    figure.alt = (
-        f"{number.replace('_', ' ')} by epoch. {told or 'No run yet'}. Earlier runs drawn faintly: {len(earlier)}."
-    )
+    runs = "; ".join(told) or "No run yet"
+    figure.alt = f"{number.replace('_', ' ')} by epoch. {runs}. Earlier runs drawn faintly: {len(earlier)}."
     return figure
+
+
+def _tell_run(name: str, epochs: Sequence[int], values: Sequence[float]) -> str:
+    top = peak_of(values)
+    highest = "" if top is None else f", highest {values[top]:.3g} at epoch {epochs[top]}"
+    return f"{name}: {values[-1]:.3g} at epoch {epochs[-1]}{highest}"
 
 
 @picture
@@ -74,7 +82,9 @@ def headline_bars(values: Mapping[str, Sequence[float]], number: str) -> Figure:
         interval, color = over_seeds(list(by_seed)), styles[name].color
         half = 0.0 if math.isnan(interval.half) else interval.half
         ax.barh(y, interval.mean, color=color, height=0.5)
-        ax.errorbar(interval.mean, y, xerr=half, color="#333333", capsize=5, linewidth=2)
+        bar = ax.errorbar(interval.mean, y, xerr=half, color="#333333", capsize=5, linewidth=2)
+        for line in (*bar.lines[1], *bar.lines[2]):  # which would not be seen on a dark bar
+            line.set_path_effects([matplotlib.patheffects.withStroke(linewidth=4, foreground="white")])
         seeds = {"color": "#333333", "markeredgecolor": "white", "markeredgewidth": 0.6, "markersize": 5}
         ax.plot(by_seed, [y - 0.36] * len(by_seed), "o", **seeds)
         told.append(f"{name} {interval.mean:.3g}")

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from matplotlib.patches import Rectangle
 
 from nlkit.intervals import Interval
-from nlkit.plots.style import Figure, faded, method_style, picture
+from nlkit.plots.figure import Figure, picture
+from nlkit.plots.style import faded, method_style
+from nlkit.plots.words import short_name
 
 _MARKS = {1: "▲", 0: "≈", -1: "▼"}
 _FULL = 0.2  # a difference from which on a cell has its full colour: 20 points
@@ -36,12 +38,13 @@ def win_map(
         for x, cell in enumerate(row):
             ax.add_patch(Rectangle((x, y), 1, 1, facecolor=_color(cell, ours, theirs), edgecolor="white"))
             points = f"{100 * cell.mean:+.1f}".replace("-", "−")
-            ax.text(x + 0.5, y + 0.66, f"{_MARKS[cell.sign]} {points}", ha="center", va="center", fontsize=13,
-                    weight="bold" if cell.sign else "normal")  # fmt: skip
+            large = {"fontsize": 13 if len(columns) < 9 else 11, "weight": "bold" if cell.sign else "normal"}
+            ax.text(x + 0.5, y + 0.66, f"{_MARKS[cell.sign]} {points}", ha="center", va="center", **large)
             ax.text(x + 0.5, y + 0.26, f"± {100 * cell.half:.1f}", ha="center", va="center", fontsize=11)
     _draw_borders(ax, differences)
     ax.set(xlim=(0, len(columns)), ylim=(0, len(rows)), xlabel=xlabel, ylabel=ylabel)
-    ax.set_xticks([x + 0.5 for x in range(len(columns))], columns)
+    short = [short_name(str(name), max(6, round(70 / len(columns)))) for name in columns]
+    ax.set_xticks([x + 0.5 for x in range(len(columns))], short)
     ax.set_yticks([y + 0.5 for y in range(len(rows))], rows)
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)

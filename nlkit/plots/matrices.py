@@ -2,35 +2,37 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
+import matplotlib.colors
 import torch
 from torch import Tensor
 
-from nlkit.plots.examples import draw_labelled, kinds_of_label, picks_by_class
-from nlkit.plots.style import (
-    KINDS_OF_LABEL,
-    PANEL_DPI,
-    PANEL_WIDTH,
-    Figure,
-    QuickFigure,
-    class_ticks,
-    contrast_on_white,
-    picture,
-    text_color,
-)
+from nlkit.data.labels import NO_CLASS
+from nlkit.plots.axes import class_ticks
+from nlkit.plots.examples import picks_by_class
+from nlkit.plots.figure import PANEL_DPI, PANEL_WIDTH, Figure, QuickFigure, picture
+from nlkit.plots.style import KINDS_OF_LABEL, contrast_on_white, text_color
+from nlkit.plots.tiles import draw_labelled, kinds_of_label
+from nlkit.plots.words import in_percent_words, rounded_to_whole, short_name
 from nlkit.tasks.own_labels import OWN_LABELS
 from nlkit.tasks.task import Task
 
+_MOST_DECIMALS = 10  # classes: beyond, a number with a decimal is wider than its cell
 _MOST_NUMBERED = 13  # classes: beyond, a number is wider than its cell
 
 
 @picture
-def transition_matrices(matrices: Mapping[str, Tensor], class_names: Sequence[str]) -> Figure:
-    """Transition matrices (K, K) side by side under their titles; with their numbers where there is room for them.
+def transition_matrices(
+    matrices: Mapping[str, Tensor], class_names: Sequence[str], *, enlarged: int | None = None
+) -> Figure:
+    """Transition matrices (K, K) side by side under their titles, in one scale of colours.
 
-    Raises a ValueError for a matrix that is None, as that of labels whose truth is not known.
+    Up to two have their numbers, as far as there is room; the printed numbers of a row sum to what the row does, 100.
+    Of more than two, one row of each is drawn below, enlarged and with its numbers: that of class `enlarged`, or the
+    one in which they differ most. Raises a ValueError for a matrix that is None, as that of labels whose truth is
+    not known.
     """
     if not matrices:
         raise ValueError("matrices is empty; hand in at least one")
@@ -38,17 +40,60 @@ def transition_matrices(matrices: Mapping[str, Tensor], class_names: Sequence[st
         if matrix is None or tuple(matrix.shape) != (len(class_names), len(class_names)):
             found = "None: how labels go wrong is not known" if matrix is None else f"of shape {tuple(matrix.shape)}"
             raise ValueError(f"matrices has {title!r}, which is {found}; it must be ({len(class_names)}, …)")
-    few = len(matrices) <= 2
-    figure = Figure(figsize=(10, 5.1 if few else 11.5 / len(matrices)), layout="constrained")
-    panels = figure.subplots(1, len(matrices), squeeze=False)[0]
-    room = 4.0 if few else 7.5 / len(matrices)
-    for ax, (title, matrix) in zip(panels, matrices.items()):
-        _draw_matrix(ax, matrix, class_names, title, numbers=few and len(class_names) <= _MOST_NUMBERED, room=room)
-        if ax is not panels[0]:
+    few, count = len(matrices) <= 2, len(matrices)
+    figure = Figure(figsize=(10, 5.9 if few else 2.0 + 8.8 / count), layout="constrained")
+    grid = figure.subplots(1 if few else 2, count, squeeze=False, height_ratios=[1] if few else [4.4 * 2 / count, 1.4])
+    room, norm = (4.0 if few else 7.5 / count), _colors(max(_largest(m) for m in matrices.values()))
+    for ax, (title, matrix) in zip(grid[0], matrices.items()):
+        numbers = few and len(class_names) <= _MOST_NUMBERED
+        _draw_matrix(ax, matrix, class_names, title, norm=norm, numbers=numbers, room=room)
+        if ax is not grid[0, 0]:
             ax.set_ylabel("")
+    if few and len(class_names) <= _MOST_NUMBERED:
+        figure.supxlabel("numbers are rounded so that those of a row sum to 100", fontsize=12)
+    else:
+        figure.colorbar(grid[0, 0].images[0], ax=grid[0].tolist(), fraction=0.03, pad=0.01, format="%g %%")
+    if not few:
+        row = _most_telling(matrices.values()) if enlarged is None else enlarged
+        _draw_rows(grid[1], matrices.values(), class_names, row, room)
     figure.alt = "Heatmaps of T[true, given], the share of each true class that carries each given label. " + "; ".join(
-        f"{title}: {matrix.diagonal().nanmean():.0%} right on average, largest wrong entry {_largest_wrong(matrix):.0%}"
+        f"{title}: {in_percent_words(matrix.diagonal().nanmean().item(), 0)} right on average, largest wrong entry "
+        f"{_largest_wrong(matrix):.0%}"
         for title, matrix in matrices.items()
+    )
+    return figure
+
+
+@picture
+def estimated_matrix(estimated: Tensor, true: Tensor, class_names: Sequence[str], *, title: str = "") -> Figure:
+    """A transition matrix (K, K) as it was estimated, the true one, and what the estimate has too much or too little.
+
+    Raises a ValueError for matrices of other shapes. The error in the title is the mean of a row's absolute differences
+    summed, from 0 to 2: twice the share of labels that the estimate puts in the wrong place.
+    """
+    for name, matrix in (("estimated", estimated), ("true", true)):
+        if tuple(matrix.shape) != (len(class_names), len(class_names)):
+            raise ValueError(f"{name} is of shape {tuple(matrix.shape)}; it must be ({len(class_names)}, …)")
+    figure = Figure(figsize=(10, 4.0), layout="constrained")
+    axes, norm = figure.subplots(1, 3), _colors(max(_largest(estimated), _largest(true)))
+    for ax, name, matrix in zip(axes, ("true", "estimated"), (true, estimated)):
+        _draw_matrix(ax, matrix, class_names, name, norm=norm, numbers=False, room=2.2)
+    wrong = (estimated - true).cpu().double()
+    far = max(100 * wrong.abs().nan_to_num(0).max().item(), 1)
+    axes[2].imshow((100 * wrong).numpy(), cmap="PRGn", vmin=-far, vmax=far)
+    class_ticks(axes[2], "xy", class_names, 2.2)
+    axes[2].set(title="estimated − true, points", xlabel="given label")
+    axes[2].spines[:].set_visible(False)
+    axes[1].set_ylabel("")
+    for ax, shown in ((axes[1], axes[1].images[0]), (axes[2], axes[2].images[0])):
+        figure.colorbar(shown, ax=ax, fraction=0.05, format="%g")
+    error = wrong.abs().sum(1).nanmean().item()
+    figure.suptitle(f"{title + ': ' if title else ''}error {error:.2f}", x=0.01, ha="left")
+    worst = divmod(int(wrong.abs().nan_to_num(0).argmax()), len(class_names))
+    figure.alt = (
+        f"Heatmaps of an estimated transition matrix, of the true one, and of their difference. Mean over classes of "
+        f"the summed absolute differences: {error:.2f}. The largest is at true {class_names[worst[0]]}, given "
+        f"{class_names[worst[1]]}: estimated {estimated[worst]:.1%}, true {true[worst]:.1%}."
     )
     return figure
 
@@ -64,11 +109,13 @@ def noise_overview(task: Task, again: QuickFigure | None = None) -> QuickFigure:
     figure = again or _empty_overview(task)
     axes = {ax.get_label(): ax for ax in figure.axes}
     figure.empty(axes["sheet"])
-    rows, columns = (1, 5) if _long_names(task) else (3, 10)
+    longest = max(map(len, task.class_names))
+    rows, columns = (1, 5) if longest > 3 else (2, 10) if longest > 1 else (3, 10)
     picks = picks_by_class(task, rows, min(columns, task.num_classes))
     draw_labelled(axes["sheet"], task, picks, fontsize=11, letters=9)
     for title, matrix in _matrices(task).items():
         axes[title].images[0].set_data(100 * matrix.numpy())
+        axes[title].images[0].set_norm(_colors(max(_largest(m) for m in _matrices(task).values())))
     counts = {kind: (int(mask.sum()), style) for kind, style, mask in kinds_of_label(task)}
     counts["clean"] = len(task.clean_labels), KINDS_OF_LABEL["clean"]
     bars = axes["bars"]
@@ -76,7 +123,7 @@ def noise_overview(task: Task, again: QuickFigure | None = None) -> QuickFigure:
     for row, (kind, (count, style)) in enumerate(counts.items()):
         bars.barh(row, count, height=0.42, color=style.color)
         color = text_color(style.color)
-        bars.text(0, row - 0.27, f"{count:,} {kind}", color=color, va="bottom", fontsize=13)
+        bars.text(0, row - 0.27, f"{count:,} {kind.removeprefix('all ')}", color=color, va="bottom", fontsize=13)
     bars.set(xlim=(0, len(task.given)), ylim=(max(3, len(counts)) - 0.6, -0.75))
     told = [f"{count:,} {kind}" for kind, (count, _) in counts.items() if kind != "clean"]
     if "wrong" in counts:
@@ -102,7 +149,7 @@ def _empty_overview(task: Task) -> QuickFigure:
     for i, title in enumerate(_matrices(task)):
         ax = figure.add_axes((0.1 + 0.34 * i, 0.12, 0.26, 0.31), anchor="NW", label=title)
         of_known = "" if task.known_count == task.noisy_count else f", {task.known_count:,} known"
-        _draw_matrix(ax, empty, task.class_names, title + of_known, numbers=False, every=every, room=1.41)
+        _draw_matrix(ax, empty, task.class_names, title + of_known, norm=None, numbers=False, every=every, room=1.41)
         if not i:
             beyond = _beyond_edges(figure, ax)
         _move_in(ax, beyond, lambda room, ax=ax: class_ticks(ax, "xy", task.class_names, room, every))
@@ -111,7 +158,8 @@ def _empty_overview(task: Task) -> QuickFigure:
     figure.add_axes((0.76, 0.09, 0.23, 0.37), label="bars").axis("off")
     if task.known_count:
         color = text_color(KINDS_OF_LABEL["wrong"].color)
-        figure.text(0.99, 0.02, "✗ given (true)", color=color, fontsize=11, ha="right")
+        none = ", –: none" if (task.true == NO_CLASS).any() and max(map(len, task.class_names)) < 2 else ""
+        figure.text(0.99, 0.02, f"✗ given (true{none})", color=color, fontsize=11, ha="right")
     return figure
 
 
@@ -138,23 +186,60 @@ def _long_names(task: Task) -> bool:
 
 
 def _draw_matrix(
-    ax, matrix: Tensor, names: Sequence[str], title: str, *, numbers: bool, room: float, every: int = 1
+    ax, matrix: Tensor, names: Sequence[str], title: str, *, norm, numbers: bool, room: float, every: int = 1
 ) -> None:
-    """room: inches of a side, for the names of the classes."""
-    percent = 100 * matrix
-    ax.imshow(percent.numpy(), cmap="Blues", vmin=0, vmax=100)
+    """norm: from percentages to colours. room: inches of a side, for the names of the classes."""
+    percent = (100 * matrix).cpu().double()
+    ax.imshow(percent.numpy(), cmap="Greys", norm=norm)
     class_ticks(ax, "xy", names, room, every)
     ax.set(xlabel="given label", ylabel="true label")
     ax.set_title(f"{title}, %")
     ax.spines[:].set_visible(False)
-    if numbers:
-        blues = ax.images[0].get_cmap()
-        for i, j in itertools.product(range(len(names)), repeat=2):
-            value = percent[i, j].item()
-            if value >= 0.5:
-                dark = contrast_on_white(blues(value / 100)[:3]) >= 4.5
-                ax.text(j, i, f"{value:.0f}", ha="center", va="center", color="white" if dark else "black")
+    if not numbers:
+        return
+    greys, digits = ax.images[0].get_cmap(), 1 if len(names) <= _MOST_DECIMALS else 0
+    for i, row in enumerate(percent.tolist()):
+        if any(map(math.isnan, row)):
+            continue
+        for j, printed in enumerate(rounded_to_whole(row, digits)):
+            if printed:
+                dark = contrast_on_white(greys(norm(row[j]))[:3]) >= 4.5
+                text = f"{printed:.{digits}f}".removesuffix(".0") if printed == 100 else f"{printed:.{digits}f}"
+                ax.text(j, i, text, ha="center", va="center", fontsize=11, color="white" if dark else "black")
+
+
+def _draw_rows(axes, matrices: Iterable[Tensor], names: Sequence[str], row: int, room: float) -> None:
+    """One row of each matrix as bars, with the numbers of the two highest."""
+    shares = [(100 * matrix[row]).cpu().double().nan_to_num(0).tolist() for matrix in matrices]
+    highest = max(max(share) for share in shares)
+    for ax, share in zip(axes, shares):
+        ax.bar(range(len(share)), share, color="#6B7B8C", width=0.8)
+        first, second = sorted(range(len(share)), key=lambda c: -share[c])[:2]
+        touch = abs(first - second) * room / len(share) < 0.45 and share[first] - share[second] < 0.25 * highest
+        for c in (first,) if touch else (first, second):
+            ax.text(c, share[c] + 0.02 * highest, f"{share[c]:.1f}", ha="center", va="bottom", fontsize=11)
+        class_ticks(ax, "x", names, room)
+        ax.set(ylim=(0, 1.3 * max(highest, 1)), xlabel="given label")
+        ax.set_yticks([0, 50])
+        if ax is not axes[0]:
+            ax.tick_params(labelleft=False)
+    axes[0].set_ylabel(f"true {short_name(names[row])}, %")
+
+
+def _colors(largest: float) -> matplotlib.colors.Normalize:
+    """From percentages to the scale of colours: up to the largest entry, and small ones told apart."""
+    return matplotlib.colors.PowerNorm(0.5, 0, max(largest, 1))
+
+
+def _largest(matrix: Tensor) -> float:
+    return 100 * matrix.nan_to_num(0).max().item()
 
 
 def _largest_wrong(matrix: Tensor) -> float:
     return (matrix - matrix.diagonal().diag()).nan_to_num(0).max().item()
+
+
+def _most_telling(matrices: Iterable[Tensor]) -> int:
+    """The row in which the matrices differ most from each other."""
+    rows = torch.stack([matrix.cpu().double().nan_to_num(0) for matrix in matrices])
+    return int((rows.amax(0) - rows.amin(0)).sum(1).argmax())

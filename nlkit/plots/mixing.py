@@ -1,51 +1,48 @@
-"""Pictures of one MentorMix batch: whose loss is small, and what is mixed with what."""
+"""Pictures of blends: what is mixed with what in a batch, and the steps of MentorMix on one."""
 
 from __future__ import annotations
 
 import matplotlib.patches
-import matplotlib.ticker
 import torch
 from torch import Tensor
 
-from nlkit.plots.examples import (
+from nlkit.plots.figure import PANEL_DPI, PANEL_WIDTH, Figure, picture
+from nlkit.plots.losses import draw_losses
+from nlkit.plots.tiles import (
     cell_size,
     draw_images,
     draw_labelled,
     image_tiles,
     kinds_of_label,
     label_room,
+    name_rows,
     tile_side,
     top_of_labels,
 )
-from nlkit.plots.style import (
-    KINDS_OF_LABEL,
-    OF_UNKNOWN_TRUTH,
-    PANEL_DPI,
-    PANEL_WIDTH,
-    REFERENCE,
-    Figure,
-    Style,
-    first_letters,
-    picture,
-    text_color,
-)
+from nlkit.plots.words import first_letters
 from nlkit.tasks.task import Task
 
 
 @picture
-def losses_and_threshold(losses: Tensor, wrong: Tensor | None, threshold: float, *, title: str = "") -> Figure:
-    """Losses (B,) of a batch, those of right and wrong labels (B,) apart, and the threshold below which they count.
+def mixed_batch(
+    task: Task,
+    picks: Tensor,
+    partner: Tensor,
+    lam: Tensor,
+    v: Tensor | None = None,
+    *,
+    columns: int = 8,
+    caption: str = "",
+) -> Figure:
+    """Examples of a batch, their partners, and the blends: the first trusted ones (weight 1), then the others.
 
-    wrong: None where it is not known of any label; then the losses are drawn together.
+    Those are shown whose partners are right as often as those of all, from the largest own share to the smallest.
+    picks (B,): places in the noisy set. partner (B,): places in the batch. lam (B,): own shares. v (B,): weights, or
+    None where nobody weighs. caption: what stands below.
     """
-    if wrong is None:
-        kinds = [("all labels", OF_UNKNOWN_TRUTH, torch.ones(len(losses), dtype=torch.bool))]
-    else:
-        kinds = [("right", KINDS_OF_LABEL["right"], ~wrong), ("wrong", KINDS_OF_LABEL["wrong"], wrong)]
-    figure = Figure(figsize=(10, 3.2), layout="constrained")
-    ax = figure.subplots()
-    figure.alt = _draw_losses(ax, losses, kinds, threshold)
-    ax.set_title(title)
+    figure = Figure(figsize=(10, 5.4), layout="constrained")
+    figure.alt = _draw_blends(figure.subplots(), task, picks, partner, lam, v, columns, letters=8, lift=0.16, left=0.85)
+    figure.supxlabel(caption, fontsize=12)
     return figure
 
 
@@ -57,98 +54,88 @@ def mentormix_steps(
 
     picks (B,): places in the noisy set. losses (B,). The rest as for `losses_and_threshold` and `mixed_batch`.
     """
-    figure = Figure(figsize=(PANEL_WIDTH, 6.7), dpi=PANEL_DPI)
-    above = figure.add_axes((0.1, 0.745, 0.62, 0.21))
+    long = label_room(task) > 0.5
+    height = 4.7 if long else 3.8
+    figure = Figure(figsize=(PANEL_WIDTH, height), dpi=PANEL_DPI)
+    left = figure.add_axes((0.07, 1 - 2.0 / height, 0.29, 1.6 / height))
     kinds = [(kind, style, mask.cpu()[picks.cpu()]) for kind, style, mask in kinds_of_label(task)]
-    losses_told = _draw_losses(above, losses, kinds, threshold)
-    above.set_title("1. weight: small losses count")
-    below = figure.add_axes((0.01, 0.0, 0.98, 0.615))
-    blends_told = _draw_blends(below, task, picks, partner, lam, v, columns=5, letters=8)
-    figure.text(0.1, 0.63, "2. a partner, 3. a blend; 4. weigh it again if asked", fontsize=13)
+    losses_told = draw_losses(left, losses, kinds, threshold, below=-0.42)
+    left.set_title("1. small losses count", fontsize=12)
+    figure.text(0.42, 1 - 0.3 / height, "2. partner, 3. blend (4. weigh it again)", fontsize=12)
+    right = figure.add_axes((0.385, 0.0, 0.61, 1 - 0.36 / height), anchor="NW")
+    columns = 3 if long else 4
+    blends_told = _draw_blends(
+        right, task, picks, partner, lam, v, columns, letters=6, lift=0.0 if long else 0.3, left=1.1
+    )
     figure.alt = f"{losses_told} {blends_told}"
     return figure
 
 
-def _draw_losses(ax, losses: Tensor, kinds: list[tuple[str, Style, Tensor]], threshold: float) -> str:
-    """Draw the histograms of each kind of label, and say the same in words."""
-    losses = losses.detach().cpu().double()
-    finite = losses[losses.isfinite()]
-    edges = torch.linspace(0, max([1.0, *finite.tolist()]), 31)
-    told, apart = [], 0.35 if len(kinds) < 3 else 0.27
-    for place, (kind, style, mask) in enumerate(kinds):
-        mine = losses[mask.cpu()]
-        counts = torch.histogram(mine[mine.isfinite()].float(), edges.float()).hist
-        kept = int((mine < threshold).sum())
-        ax.stairs(counts.tolist(), edges.tolist(), color=style.color, linestyle=style.line, linewidth=2.2)
-        words = kind if kind == "all labels" else f"{kind} labels" if kind in KINDS_OF_LABEL else f"truth {kind}"
-        ax.text(1.01, 0.95 - apart * place, f"{words}:\n{kept} of {len(mine)} kept",
-                transform=ax.transAxes, color=text_color(style.color), va="top")  # fmt: skip
-        told.append(f"{kept} of {len(mine)} {words if kind != 'wrong' else 'wrong ones'}")
-    ax.axvline(threshold, color=REFERENCE, linestyle=":")
-    ax.text(
-        1.01,
-        0.2 if len(kinds) < 3 else 0.95 - 3 * apart,
-        f"dotted: threshold\n{threshold:.2f}",
-        transform=ax.transAxes,
-        color=REFERENCE,
-        va="top",
-    )
-    ax.set(xlabel="loss of an example", ylabel="examples", xlim=(0, edges[-1].item()))
-    if ax.get_ylim()[1] < 10:
-        ax.yaxis.set_major_locator(matplotlib.ticker.MaxNLocator(5, integer=True))
-    return f"Histogram of {len(losses)} losses. Below the threshold of {threshold:.2f} lie {' and '.join(told)}."
-
-
-@picture
-def mixed_batch(task: Task, picks: Tensor, partner: Tensor, lam: Tensor, v: Tensor, *, columns: int = 8) -> Figure:
-    """Examples of a batch, their partners, and the blends: the first trusted ones (weight 1), then the others.
-
-    picks (B,): places in the noisy set. partner (B,): places in the batch. lam (B,): own shares. v (B,): weights.
-    """
-    figure = Figure(figsize=(10, 5.2), layout="constrained")
-    figure.alt = _draw_blends(figure.subplots(), task, picks, partner, lam, v, columns, letters=10)
-    return figure
-
-
 def _draw_blends(
-    ax, task: Task, picks: Tensor, partner: Tensor, lam: Tensor, v: Tensor, columns: int, letters: int
+    ax,
+    task: Task,
+    picks: Tensor,
+    partner: Tensor,
+    lam: Tensor,
+    v: Tensor | None,
+    columns: int,
+    letters: int,
+    lift: float,
+    left: float,
 ) -> str:
-    """Draw the rows of images, and say the same in words."""
-    picks, partner, lam, v = (t.cpu() for t in (picks, partner, lam, v))
+    """Draw the rows of images, and say the same in words. lift, left: more room above the blends and beside the images,
+    in sides of one.
+    """
+    picks, partner, lam = picks.cpu(), partner.cpu(), lam.cpu()
+    trusted = torch.ones(len(picks), dtype=torch.bool) if v is None else v.cpu() >= 0.5
     columns = min(columns, len(picks))
-    trusted, others = (v >= 0.5).nonzero().flatten(), (v < 0.5).nonzero().flatten()
-    half = max(columns // 2, columns - len(others))
-    shown = torch.cat([trusted[:half], others])[:columns]
-    draw_labelled(ax, task, torch.stack([picks[shown], picks[partner[shown]]]), letters=letters)
-    height = width = tile_side(task)
+    right, known = task.right.cpu()[picks[partner]], int(task.known.cpu()[picks[partner]].sum())
+    half = (
+        columns if v is None else min(max(columns - columns // 2, columns - int((~trusted).sum())), int(trusted.sum()))
+    )
+    shown = torch.cat([_telling(trusted, right, lam, half), _telling(~trusted, right, lam, columns - half)])
+    pairs = torch.stack([picks[shown], picks[partner[shown]]])
+    draw_labelled(ax, task, pairs, letters=letters, fontsize=12)
+    side = tile_side(task)
     step_y, step_x = cell_size(task)
-    top = 2 * step_y
-    own, other = task.images[picks[shown]].cpu(), task.images[picks[partner[shown]]].cpu()
-    blends = other.lerp(own, lam[shown].view(-1, 1, 1, 1))
-    draw_images(ax, image_tiles(task, blends)[None], step_y, step_x, top)
+    top = round(2 * step_y + lift * side)
+    own, other = task.images[pairs].cpu()
+    draw_images(ax, image_tiles(task, other.lerp(own, lam[shown].view(-1, 1, 1, 1)))[None], step_y, step_x, top)
     for column, place in enumerate(shown.tolist()):
-        left, share = column * step_x, lam[place].item()
-        ax.add_patch(matplotlib.patches.Rectangle((left, top), width, height, fill=False, edgecolor="#BBBBBB"))
-        names = (
-            first_letters(task.class_names[int(task.given[picks[i]])], letters - 5) for i in (place, partner[place])
-        )
-        first, second = names
-        plus = "+" if label_room(task) < 0.5 else "\n+ "
-        blend = f"{share:.1f}·{first}{plus}{1 - share:.1f}·{second}"
-        ax.text(left + width / 2, top - 0.04 * height, blend, ha="center", va="bottom", fontsize=11, linespacing=1)
-        weight = "weight 1" if v[place] >= 0.5 else "weight 0"
-        ax.text(left + width / 2, top + 1.06 * height, weight, ha="center", va="top", fontsize=12)
-    for row, name in enumerate(("itself", "partner", "blend")):
-        ax.text(-0.12 * width, row * step_y + 0.5 * height, name, ha="right", va="center", fontsize=12)
-    ax.set_ylim(3 * step_y - 0.05 * height, top_of_labels(task))
-    ax.set_xlim(-0.75 * width, columns * step_x)
-    partners = task.right.cpu()[picks[partner]], task.known.cpu()[picks[partner]]
-    rightly, known = (int(which.sum()) for which in partners)
+        at, share = column * step_x, round(100 * lam[place].item())
+        ax.add_patch(matplotlib.patches.Rectangle((at, top), side, side, fill=False, edgecolor="#BBBBBB"))
+        names = (first_letters(task.class_names[int(task.given[p])], letters - 3) for p in pairs[:, column])
+        first, second = (name if len(name) > 1 else f"“{name}”" for name in names)
+        words = f"{share}% {first}\n{100 - share}% {second}"
+        ax.text(at + side / 2, top - 0.03 * side, words, ha="center", va="bottom", fontsize=11, linespacing=1)
+        if v is not None:
+            ax.text(at + side / 2, top + 1.04 * side, f"weight {int(trusted[place])}", ha="center", va="top",
+                    fontsize=11)  # fmt: skip
+    name_rows(ax, task, ("itself", "partner"))
+    ax.text(-0.12 * side, top + 0.5 * side, "blend", ha="right", va="center", fontsize=12)
+    ax.set(
+        xlim=(-left * side, columns * step_x), ylim=(top + (1.02 if v is None else 1.32) * side, top_of_labels(task))
+    )
     of_known = f"all {len(partner)}" if known == len(partner) else f"{known} verified"
-    told = f"; {rightly} of {of_known} partners have a right label" if known else ""
-    kept = [
-        f"{who} examples keep {lam[places].mean():.0%} of themselves on average"
-        for who, places in (("trusted", trusted), ("doubtful", others))
-        if len(places)
-    ]
+    told = f"; {int(right.sum())} of {of_known} partners have a right label" if known else ""
+    kinds = (("trusted", trusted), ("doubtful", ~trusted)) if v is not None else (("the", trusted),)
+    kept = [f"{who} examples keep {lam[of].mean():.0%} of themselves on average" for who, of in kinds if of.any()]
     return f"{len(shown)} examples of a batch, their partners and their blends{told}. In the batch, {', '.join(kept)}."
+
+
+def _telling(among: Tensor, right: Tensor, lam: Tensor, count: int) -> Tensor:
+    """`count` places of those that `among` (B,) marks, as typical of them as so few can be.
+
+    Partners with a right label are as frequent as among all of them, and of each kind own shares go from the largest to
+    the smallest.
+    """
+    chosen, left = [], count
+    total = int(among.sum())
+    for kind in (right, ~right):
+        places = (among & kind).nonzero().flatten()
+        of_kind = min(len(places), left if kind is not right else round(count * len(places) / max(1, total)))
+        sorted_places = places[lam[places].argsort(descending=True, stable=True)]
+        chosen.append(sorted_places[torch.linspace(0, max(len(places) - 1, 0), of_kind).round().long()])
+        left -= of_kind
+    found = torch.cat(chosen)
+    return found[lam[found].argsort(descending=True, stable=True)]

@@ -7,28 +7,13 @@ from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import matplotlib.lines
-import matplotlib.ticker
-import torch
 
-from nlkit.plots.examples import cell_size, draw_labelled, kinds_of_label, label_room, tile_side, wrongly_labelled
-from nlkit.plots.style import (
-    KINDS_OF_LABEL,
-    PANEL_DPI,
-    PANEL_WIDTH,
-    REFERENCE,
-    Figure,
-    end_of,
-    in_percent_words,
-    label_ends,
-    marker_every,
-    method_style,
-    percent_axis,
-    picture,
-    text_color,
-)
-from nlkit.randomness import seeded_generator
+from nlkit.plots.axes import draw_line, percent_axis, whole_ticks
+from nlkit.plots.figure import PANEL_DPI, PANEL_WIDTH, Figure, picture
+from nlkit.plots.places import label_ends
+from nlkit.plots.style import REFERENCE, method_style
+from nlkit.plots.words import in_percent_words
 from nlkit.records import Record, best_record
-from nlkit.tasks.task import Task
 
 # dashes that tell earlier runs of a method apart
 _EARLIER_LINES = (
@@ -36,10 +21,11 @@ _EARLIER_LINES = (
 )  # fmt: skip
 
 _LEGEND_ROW = 0.235  # inches
+_MOST_NAMED = 7  # lines of text for which there is room at the ends of curves
 _TO_COME = {
     "test_accuracy": "how many test images it gets right:\na curve for each method grows here\nwhen training starts",
     "given_accuracy": "how many labels\nit repeats as given,\nright and wrong ones",
-    "memorized": "how many wrong labels\nit has learned by heart:\nthe fewer, the better",
+    "memorized": "of the wrong labels,\nhow many it predicts\njust as they are given",
 }
 _TITLES = {
     "test_accuracy": "test accuracy, %",
@@ -86,8 +72,11 @@ def training_curves(
     """
     records = [run.history[0] for run in [*current, *earlier] if run.history]
     parts = [p for p in _PARTS if p in measured and (not records or any(getattr(r, p) is not None for r in records))]
-    legend_columns = 1 if any(len(run.name) > 27 for run in earlier) else 2
-    rows = -(-len(earlier) // legend_columns)  # of the legend
+    values = 1 if len(current) < 4 else 0  # a line of them below each name
+    named = sum(math.ceil(len(run.name) / 15) + values for run in current)
+    in_key = list(current) if named > _MOST_NAMED else []
+    legend_columns = 1 if any(len(run.name) > 24 for run in [*earlier, *in_key]) else 2
+    rows = -(-(len(earlier) + len(in_key)) // legend_columns)  # of the legend
     below = _LEGEND_ROW * rows
     height = 4.6 + below
     figure = Figure(figsize=(PANEL_WIDTH, height), dpi=PANEL_DPI)
@@ -105,7 +94,7 @@ def training_curves(
     for quantity, ax in axes.items():
         percent_axis(ax, "")
         ax.set(title=titles[quantity], ylabel="", xlim=(1 - 0.02 * last, 1.02 * last), yticks=range(0, 101, 25))
-        ax.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(5, integer=True))
+        whole_ticks(ax.xaxis, 5)
         for run, line in zip(earlier, dashes):
             style = method_style(run.method)
             x, y = [r.epoch for r in run.history], _percents(run.history, quantity)
@@ -113,11 +102,10 @@ def training_curves(
         for run in current:
             style = method_style(run.method)
             x, y = [r.epoch for r in run.history], _percents(run.history, quantity)
-            ax.plot(x, y, color=style.color, linestyle=style.line, marker=style.marker, markersize=5, linewidth=2,
-                    markevery=marker_every(x))  # fmt: skip
+            draw_line(ax, x, y, style, markersize=5, linewidth=2)
         ax.set_xlabel("" if quantity == "test_accuracy" else "epoch", labelpad=1)
     if "test_accuracy" in axes:
-        _name_ends(axes["test_accuracy"], current, chance, last)
+        _name_ends(axes["test_accuracy"], current, chance, last, named=not in_key)
     if not records:
         for quantity, ax in axes.items():
             middle = 55 if quantity == "test_accuracy" else 50
@@ -128,8 +116,11 @@ def training_curves(
                                 linestyle=line)
         for run, line in zip(earlier, dashes)
     ]  # fmt: skip
-    if earlier:
-        figure.legend(handles, [run.name for run in earlier], loc="lower left", bbox_to_anchor=(0.03, 0),
+    for run in in_key:
+        style = method_style(run.method)
+        handles.append(matplotlib.lines.Line2D([], [], color=style.color, linestyle=style.line, marker=style.marker))
+    if handles:
+        figure.legend(handles, [run.name for run in [*earlier, *in_key]], loc="lower left", bbox_to_anchor=(0.03, 0),
                       ncols=legend_columns, frameon=False, fontsize=11, labelspacing=0.25, handlelength=2.6,
                       borderpad=0.1)  # fmt: skip
     figure.alt = _tell(current, earlier, parts)
@@ -142,7 +133,7 @@ def _percents(history: Sequence[Record], quantity: str) -> list[float]:
     return [math.nan if value is None else 100 * value for value in values]
 
 
-def _name_ends(ax, current: Sequence[Curve], chance: float | None, last: int) -> None:
+def _name_ends(ax, current: Sequence[Curve], chance: float | None, last: int, *, named: bool) -> None:
     ends = []
     for run in current:
         if not run.history or run.history[0].test_accuracy is None:
@@ -151,7 +142,8 @@ def _name_ends(ax, current: Sequence[Curve], chance: float | None, last: int) ->
         top, end = 100 * best.test_accuracy, 100 * final.test_accuracy
         ax.plot(best.epoch, top, marker="*", markersize=14, color=color, markeredgecolor="white", zorder=3)
         name = f"{run.name}\n{end:.1f} (best {top:.1f})" if len(current) < 4 else f"{run.name} {end:.1f}"
-        ends.append((end, name, color))
+        if named:
+            ends.append((end, name, color))
     if chance is not None:
         ax.axhline(100 * chance, color=REFERENCE, linestyle=":")
         ends.append((100 * chance, f"chance {100 * chance:.0f}", REFERENCE))
@@ -174,8 +166,11 @@ def _tell(current: Sequence[Curve], earlier: Sequence[Curve], parts: Sequence[st
 def _tell_run(history: Sequence[Record]) -> str:
     last, told = history[-1], []
     if last.test_accuracy is not None:
-        best = best_record(history).test_accuracy
-        told = [f"test accuracy {last.test_accuracy:.1%} after epoch {last.epoch}", f"best {best:.1%}"]
+        best = best_record(history)
+        told = [
+            f"test accuracy {in_percent_words(last.test_accuracy)} after epoch {last.epoch}",
+            f"best {in_percent_words(best.test_accuracy)} after epoch {best.epoch}",
+        ]
     else:
         told = [f"fits {last.given_accuracy:.1%} of the given labels after epoch {last.epoch}"]
     if last.memorized is not None:
@@ -183,94 +178,3 @@ def _tell_run(history: Sequence[Record]) -> str:
         memorized = "nothing" if math.isnan(last.memorized) else f"{last.memorized:.0%}"
         told.append(f"memorized {memorized}{of_known}")
     return ", ".join(told)
-
-
-@picture
-def weights_now(history: Sequence[Record], task: Task, *, epoch: int | None = None) -> Figure:
-    """The weights of one epoch: by kind of label, the share on wrong labels so far, and who got most and least.
-
-    history: records of a method that weighs its examples; empty before training, when all weights are equal.
-    epoch: which, from 1; the last unless given. A weight of 1 is an example's equal share.
-    """
-    if history and history[0].example_weights is None:
-        raise ValueError("history has no example weights; take a run of a method that weighs its examples")
-    epoch, count, knows = len(history) if epoch is None else epoch, task.noisy_count, task.known_count > 0
-    weights = history[epoch - 1].example_weights if epoch else torch.ones(count)
-    long = label_room(task) > 0.5  # names of classes take room, above images and beside each other
-    columns, tall = (6, 3.2) if long else (8, 2.05) if max(map(len, task.class_names)) < 2 else (6, 2.6)
-    columns = min(columns, count)
-    height = tall + 2.4
-    figure = Figure(figsize=(PANEL_WIDTH, height), dpi=PANEL_DPI)
-    bottom, above = (tall + 0.55) / height, 1.5 / height
-    _draw_histogram(figure.add_axes((0.08, bottom, 0.38 if knows else 0.9, above)), weights, task, epoch)
-    if knows:
-        shares = [task.realized_ratio, *(record.extra["weight_on_wrong"] for record in history)]  # from epoch 0
-        of_known = "" if task.known_count == count else f" of {task.known_count:,} known"
-        _draw_share(figure.add_axes((0.6, bottom, 0.38, above)), shares, epoch, of_known)
-    mixed = torch.randperm(len(weights), generator=seeded_generator(task.seed, "equal weights"))  # else class by class
-    order = mixed[weights[mixed].argsort(descending=True, stable=True)]
-    shown = torch.stack([order[:columns], order[-columns:].flip(0)])
-    ax = figure.add_axes((0.09, 0.25 / height, 0.9, (tall - 0.25) / height), anchor="N")
-    figure.text(0.02, 0.06 / height, _KEY if knows else _KEY_WITHOUT_TRUTH, fontsize=11)
-    draw_labelled(ax, task, shown, fontsize=12, letters=8)
-    side, (step_y, step_x) = tile_side(task), cell_size(task)
-    box = {"facecolor": "white", "alpha": 0.85, "pad": 1, "linewidth": 0}
-    for row, name in enumerate(("most", "least")):
-        ax.text(-0.12 * side, row * step_y + 0.5 * side, name, ha="right", va="center")
-        for column, place in enumerate(shown[row].tolist()):
-            corner = column * step_x + 0.92 * side, row * step_y + 0.94 * side
-            ax.text(*corner, f"{weights[place]:.1f}", ha="right", va="bottom", bbox=box)
-    carried = f"Weights in epoch {epoch}: {count:,} labels, of which none is verified."
-    if knows:
-        carried = (
-            f"Weights in epoch {epoch}: {shares[0]:.0%} of the labels{of_known} are wrong, and they carry "
-            f"{in_percent_words(shares[epoch], 0)} of the weight."
-        )
-    figure.alt = f"{carried} {_tell_shown(task, shown)}"
-    return figure
-
-
-def _tell_shown(task: Task, shown: torch.Tensor) -> str:
-    columns, places = shown.shape[1], shown.flatten()
-    if not task.known.cpu()[places].all():
-        most, least = (wrongly_labelled(task, row) for row in shown)
-        return f"Below, the {columns} images with the most weight{most}, and the {columns} with the least{least}."
-    most, least = task.wrong.cpu()[shown].sum(1).tolist()
-    return (
-        f"Of the {columns} images with the most weight {most} are wrongly labelled, of the {columns} with the least "
-        f"{least}."
-    )
-
-
-def _draw_histogram(ax, weights: torch.Tensor, task: Task, epoch: int) -> None:
-    edges = torch.linspace(0, 5, 21)
-    for row, (kind, style, mask) in enumerate(kinds_of_label(task)):
-        mine = weights[mask.cpu()]
-        share = 100 * torch.histogram(mine[mine.isfinite()].clamp(max=4.99), edges).hist / max(1, len(mine))
-        ax.stairs(share.tolist(), edges.tolist(), color=style.color, linestyle=style.line, linewidth=2.2)
-        zero = 100 * (mine == 0).double().mean().item() if len(mine) else 0
-        ax.text(0.98, 0.95 - 0.15 * row, f"{kind}: {zero:.0f} % at 0", color=text_color(style.color), ha="right",
-                va="top", transform=ax.transAxes)  # fmt: skip
-    percent_axis(ax, "")
-    ax.set(title=f"% of labels, epoch {epoch}", ylabel="", xlim=(0, 5))
-    ax.set_xlabel("weight (1 = equal share)", labelpad=1)
-    ax.set_xticks(range(6), ["0", "1", "2", "3", "4", "5+"])
-
-
-def _draw_share(ax, shares: Sequence[float], epoch: int, of_known: str) -> None:
-    style, x, percent = KINDS_OF_LABEL["wrong"], range(len(shares)), [100 * share for share in shares]
-    ax.plot(x, percent, color=style.color, marker=style.marker, markevery=marker_every(x))
-    ax.plot(epoch, percent[epoch], "o", markersize=12, markerfacecolor="none", markeredgecolor=style.color,
-            clip_on=False)  # fmt: skip
-    ax.axhline(percent[0], color=REFERENCE, linestyle=":")
-    percent_axis(ax, "")
-    title = f"on wrong ones{of_known}, %" if of_known else "weight on wrong ones, %"
-    ax.set(title=title, ylabel="", xlim=(-0.5, max(len(shares) - 0.5, 5)))
-    ax.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(5, integer=True))
-    at_right = {"ha": "right", "transform": ax.get_yaxis_transform()}
-    high, far = percent[0] > 85, percent[0] - end_of(percent) > 25  # room for words above the line, and below it
-    ax.text(0.98, percent[0] + (-3 if high else 2), f"equal weights {percent[0]:.0f}", color=REFERENCE,
-            va="top" if high else "bottom", **at_right)  # fmt: skip
-    ax.text(0.98, end_of(percent) + (8 if far else -8), f"epoch {epoch}: {percent[epoch]:.0f}",
-            color=text_color(style.color), va="bottom" if far else "top", **at_right)  # fmt: skip
-    ax.set_xlabel("epoch", labelpad=1)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping, Sequence
 
+from nlkit.plots.axes import draw_line, percent_axis, whole_ticks
 from nlkit.plots.belts import interval_or_nan
-from nlkit.plots.style import Figure, Style, end_of, label_ends, marker_every, percent_axis, picture
+from nlkit.plots.figure import Figure, picture
+from nlkit.plots.places import label_ends
+from nlkit.plots.style import Style
+from nlkit.plots.words import end_of, told_line
 
 
 @picture
@@ -36,9 +39,9 @@ def beside_published(
                 belt = [interval_or_nan(at) for at in zip(*runs)]
                 low, high = [100 * i.low for i in belt], [100 * i.high for i in belt]
                 ax.fill_between(mine, low, high, color=style.color, alpha=0.2, linewidth=0)
-            ax.plot(mine, mean, color=style.color, linestyle=style.line, marker=style.marker, markevery=marker_every(x))
-            ends.append((end, textwrap.fill(f"{name} {end:.1f}", 20), style.color))
-            text = f"{panel}, {name}: {mean[0]:.1f} to {end:.1f} %"
+            draw_line(ax, mine, mean, style)
+            ends.append((end, f"{name} {end:.1f}", style.color))
+            text = told_line(f"{panel}, {name}", mine, [value / 100 for value in mean])
             if rings := published.get(panel, {}).get(name):
                 ring = {"marker": "o", "markersize": 9, "markerfacecolor": "none", "markeredgewidth": 1.8}
                 values = [100 * value for value in rings.values()]
@@ -47,8 +50,7 @@ def beside_published(
             told.append(text)
         label_ends(ax, x, ends)
         percent_axis(ax, "accuracy" if ax is axes[0] else "")
-        if ax is not axes[0]:
-            ax.set_ylabel("")
+        whole_ticks(ax.xaxis)
         ax.set_xlabel("epoch (rings: published)" if published else "epoch")
         ax.set_title(panel)
     figure.suptitle(title, x=0.01, ha="left")

@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from nlkit.intervals import over_seeds
-from nlkit.plots.style import REFERENCE, Figure, percent_axis, picture, styles_of, text_color
+from nlkit.plots.axes import percent_axis
+from nlkit.plots.figure import Figure, picture
+from nlkit.plots.places import name_point
+from nlkit.plots.style import KINDS_OF_LABEL, REFERENCE, styles_of, text_color
+
+_BARS = "#4D5B6A"  # of a picture that has nothing to tell apart by colour
 
 
 @picture
@@ -17,13 +22,13 @@ def kept_orders(shares: Sequence[float], scores: Mapping[str, Sequence[Sequence[
     figure = Figure(figsize=(10, 2.6 * ((len(scores) + 3) // 3)), layout="constrained")
     axes = figure.subplots((len(scores) + 3) // 3, 3, squeeze=False).flatten().tolist()
     places = list(range(len(shares)))
-    axes[0].bar(places, [100 * share for share in shares], color="#0072B2", width=0.7)
+    axes[0].bar(places, [100 * share for share in shares], color=_BARS, width=0.7)
     axes[0].set(title="how likely each label is, %", xticks=places)
     told = []
     for ax, (name, starts) in zip(axes[1:], scores.items()):
         for start, marker in zip(starts, "osD"):
             gaps = [score - max(start) for score in start]
-            ax.plot(places, gaps, marker=marker, markersize=8, linestyle="-", linewidth=1, color="#0072B2", alpha=0.6)
+            ax.plot(places, gaps, marker=marker, markersize=8, linestyle="-", linewidth=1, color=_BARS, alpha=0.6)
             told.append(f"{name}: " + ", ".join(f"{gap:.2f}" for gap in gaps))
         low = min(score - max(start) for start in starts for score in start)
         ax.set(title=name, xticks=places, ylim=(1.15 * min(low, -0.2), -0.1 * min(low, -0.2)))
@@ -43,26 +48,28 @@ def right_and_second(
     *,
     chance: float,
     title: str = "",
+    variants: Sequence[str] = (),
 ) -> Figure:
     """How often a network's first choice is right, to the right, and its second, upwards; means with 95 % intervals.
 
     points: loss -> (test accuracy, share of the runner-up) in [0, 1], one pair a seed. curve: the same of one loss
-    along its setting, joined by a line in this order and named by the setting. chance: of the runner-up.
+    along its setting, joined by a line in this order and named by the setting. chance: of the runner-up. variants: all
+    names that several pictures share, in the order of their colours.
     """
     figure = Figure(figsize=(10, 5.2), layout="constrained")
-    ax, styles, told = figure.subplots(), styles_of(list(points)), []
+    ax, styles, told = figure.subplots(), styles_of(list(points), variants), []
     means = {name: [over_seeds(v) for v in zip(*seeds)] for name, seeds in {**curve, **points}.items()}
     line = [[100 * interval.mean for interval in means[name]] for name in curve]
     ax.plot(*zip(*line), color=REFERENCE, linewidth=2, zorder=1)
     for name, (right, second) in means.items():
-        style = styles.get(name)
+        style = styles[name] if name in points else None
         color, marker = (style.color, style.marker) if style else (REFERENCE, ".")
         ax.errorbar(
             100 * right.mean, 100 * second.mean, xerr=100 * right.half, yerr=100 * second.half, color=color,
             marker=marker, markersize=9, linewidth=1.2, capsize=3, label=name if style else None,
         )  # fmt: skip
-        beside = {"xytext": (9, 3), "textcoords": "offset points", "color": text_color(REFERENCE)}
-        ax.annotate("" if style else name, (100 * right.mean, 100 * second.mean), **beside)
+        if not style:
+            name_point(ax, 100 * right.mean, 100 * second.mean, name, REFERENCE)
         told.append(f"{name} {right.mean:.1%} and {second.mean:.1%}")
     percent_axis(ax, "runner-up is the likeliest wrong label")
     ax.axhline(100 * chance, color=REFERENCE, linestyle=":")
@@ -80,8 +87,6 @@ def told_apart(panels: Mapping[str, tuple[Sequence[float], Sequence[float], floa
 
     panels: title -> (numbers of right labels, of wrong ones, the area under the ROC curve).
     """
-    from nlkit.plots.style import KINDS_OF_LABEL
-
     figure = Figure(figsize=(10, 3.4), layout="constrained")
     told = []
     for ax, (title, (right, wrong, area)) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items()):

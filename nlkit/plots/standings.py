@@ -10,44 +10,35 @@ from torch import Tensor
 
 from nlkit.data.labels import UNKNOWN
 from nlkit.intervals import Interval, counted, in_percent, over_seeds
-from nlkit.plots.examples import draw_labelled
-from nlkit.plots.style import (
-    KINDS_OF_LABEL,
-    OF_UNKNOWN_TRUTH,
-    REFERENCE,
-    Figure,
-    Style,
-    class_ticks,
-    picture,
-    text_color,
-)
+from nlkit.plots.axes import GRID, class_ticks
+from nlkit.plots.figure import Figure, picture
+from nlkit.plots.style import KINDS_OF_LABEL, OF_UNKNOWN_TRUTH, REFERENCE, Style, text_color
+from nlkit.plots.tiles import draw_labelled
 from nlkit.tasks.task import Task
 
 if TYPE_CHECKING:
     from nlkit.lessons.standings import Standing
 
-_TICKS = (0.1, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
-_TOLD = {
-    "nothing": (Style("#D55E00", "^", "-"), "told nothing"),
-    "50 clean a class": (Style("#0072B2", "o", "-"), "told 50 clean labels a class"),
-}
-_MORE = (Style("#009E73", "s", "-"), "told something of the noise")
+_TICKS = (0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001)  # errors
+_NOTHING = (Style("#000000", "^", "-"), "told nothing")
+_CLEAN = (KINDS_OF_LABEL["clean"], "told clean labels")
+_MORE = (Style("#9A7D00", "o", "-"), "told something of the noise")
 
 
 @picture
-def leaderboard(board: Mapping[str, Standing], *, title: str = "") -> Figure:
-    """Rows below each other: last test accuracy (filled) with its 95 % interval, and that of the best epoch (open).
+def leaderboard(board: Mapping[str, Standing], *, clean: bool | None = None, title: str = "") -> Figure:
+    """Rows below each other: last test error (filled) with its 95 % interval, and that of the best epoch (open).
 
-    A tick marks the lowest of its seeds: a mean over runs of which some lost a class is a result that no run had.
+    A tick marks the worst of its seeds: a mean over runs of which some lost a class is a result that no run had.
 
     board: as `nlkit.lessons.standings.standings` gives it. Its rows of true labels become lines from top to bottom,
-    and its ablations are left out. The axis is one of errors: equal steps are equal factors of what is still wrong.
+    and its ablations are left out. clean: only the rows that own clean labels (True), or only those that don't (False).
     """
-    rows = [s for s in board.values() if s.row.part == "methods"]
+    rows = [s for s in board.values() if s.row.part == "methods" and clean in (None, bool(s.row.clean_per_class))]
     marks = [s for s in board.values() if s.row.part == "marks"]
     if not rows:
         raise ValueError("board has no methods; hand in what `standings` returns")
-    figure = Figure(figsize=(10, 1.9 + 0.5 * len(rows)), layout="constrained")
+    figure = Figure(figsize=(10, 2.1 + 0.47 * len(rows)), layout="constrained")
     ax = figure.subplots()
     beside = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "annotation_clip": False}
     for y, standing in enumerate(rows):
@@ -62,31 +53,34 @@ def leaderboard(board: Mapping[str, Standing], *, title: str = "") -> Figure:
         ax.annotate(in_percent(final), (1, y), (8, 7), ha="left", va="center", **beside)
         lowest = f"lowest {100 * standing.lowest:.1f}" if len(standing.runs) > 1 else "one seed"
         ax.annotate(lowest, (1, y), (8, -8), ha="left", va="center", fontsize=11, color="#333333", **beside)
+    ax.annotate("accuracy, %", (1, -0.6), (8, 4), ha="left", va="bottom", **beside)
     ends = [v for s in (*rows, *marks) for v in (s.lowest, s.final.mean, s.best.mean)]
     for side, mark in enumerate(sorted(marks, key=lambda s: s.final.mean)):
         at = _of_errors(mark.final.mean)
         ax.axvline(at, color=REFERENCE, linestyle=("--", ":")[side % 2], zorder=0, linewidth=1.8)
         place = {"xycoords": ("data", "axes fraction"), "va": "bottom", "annotation_clip": False}
-        name = f"{mark.row.name.replace(', ', chr(10))} {100 * mark.final.mean:.1f}"
-        ax.annotate(name, (at, 1), ha=("right", "left")[side % 2], **place)
+        name = f"{mark.row.name.replace(', ', chr(10))} {100 * (1 - mark.final.mean):.1f}"
+        if side:
+            place |= {"textcoords": "offset points"}
+        ax.annotate(name, (at, 1), (0, 20) if side else None, ha="right", **place)
     for style, words in dict.fromkeys(_told(s) for s in rows):
         ax.plot([], [], marker=style.marker, color=style.color, linestyle="none", markersize=9, label=words)
     ax.plot([], [], "o", color="#333333", markersize=8, label="at the end (bar: 95 % interval)")
     ax.plot([], [], "o", color="#333333", markersize=10, markerfacecolor="none", label="best epoch")
-    ax.plot([], [], "|", color="#333333", markersize=13, markeredgewidth=1.8, label="lowest seed")
+    ax.plot([], [], "|", color="#333333", markersize=13, markeredgewidth=1.8, label="worst seed")
     figure.legend(loc="outside lower center", ncols=3, frameon=False, handletextpad=0.2)
-    ticks = [t for t in _TICKS if 0.9 * min(ends) < t < max(ends) + 0.005]
-    ax.set_xticks([_of_errors(t) for t in ticks], [f"{100 * t:g}" for t in ticks])
-    ax.set(
-        ylim=(len(rows) - 0.4, -0.6), yticks=[], xlabel="test accuracy, % (equal steps: equal factors of the errors)"
-    )
+    errors = 1 - max(ends), 1 - min(ends)
+    ticks = [t for t in _TICKS if 0.9 * errors[0] < t < 1.1 * errors[1]]
+    ax.set_xticks([_of_errors(1 - t) for t in ticks], [f"{100 * t:g}" for t in ticks])
+    ax.set(ylim=(len(rows) - 0.4, -0.6), yticks=[], xlabel="wrong on the test set, % (on a logarithmic axis)")
     ax.set_xlim(_of_errors(min(ends)) - 0.07, _of_errors(max(ends)) + 0.07)
-    ax.grid(axis="x", color="#DDDDDD", linewidth=0.6)
+    ax.grid(axis="x", color=GRID, linewidth=0.6)
     ax.set_axisbelow(True)
     seeds = counted(len(s.runs) for s in (*rows, *marks))
-    figure.suptitle(f"{title or 'test accuracy'}: {seeds}", x=0.01, ha="left")
+    figure.suptitle(f"{title or 'test error'}: {seeds}", x=0.01, ha="left")
     told = "; ".join(
-        f"{s.row.name} (told: {s.row.knows}) {in_percent(s.final)}, lowest {100 * s.lowest:.1f}"
+        f"{s.row.name} (told: {s.row.knows}) {in_percent(s.final)}, best epoch {100 * s.best.mean:.1f}, "
+        f"lowest {100 * s.lowest:.1f}"
         for s in (*marks, *rows)
     )
     figure.alt = f"Test accuracy at the end, mean and 95 % interval over {seeds} and the lowest, in percent: {told}."
@@ -95,7 +89,7 @@ def leaderboard(board: Mapping[str, Standing], *, title: str = "") -> Figure:
 
 @picture
 def worth(lost: Mapping[str, Sequence[float]], *, title: str = "") -> Figure:
-    """What is lost when one part is taken away: the difference of each seed as a ring, the mean as a dot with its bar.
+    """What is lost when one part is taken away: the difference of each seed as a ring, the mean as a diamond on a bar.
 
     lost: part -> accuracy with it minus without it, one a seed, in [-1, 1].
     """
@@ -110,14 +104,14 @@ def worth(lost: Mapping[str, Sequence[float]], *, title: str = "") -> Figure:
         mean = over_seeds(list(differences))
         rings = [100 * d for d in differences]
         ax.plot(rings, [y] * len(rings), "o", color="#333333", markerfacecolor="none", markersize=7)
-        _dot(ax, y, mean, KINDS_OF_LABEL["right"], lambda share: 100 * share)
+        _dot(ax, y, mean, Style("#000000", "D", "-"), lambda share: 100 * share)
         ax.annotate(part, (0, y), (-8, 0), ha="right", va="center", **beside)
         ax.annotate(in_percent(mean, signed=True), (1, y), (8, 0), ha="left", va="center", **beside)
         told.append(f"{part} {in_percent(mean, signed=True)} points")
     ax.axvline(0, color=REFERENCE, linestyle=":", linewidth=1.8)
     ax.set(ylim=(len(rows) - 0.5, -0.5), yticks=[])
-    ax.set_xlabel("points of test accuracy (ring: one seed; dot and bar: mean, 95 % interval)")
-    ax.grid(axis="x", color="#DDDDDD", linewidth=0.6)
+    ax.set_xlabel("points of test accuracy (ring: one seed; diamond and bar: mean, 95 % interval)")
+    ax.grid(axis="x", color=GRID, linewidth=0.6)
     ax.set_axisbelow(True)
     figure.suptitle(title, x=0.01, ha="left")
     figure.alt = f"Test accuracy with a part minus without it, mean and 95 % interval over seeds: {'; '.join(told)}."
@@ -173,7 +167,9 @@ def _draw_bars(ax, percent: Sequence[float], true: int, given: int) -> None:
 
 def _told(standing: Standing) -> tuple[Style, str]:
     """Colour and marker by what a row was told, and that in words."""
-    return _TOLD.get(standing.row.knows, _MORE)
+    if standing.row.knows == "nothing":
+        return _NOTHING
+    return _CLEAN if standing.row.clean_per_class and "," not in standing.row.knows else _MORE
 
 
 def _of_errors(accuracy: float) -> float:

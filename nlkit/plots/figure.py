@@ -1,0 +1,131 @@
+"""The figure itself: drawn without pyplot, under the kit's own settings, laid out once, with words for those who hear.
+
+Whatever is drawn, `picture` sees to it that titles break where they would leave the figure, and that names of lines and
+marks of peaks keep clear of each other.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import io
+
+import matplotlib
+import matplotlib.artist
+import matplotlib.figure
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+from nlkit.plots.places import break_titles, place_marks, spread_labels
+
+PANEL_WIDTH, PANEL_DPI = 6.1, 162  # inches and dots an inch: where a page has room for 588 pixels, as JupyterLab on a
+# screen of 768, points are shown as points, and on a wider one larger and still sharp, up to 988 pixels
+_SETTINGS = {
+    "font.size": 12,
+    "axes.titlesize": 13,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "xtick.labelsize": 11,
+    "ytick.labelsize": 11,
+    "legend.fontsize": 11,
+    "figure.dpi": 100,
+}
+
+
+class Figure(matplotlib.figure.Figure):
+    """A matplotlib figure that shows itself in a notebook without pyplot, with alternative text."""
+
+    alt = ""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self._canvas = FigureCanvasAgg(self)
+
+    def png(self) -> bytes:
+        """The picture as PNG bytes."""
+        self._canvas.draw()
+        return _as_png(self._canvas)
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        data = {
+            "image/png": base64.b64encode(with_fewer_colors(self.png())).decode(),
+            "text/plain": f"Picture: {self.alt}",
+        }
+        return data, {"image/png": {"alt": self.alt}}
+
+
+class QuickFigure(Figure):
+    """A figure for a slider: what is within its axes may be drawn anew, all around it (ticks, names) is drawn once."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self._around = None
+
+    def empty(self, ax) -> None:
+        """Take out what is within the axes, to draw it anew."""
+        for artist in _within(ax):
+            artist.remove()
+
+    def png(self) -> bytes:
+        if self._around is None:
+            for ax in self.axes:
+                for artist in _within(ax):
+                    artist.set_animated(True)  # which keeps it out of `draw`
+            self._canvas.draw()
+            self._around = self._canvas.copy_from_bbox(self.bbox)
+        self._canvas.restore_region(self._around)
+        for ax in self.axes:
+            for artist in sorted(_within(ax), key=lambda a: a.zorder):
+                ax.draw_artist(artist)
+        return _as_png(self._canvas)
+
+
+def _within(ax) -> list[matplotlib.artist.Artist]:
+    return [*ax.images, *ax.collections, *ax.patches, *ax.lines, *ax.texts]
+
+
+def _as_png(canvas: FigureCanvasAgg) -> bytes:
+    """What is on the canvas as a PNG, packed fast rather than tight."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.frombuffer("RGBA", canvas.get_width_height(), canvas.buffer_rgba()).convert("RGB").save(
+        buffer, format="png", compress_level=3
+    )
+    return buffer.getvalue()
+
+
+def with_fewer_colors(png: bytes) -> bytes:
+    """The picture with at most 256 colours: a third of the bytes, for what a notebook keeps."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    colors = {"method": Image.Quantize.FASTOCTREE, "dither": Image.Dither.NONE}
+    Image.open(io.BytesIO(png)).convert("RGB").quantize(256, **colors).save(buffer, format="png")
+    return buffer.getvalue()
+
+
+def picture(draw):
+    """Run a drawing function under the kit's own settings, whatever the reader's matplotlib is set to."""
+
+    @functools.wraps(draw)
+    def drawn(*args, **kwargs) -> Figure:
+        with matplotlib.rc_context():
+            matplotlib.rcdefaults()
+            matplotlib.rcParams.update(_SETTINGS)
+            figure = draw(*args, **kwargs)
+            _lay_out(figure)
+            spread_labels(figure)
+            place_marks(figure)
+        return figure
+
+    return drawn
+
+
+def _lay_out(figure) -> None:
+    """Lay the figure out once and for all: otherwise it would be laid out, and drawn for that, again at each save."""
+    if engine := figure.get_layout_engine():
+        engine.execute(figure)
+        if break_titles(figure):
+            engine.execute(figure)
+        figure.set_layout_engine(None)
