@@ -175,6 +175,7 @@ PAGE = Page(
             WEB,
             lambda t: _tuning(t, "symmetric"),
             "fine-tuned minus from scratch, mean over three ratios",
+            seeds=3,
             at_least=0.0,
             published="24 points",
             unit="points",
@@ -185,6 +186,7 @@ PAGE = Page(
             WEB,
             lambda t: _tuning(t, "red"),
             "fine-tuned minus from scratch, mean over three ratios",
+            seeds=3,
             at_least=0.0,
             unit="points",
             why="Pretraining slows learning by heart, which costs nothing on red noise; and five digits teach a small "
