@@ -100,14 +100,17 @@ def _claims() -> Iterator[Claim]:
         _ahead("EM", "EM, given labels ignored"),
         "last test accuracy, EM minus EM told a flat matrix",
         seeds=5,
-        at_least=0.01,
+        at_least=0.001,
         unit="points",
+        why="At 80 % noise a label speaks for its own class a little more than twice as loudly as for another, and "
+        "after the start on 500 clean digits the network knows the images better than that. What lifts EM above the "
+        "clean set alone are 59,500 images, not their labels: it is self-training.",
     )
     yield Claim(
         "leaderboard_stopped",
         "EM beats standard training stopped on held-out labels, with the same recipe.",
         "the control of every row",
-        _ahead("EM", "stopped on held-out labels, full recipe"),
+        _ahead("EM", "stopped in time, full recipe"),
         "last test accuracy, EM minus early stopping",
         seeds=5,
         at_least=0.0,
@@ -182,7 +185,8 @@ def _grid() -> Iterator[tuple[str, dict[str, object]]]:
 PAGE = Page(
     title="How far",
     source="Han et al. 2018, and the papers of the methods",
-    finding="With four of five labels wrong, one can come within a point of what the true labels give.",
+    finding="With four of five labels wrong, one can come within a point of the true labels; the images do it, not the "
+    "labels.",
     claims=tuple(_claims()),
     variants={row.name: row.settings(*NOISES[0]) for row in ROWS},
     grid=_grid,

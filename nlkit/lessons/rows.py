@@ -13,6 +13,9 @@ stands above them says less than its distance suggests, and how far each would c
 No setting was changed for the other noise levels. Reweighting looks ahead with Adam's own step, as the tutorial does
 and the paper does not (see papers/reweight.py).
 
+Two controls stand among the methods: standard training stopped in time (papers/early_stopping.py), and EM told a matrix
+by which a given label says nothing, so that it learns from the clean set and from its own beliefs about the images.
+
 The runs of the leaderboard have fresh seeds, 2 to 6. Seed 1 is left out: with it EM without a clean set once ended at
 88.2 %, a class lost, and after that run had been seen the method got its shared diagonal (see em.py).
 """
@@ -75,6 +78,7 @@ CLEAN, NOTHING = "50 clean a class", "nothing"
 ROWS = (
     Row("EM, matrix told", "em", "50 clean a class, the matrix", FULL, {}, told=True),
     Row("EM", "em", CLEAN, FULL, {}, everywhere=True),
+    Row("EM, given labels ignored", "em", "50 clean a class, and no given label", FULL, {"matrix": FLAT}),
     Row("EM without a clean set, matrix told", "em", "the matrix", NO_CLEAN, WITHOUT_CLEAN, 0, told=True),
     Row("EM without a clean set", "em", NOTHING, NO_CLEAN, WITHOUT_CLEAN, 0, everywhere=True),
     Row("forward correction, full recipe", "forward", CLEAN, FULL, {}, everywhere=True),
@@ -92,9 +96,9 @@ ROWS = (
     Row("reweighting + clean set, full recipe", "reweight", CLEAN, FULL, {"learn_clean": True}),
     Row("the clean set alone", "clean_only", CLEAN, TUTORIAL, {}),
     Row("the clean set alone, full recipe", "clean_only", CLEAN, FULL, {}),
-    Row("stopped on held-out labels, full recipe", "early_stopping", CLEAN, FULL, {}),
-    Row("stopped on held-out labels", "early_stopping", CLEAN, TUTORIAL, {}, everywhere=True),
-    Row("stopped on held-out labels, without the clean set", "early_stopping", NOTHING, TUTORIAL, {}, 0),
+    Row("stopped in time, full recipe", "early_stopping", CLEAN, FULL, {}),
+    Row("stopped in time", "early_stopping", CLEAN, TUTORIAL, {}, everywhere=True),
+    Row("stopped in time without the clean set", "early_stopping", NOTHING, TUTORIAL, {}, 0),
     Row("standard training, full recipe", "standard", CLEAN, FULL, {}),
     Row("standard training", "standard", CLEAN, TUTORIAL, {}, everywhere=True),
     Row("standard training without the clean set", "standard", NOTHING, TUTORIAL, {}, 0),
@@ -106,7 +110,6 @@ ROWS = (
     Row("EM without augmentation", "em", CLEAN, FULL | {"augment": "none"}, {}, part="ablations"),
     Row("EM at a constant rate", "em", CLEAN, FULL | {"schedule": "constant", "learning_rate": 6e-4}, {},
         part="ablations"),
-    Row("EM, given labels ignored", "em", CLEAN, FULL, {"matrix": FLAT}, part="ablations"),
     Row("EM, clean set for the burn-in only", "em", CLEAN, FULL, {"clean_weight": 0.0}, part="ablations"),
 )  # fmt: skip
 SEEDS = (2, 3, 4, 5, 6)  # the trials had seed 0; on 1, see above
