@@ -25,7 +25,6 @@ class Seen(NamedTuple):
 
 
 class Look(NamedTuple):
-    png: bytes
     alt: str
     size: tuple[int, int]
     texts: tuple[Seen, ...]
@@ -45,16 +44,16 @@ def look_at(figure) -> Look:
 
     Text.draw = noticed
     try:
-        png = figure.png()
+        canvas = figure.drawn()
     finally:
         Text.draw = draw
-    renderer = figure.canvas.get_renderer()
+    renderer = canvas.get_renderer()
     pixels = numpy.asarray(renderer.buffer_rgba())[..., :3].astype(numpy.int32)
     packed = (pixels[..., 0] << 16) + (pixels[..., 1] << 8) + pixels[..., 2]
     texts = tuple(seen(text, renderer, packed) for text in drawn.values())
     artists = figure.findobj()
     return Look(
-        png, figure.alt, (packed.shape[1], packed.shape[0]), texts, tuple(counted(artists, drawn)),
+        figure.alt, (packed.shape[1], packed.shape[0]), texts, tuple(counted(artists, drawn)),
         frozenset(colors(artists)), tuple(full_lines(artists)),
     )  # fmt: skip
 

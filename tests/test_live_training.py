@@ -181,13 +181,13 @@ def test_runs_made_before_are_seen_first_and_compared_with_later(mnist5k):
 def test_weights_seen_before_can_be_looked_back_on_at_once(mnist5k):
     history = list(train(next(race(mnist5k, TASK, TRAINING, ["mentornet"])), "mentornet", epochs=3))
     panel = live.weights(mnist5k, method="mentornet", history=history, mode="blocking")
-    share = history[-1].extra["weight_on_wrong"]
-    assert f"Weights in epoch 3: 80% of the labels are wrong, and they carry {share:.0%}" in panel.picture.tooltip
+    share = history[-1].extra["weight_on_right"]
+    assert f"Weights in epoch 3: 20% of the labels are right, and they carry {share:.0%}" in panel.picture.tooltip
     epoch = control(panel, "look at epoch")
     assert not epoch.disabled and epoch.max == 3
     control(panel, "noise ratio").value = 0.2  # which is for the next run
     epoch.value = 1
-    assert "Weights in epoch 1: 80% of the labels are wrong" in panel.picture.tooltip
+    assert "Weights in epoch 1: 20% of the labels are right" in panel.picture.tooltip
     found = "weights of 3,500 examples; .* on 3,900 noisy"
     with pytest.raises(ValueError, match=found):
         live.weights(mnist5k, method="mentornet", clean_per_class=10, history=history)
@@ -267,13 +267,13 @@ def test_reset_while_it_runs_ends_it(long):
 
 def test_the_weights_panel_shows_whom_the_method_listens_to_and_looks_back(mnist5k):
     panel = live.weights(mnist5k, method="mentornet", epochs=3, mode="blocking")
-    assert "Weights in epoch 0: 80% of the labels are wrong, and they carry 80%" in panel.picture.tooltip
+    assert "Weights in epoch 0: 20% of the labels are right, and they carry 20%" in panel.picture.tooltip
     epoch = control(panel, "look at epoch")
     assert epoch.disabled
     press(panel, "Start")
     assert panel.driver.state == "done", panel.driver.error
-    share = panel.current[0].history[-1].extra["weight_on_wrong"]
-    assert f"Weights in epoch 3: 80% of the labels are wrong, and they carry {share:.0%}" in panel.picture.tooltip
+    share = panel.current[0].history[-1].extra["weight_on_right"]
+    assert f"Weights in epoch 3: 20% of the labels are right, and they carry {share:.0%}" in panel.picture.tooltip
     assert not epoch.disabled and epoch.max == epoch.value == 3
     last = panel.picture.value
     epoch.value = 1

@@ -41,10 +41,14 @@ class Figure(matplotlib.figure.Figure):
         super().__init__(**options)
         self._canvas = FigureCanvasAgg(self)
 
+    def drawn(self) -> FigureCanvasAgg:
+        """The canvas with the picture on it."""
+        self._canvas.draw()
+        return self._canvas
+
     def png(self) -> bytes:
         """The picture as PNG bytes."""
-        self._canvas.draw()
-        return _as_png(self._canvas)
+        return _as_png(self.drawn())
 
     def _repr_mimebundle_(self, include=None, exclude=None):
         data = {
@@ -66,7 +70,7 @@ class QuickFigure(Figure):
         for artist in _within(ax):
             artist.remove()
 
-    def png(self) -> bytes:
+    def drawn(self) -> FigureCanvasAgg:
         if self._around is None:
             for ax in self.axes:
                 for artist in _within(ax):
@@ -77,7 +81,7 @@ class QuickFigure(Figure):
         for ax in self.axes:
             for artist in sorted(_within(ax), key=lambda a: a.zorder):
                 ax.draw_artist(artist)
-        return _as_png(self._canvas)
+        return self._canvas
 
 
 def _within(ax) -> list[matplotlib.artist.Artist]:

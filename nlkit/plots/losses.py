@@ -10,6 +10,7 @@ from torch import Tensor
 from nlkit.plots.axes import percent_axis, whole_ticks
 from nlkit.plots.figure import Figure, picture
 from nlkit.plots.style import KINDS_OF_LABEL, OF_UNKNOWN_TRUTH, REFERENCE, Style, text_color
+from nlkit.plots.words import in_percent_words
 
 Kind = tuple[str, Style, Tensor]  # what it is called, how it looks, which examples (B,) are of it
 
@@ -51,8 +52,10 @@ def losses_over_time(losses: Mapping[str, Tensor], wrong: Tensor, *, title: str 
             beside = {"transform": ax.transAxes, "ha": "right", "va": "top"}
             ax.text(0.98, 0.97 - 0.1 * place, f"{kind} labels", color=text_color(style.color), **beside)
         apart = _told_apart(at, wrong)
-        ax.set_title(f"{time}: told apart {apart:.0%}")
-        told.append(f"{time}: a wrong label has a larger loss than a right one in {apart:.0%} of pairs")
+        ax.set_title(f"{time}: told apart {in_percent_words(apart, 0)}")
+        told.append(
+            f"{time}: a wrong label has a larger loss than a right one in {in_percent_words(apart, 0)} of pairs"
+        )
         percent_axis(ax, "share of their kind" if ax is axes[0] else "")
         ax.set(xlabel="loss of an example", xlim=(0, end))
     top = max(patch.get_data().values.max() for ax in axes for patch in ax.patches)

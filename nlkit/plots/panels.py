@@ -37,8 +37,6 @@ _PLACES = {  # left, bottom, width, height in inches
     "given_accuracy": (0.45, 0.48, 2.3, 1.35),
     "memorized": (3.5, 0.48, 2.3, 1.35),
 }
-_KEY = "above: given label, ✗ if wrong (then true label); in the corner: weight"
-_KEY_WITHOUT_TRUTH = "above: given label; in the corner: weight"
 
 
 _PARTS = tuple(_TITLES)
