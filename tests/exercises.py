@@ -8,7 +8,8 @@ from pathlib import Path
 
 import nbformat
 
-FOLDER = Path(__file__).parent.parent / "notebooks" / "exercises"
+FOLDER = Path(__file__).parent.parent / "instructor"
+STUDENTS = FOLDER.parent / "notebooks" / "exercises"
 EXERCISES = sorted(FOLDER.glob("*.ipynb"))
 WRONG = Path(__file__).parent / "wrong_answers"
 MARKER = re.compile(r"^ *### (BEGIN|END) (SOLUTION|HIDDEN TESTS)\n?", flags=re.MULTILINE)
