@@ -100,10 +100,13 @@ def _draw_losses(ax, losses: Tensor, kinds: list[tuple[str, Style, Tensor]], thr
 
 
 @picture
-def mixed_batch(task: Task, picks: Tensor, partner: Tensor, lam: Tensor, v: Tensor, *, columns: int = 8) -> Figure:
+def mixed_batch(
+    task: Task, picks: Tensor, partner: Tensor, lam: Tensor, v: Tensor | None = None, *, columns: int = 8
+) -> Figure:
     """Examples of a batch, their partners, and the blends: the first trusted ones (weight 1), then the others.
 
-    picks (B,): places in the noisy set. partner (B,): places in the batch. lam (B,): own shares. v (B,): weights.
+    picks (B,): places in the noisy set. partner (B,): places in the batch. lam (B,): own shares. v (B,): weights; None
+    where nobody is weighed, as in plain mixup.
     """
     figure = Figure(figsize=(10, 5.2), layout="constrained")
     figure.alt = _draw_blends(figure.subplots(), task, picks, partner, lam, v, columns, letters=10)
@@ -111,9 +114,10 @@ def mixed_batch(task: Task, picks: Tensor, partner: Tensor, lam: Tensor, v: Tens
 
 
 def _draw_blends(
-    ax, task: Task, picks: Tensor, partner: Tensor, lam: Tensor, v: Tensor, columns: int, letters: int
+    ax, task: Task, picks: Tensor, partner: Tensor, lam: Tensor, weights: Tensor | None, columns: int, letters: int
 ) -> str:
     """Draw the rows of images, and say the same in words."""
+    v = torch.ones(len(picks)) if weights is None else weights
     picks, partner, lam, v = (t.cpu() for t in (picks, partner, lam, v))
     columns = min(columns, len(picks))
     trusted, others = (v >= 0.5).nonzero().flatten(), (v < 0.5).nonzero().flatten()
@@ -136,8 +140,9 @@ def _draw_blends(
         plus = "+" if label_room(task) < 0.5 else "\n+ "
         blend = f"{share:.1f}·{first}{plus}{1 - share:.1f}·{second}"
         ax.text(left + width / 2, top - 0.04 * height, blend, ha="center", va="bottom", fontsize=11, linespacing=1)
-        weight = "weight 1" if v[place] >= 0.5 else "weight 0"
-        ax.text(left + width / 2, top + 1.06 * height, weight, ha="center", va="top", fontsize=12)
+        if weights is not None:
+            weight = "weight 1" if v[place] >= 0.5 else "weight 0"
+            ax.text(left + width / 2, top + 1.06 * height, weight, ha="center", va="top", fontsize=12)
     for row, name in enumerate(("itself", "partner", "blend")):
         ax.text(-0.12 * width, row * step_y + 0.5 * height, name, ha="right", va="center", fontsize=12)
     ax.set_ylim(3 * step_y - 0.05 * height, top_of_labels(task))
@@ -147,8 +152,11 @@ def _draw_blends(
     of_known = f"all {len(partner)}" if known == len(partner) else f"{known} verified"
     told = f"; {rightly} of {of_known} partners have a right label" if known else ""
     kept = [
-        f"{who} examples keep {lam[places].mean():.0%} of themselves on average"
-        for who, places in (("trusted", trusted), ("doubtful", others))
+        f"{who} keep {lam[places].mean():.0%} of themselves on average"
+        for who, places in (
+            ("all examples" if weights is None else "trusted examples", trusted),
+            ("doubtful examples", others),
+        )
         if len(places)
     ]
     return f"{len(shown)} examples of a batch, their partners and their blends{told}. In the batch, {', '.join(kept)}."
