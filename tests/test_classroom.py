@@ -111,8 +111,8 @@ def graded(course):
         submit(copies["solved"], "ada", exercise.stem, answers(exercise))
         submit(copies["empty"], "bob", exercise.stem, {})
     for exercise in SLIPS:
-        _, answer, _, written = wrong_answers(exercise)[0]
-        submit(copies["solved"], "eve", exercise.stem, answers(exercise) | {answer: written})
+        wrong = wrong_answers(exercise)[0]
+        submit(copies["solved"], "eve", exercise.stem, answers(exercise) | {wrong.answer: wrong.code})
     command = [sys.executable, "-c", GRADE, str(FOLDER)]
     graders = [subprocess.Popen(command, cwd=c, stderr=subprocess.PIPE, text=True) for c in copies.values()]
     try:
@@ -141,9 +141,9 @@ def test_an_empty_submission_gets_nothing_and_is_told_so_kindly(graded):
 def test_a_slip_costs_the_points_of_its_check(graded):
     folder, scores = graded["solved"]
     for exercise in SLIPS:
-        slip, _, lost, _ = wrong_answers(exercise)[0]
-        points = sum(c.metadata["nbgrader"]["points"] for i, c in cells(exercise, "grade").items() if i in lost)
-        assert points and scores["eve"][exercise.stem] == 10 - points, slip
+        wrong = wrong_answers(exercise)[0]
+        points = sum(c.metadata["nbgrader"]["points"] for i, c in cells(exercise, "grade").items() if i in wrong.lost)
+        assert points and scores["eve"][exercise.stem] == 10 - points, wrong.slip
         assert "Not yet: " in feedback(folder, "eve", exercise.stem)
 
 
