@@ -45,6 +45,8 @@ LOCAL_CLUSTERING = "tests/papers/test_local_clustering.py"
 ROBUST_DPO = "tests/papers/test_robust_dpo.py"
 LDR = "tests/papers/test_ldr.py"
 RANKING = "tests/test_ranking.py"
+MY_COURSE = "tests/test_my_course.py"
+UNSPOILED = "tests/test_unspoiled.py"
 
 FAULTS = [
     # Noise and tasks
@@ -219,9 +221,9 @@ FAULTS = [
           "(1 - (losses - threshold)).clamp(0, 1)", "(losses < threshold).to(losses.dtype)", (MENTORMIX,)),
     Fault("mentor: the schedule is the plain threshold", "nlkit/papers/mentornet.py",
           'scheduled = self.kind == "schedule"', "scheduled = False", (MENTORMIX,)),
-    Fault("burn-in: it has no floor", "nlkit/papers/burn_in.py",
+    Fault("burn-in: it has no floor", "nlkit/learning/burn_in.py",
           "behind -= max(floor / length - 1, 0)", "pass", (BURN_IN,)),
-    Fault("burn-in: a small data set's epochs count in full", "nlkit/papers/burn_in.py",
+    Fault("burn-in: a small data set's epochs count in full", "nlkit/learning/burn_in.py",
           "max(run.steps_an_epoch, FEWEST_STEPS)", "run.steps_an_epoch", (BURN_IN,)),
     Fault("mentor: the percentile is inverted", "nlkit/papers/mentornet.py",
           "else torch.as_tensor(self.percentile)", "else 1 - torch.as_tensor(self.percentile)", (MENTORMIX,)),
@@ -369,4 +371,21 @@ FAULTS = [
           "if any(part is None for part in value):", "if False:", (EXERCISE_CHECKS,)),
     Fault("exercises: an array that runs backwards is no tensor", "nlkit/exercises.py",
           "torch.as_tensor(np.array(came))", "torch.as_tensor(came)", (EXERCISE_CHECKS,)),
+
+    # The learner's own course
+    Fault("my course: what the learner changed is written over", "nlkit/commands/my_course.py",
+          "theirs = there is not None and there not in (new, made.get(file))", "theirs = False", (MY_COURSE,)),
+    Fault("my course: a new version of changed work is not offered", "nlkit/commands/my_course.py",
+          "offered, made[file] = made.get(file) == new, new", "offered, made[file] = True, new", (MY_COURSE,)),
+    Fault("my course: what the kit has no more is taken away, changed or not", "nlkit/commands/my_course.py",
+          "if path.is_file() and signature(file, path.read_bytes()) == made[file]:", "if path.is_file():",
+          (MY_COURSE,)),
+    Fault("my course: solutions are served", "nlkit/commands/my_course.py",
+          "if not any(spoiler in text for spoiler in SPOILERS):", "if True:", (MY_COURSE,)),
+    Fault("unspoiled: results stay", "nlkit/commands/unspoiled.py",
+          'ran = {"outputs": [], "execution_count": None}', "ran = {}", (MY_COURSE,)),
+    Fault("unspoiled: a fold swallows the next question", "nlkit/commands/unspoiled.py",
+          'or line.startswith("#") or QUESTION.match(line)', 'or line.startswith("#")', (UNSPOILED,)),
+    Fault("unspoiled: what comes after the explanation is hidden too", "nlkit/commands/unspoiled.py",
+          "            before = False\n", "            pass\n", (UNSPOILED,)),
 ]  # fmt: skip

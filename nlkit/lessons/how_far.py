@@ -38,7 +38,7 @@ def _claims() -> Iterator[Claim]:
     yield Claim(
         "leaderboard_goal",
         "With 80 % of the labels wrong, but told the matrix, one can reach 98.2 %.",
-        TUTORIAL,
+        "the goal set for this lesson",
         _of("EM, matrix told"),
         "last test accuracy of EM with 50 clean a class",
         at_least=0.982,
@@ -48,7 +48,7 @@ def _claims() -> Iterator[Claim]:
     yield Claim(
         "leaderboard_best",
         "With 80 % of the labels wrong, 98.2 % can be reached without being told the matrix.",
-        TUTORIAL,
+        "the goal set for this lesson",
         _of("EM"),
         "last test accuracy of EM with 50 clean a class",
         at_least=0.982,
@@ -85,12 +85,32 @@ def _claims() -> Iterator[Claim]:
     )
     yield Claim(
         "leaderboard_control",
-        "EM beats its own recipe on the clean set alone: the noisy labels are worth it.",
+        "EM beats its own recipe on the clean set alone.",
         "the control of every row",
         _ahead("EM", alone),
         "last test accuracy, EM minus the clean set alone, full recipe",
         seeds=5,
         at_least=0.01,
+        unit="points",
+    )
+    yield Claim(
+        "leaderboard_labels",
+        "The noisy labels are worth it: EM that ignores them, and learns from its own beliefs, ends lower.",
+        "the control of EM: a flat matrix",
+        _ahead("EM", "EM, given labels ignored"),
+        "last test accuracy, EM minus EM told a flat matrix",
+        seeds=5,
+        at_least=0.01,
+        unit="points",
+    )
+    yield Claim(
+        "leaderboard_stopped",
+        "EM beats standard training stopped on held-out labels, with the same recipe.",
+        "the control of every row",
+        _ahead("EM", "stopped on held-out labels, full recipe"),
+        "last test accuracy, EM minus early stopping",
+        seeds=5,
+        at_least=0.0,
         unit="points",
     )
     yield Claim(

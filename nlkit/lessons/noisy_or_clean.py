@@ -41,12 +41,14 @@ def worth(t: Trial, ratio: float, size: int) -> float:
 
 
 def _grid() -> Iterator[tuple[str, dict[str, object]]]:
-    """Noise ratio against size of the clean set: reweighting and standard training, and the clean set alone."""
+    """Noise ratio against size of the clean set: reweighting, standard training to its end and stopped in time, and the
+    clean set alone.
+    """
     for size in CLEAN_SIZES:
         yield "clean_only", {"ratio": 0.0, "clean_per_class": size}
     for ratio in RATIOS:
         for size in SIZES:
-            for method in ("reweight", "standard"):
+            for method in ("reweight", "standard", "early_stopping"):
                 yield method, {"ratio": ratio, "clean_per_class": size}
 
 
@@ -150,6 +152,7 @@ PAGE = Page(
     ),
     variants={
         "standard": {"method": "standard"},
+        "early_stopping": {"method": "early_stopping"},
         "reweight": {"method": "reweight"},
         "clean_only": {"method": "clean_only"},
     },

@@ -70,6 +70,7 @@ class Row:
         return Experiment(seed=seed, **self.settings(noise, ratio))  # type: ignore[arg-type]
 
 
+FLAT = [[0.1] * 10] * 10  # a matrix by which a given label says nothing: EM then learns from what it predicts itself
 CLEAN, NOTHING = "50 clean a class", "nothing"
 ROWS = (
     Row("EM, matrix told", "em", "50 clean a class, the matrix", FULL, {}, told=True),
@@ -91,6 +92,9 @@ ROWS = (
     Row("reweighting + clean set, full recipe", "reweight", CLEAN, FULL, {"learn_clean": True}),
     Row("the clean set alone", "clean_only", CLEAN, TUTORIAL, {}),
     Row("the clean set alone, full recipe", "clean_only", CLEAN, FULL, {}),
+    Row("stopped on held-out labels, full recipe", "early_stopping", CLEAN, FULL, {}),
+    Row("stopped on held-out labels", "early_stopping", CLEAN, TUTORIAL, {}, everywhere=True),
+    Row("stopped on held-out labels, without the clean set", "early_stopping", NOTHING, TUTORIAL, {}, 0),
     Row("standard training, full recipe", "standard", CLEAN, FULL, {}),
     Row("standard training", "standard", CLEAN, TUTORIAL, {}, everywhere=True),
     Row("standard training without the clean set", "standard", NOTHING, TUTORIAL, {}, 0),
@@ -102,6 +106,7 @@ ROWS = (
     Row("EM without augmentation", "em", CLEAN, FULL | {"augment": "none"}, {}, part="ablations"),
     Row("EM at a constant rate", "em", CLEAN, FULL | {"schedule": "constant", "learning_rate": 6e-4}, {},
         part="ablations"),
+    Row("EM, given labels ignored", "em", CLEAN, FULL, {"matrix": FLAT}, part="ablations"),
     Row("EM, clean set for the burn-in only", "em", CLEAN, FULL, {"clean_weight": 0.0}, part="ablations"),
 )  # fmt: skip
 SEEDS = (2, 3, 4, 5, 6)  # the trials had seed 0; on 1, see above
