@@ -38,6 +38,7 @@ LIVE_TRAINING = "tests/test_live_training.py"
 LIVE_DRIVER = "tests/test_live_driver.py"
 CLI = "tests/test_cli.py"
 CO_TEACHING = "tests/test_co_teaching.py"
+EXERCISE_CHECKS = "tests/test_exercise_checks.py"
 EM = "tests/test_em.py"
 GRAPHS = "tests/test_graphs.py"
 LOCAL_CLUSTERING = "tests/papers/test_local_clustering.py"
@@ -375,6 +376,16 @@ FAULTS = [
     Fault("preferences: the reference learns too", "nlkit/data/preferences.py",
           "policy = copy.deepcopy(task.reference).requires_grad_(True)", "policy = task.reference.requires_grad_(True)",
           (ROBUST_DPO,)),
+
+    # Exercises
+    Fault("exercises: an error in an answer is shown with the check's traceback", "nlkit/exercises.py",
+          "    except Exception as error:\n", "    except ArithmeticError as error:\n", (EXERCISE_CHECKS,)),
+    Fault("exercises: a library's error is told as the answer's", "nlkit/exercises.py",
+          "if name == notebook and file != checked_in", "if file != checked_in", (EXERCISE_CHECKS,)),
+    Fault("exercises: words in a list pass for numbers", "nlkit/exercises.py",
+          "if any(part is None for part in value):", "if False:", (EXERCISE_CHECKS,)),
+    Fault("exercises: an array that runs backwards is no tensor", "nlkit/exercises.py",
+          "torch.as_tensor(np.array(came))", "torch.as_tensor(came)", (EXERCISE_CHECKS,)),
 
     # The learner's own course
     Fault("my course: what the learner changed is written over", "nlkit/commands/my_course.py",
