@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nlkit.checks import check_choice
-from nlkit.contents import CLAIMS
+from nlkit.contents import CLAIMS, CURVES
 from nlkit.files import to_json, write_whole
 from nlkit.intervals import Interval, mean_interval
 from nlkit.made import PACKAGES, made_here
@@ -122,7 +122,12 @@ class Report:
         found = {o.id: o for report in (earlier, self) for o in report.outcomes}
         outcomes = tuple(found[id] for id in CLAIMS if id in found)
         skipped = {id: why for id, why in {**earlier.skipped, **self.skipped}.items() if id not in found}
-        return Report(self.made, outcomes, skipped, {**earlier.curves, **self.curves})
+        curves = {}
+        for part, lines in CURVES.items():
+            both = {**earlier.curves.get(part, {}), **self.curves.get(part, {})}
+            if both:
+                curves[part] = {line: both[line] for line in lines if line in both}
+        return Report(self.made, outcomes, skipped, curves)
 
     @property
     def dates(self) -> str:
