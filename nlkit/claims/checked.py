@@ -110,6 +110,11 @@ def claims_of(
     here = _outcomes(measured, [claim.id for claim in page.claims])
     if sweep is None and name not in PAPERS:
         known = {outcome.id: outcome for outcome in stored_report().outcomes}
+        if lacking := [claim.id for claim in page.claims if claim.id not in known]:
+            raise ValueError(
+                f"{', '.join(lacking)} of {name!r} was never measured; run `nlkit reproduce --only {lacking[0]}`, and "
+                "keep it with `python -m benchmarks.claims reproduced`"
+            )
         return CheckedClaims([known[claim.id] for claim in page.claims], here)
     trials = in_sweep(page, carried(name) if sweep is None else sweep)
     found = [Outcome(claim.id, tuple(as_value(claim.measure(t)) for t in trials)) for claim in page.claims]
