@@ -16,6 +16,7 @@ from nlkit.plots.style import METHOD_STYLES, Style, another
 
 STYLES: dict[str, Style] = {
     "standard training": METHOD_STYLES["standard"],
+    "standard training, stopped in time": METHOD_STYLES["early_stopping"],
     "reweighting": METHOD_STYLES["reweight"],
     "clean set alone": METHOD_STYLES["clean_only"],
     "reweighting, trained on the clean set too": another(METHOD_STYLES["reweight"]),
