@@ -249,7 +249,7 @@ def hostile() -> dict:
     }
     picks = torch.arange(64)
     peaks = {f"p {i}": [[0.5, 0.6 + 0.003 * i, 0.4], [0.5, 0.61 + 0.003 * i, 0.42]] for i in range(4)}
-    same = torch.full((64,), 0.7)
+    same, many = torch.full((64,), 0.7), torch.arange(300)
     return {
         "memorization_curves, one epoch": lambda: plots.memorization_curves(once),
         "memorization_curves, a hundred epochs": lambda: plots.memorization_curves(long, title=wordy),
@@ -346,6 +346,15 @@ def hostile() -> dict:
         ),
         "losses_over_time, three": lambda: plots.losses_over_time(
             {f"epoch {e}": torch.rand(64) for e in (2, 10, 25)}, torch.arange(64) % 4 == 0, title=wordy
+        ),
+        "mentormix_steps, hundreds of examples": lambda: plots.mentormix_steps(
+            tasks()["10 digits"],
+            many % 60,
+            0.1 * (many % 2) + 3.6,
+            0.4,
+            many.flip(0),
+            torch.ones(300),
+            (many % 2).float(),
         ),
         "mixed_batch, mixup": lambda: plots.mixed_batch(
             task, picks, picks.flip(0), same, caption="every image is kept"

@@ -105,7 +105,7 @@ def draw_losses(
     ax.axvline(threshold, color=REFERENCE, linestyle=":")
     words.append((f"dotted: threshold{' ' if below else chr(10)}{threshold:.2f}", REFERENCE))
     for place, (text, color) in enumerate(words):
-        at = (0, below - 0.15 * place) if below else (1.01, 0.98 - 0.98 / max(3, len(words)) * place)
+        at = (-0.33, below - 0.15 * place) if below else (1.01, 0.98 - 0.98 / max(3, len(words)) * place)
         ax.text(*at, text, transform=ax.transAxes, color=color, va="top", fontsize=11 if below else 12)
     ax.set(xlabel="loss of an example", ylabel="" if below else "examples", xlim=(0, edges[-1].item()))
     if below:

@@ -216,7 +216,7 @@ def _draw_rows(axes, matrices: Iterable[Tensor], names: Sequence[str], row: int,
         ax.bar(range(len(share)), share, color="#6B7B8C", width=0.8)
         first, second = sorted(range(len(share)), key=lambda c: -share[c])[:2]
         touch = abs(first - second) * room / len(share) < 0.45 and share[first] - share[second] < 0.25 * highest
-        for c in (first,) if touch else (first, second):
+        for c in (first,) if touch or share[second] < 0.05 else (first, second):
             ax.text(c, share[c] + 0.02 * highest, f"{share[c]:.1f}", ha="center", va="bottom", fontsize=11)
         class_ticks(ax, "x", names, room)
         ax.set(ylim=(0, 1.3 * max(highest, 1)), xlabel="given label")

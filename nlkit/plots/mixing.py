@@ -57,7 +57,7 @@ def mentormix_steps(
     long = label_room(task) > 0.5
     height = 4.7 if long else 3.8
     figure = Figure(figsize=(PANEL_WIDTH, height), dpi=PANEL_DPI)
-    left = figure.add_axes((0.07, 1 - 2.0 / height, 0.29, 1.6 / height))
+    left = figure.add_axes((0.105, 1 - 2.0 / height, 0.255, 1.6 / height))
     kinds = [(kind, style, mask.cpu()[picks.cpu()]) for kind, style, mask in kinds_of_label(task)]
     losses_told = draw_losses(left, losses, kinds, threshold, below=-0.42)
     left.set_title("1. small losses count", fontsize=12)

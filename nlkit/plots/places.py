@@ -143,7 +143,7 @@ def place_marks(figure) -> None:
             mark.set_ha(side)
             box = _extent(mark, renderer)
             outside = box.x0 < 2 or box.x1 > figure.bbox.width - 2 or box.y1 > figure.bbox.height - 2
-            low = box.y0 < mark.axes.bbox.y0
+            low = box.y0 < mark.axes.bbox.y0 or box.x0 < mark.axes.bbox.x0
             over = sum(box.overlaps(other) for other in taken)
             covered = ((dots > box.min) & (dots < box.max)).all(1).sum()
             found.append((over + outside + low, 10 * covered + place, (x, y, side), box))
