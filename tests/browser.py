@@ -255,10 +255,10 @@ def train_and_play(page, panel, ratio: str, methods: tuple[str, ...] = ()) -> No
 
     drag(page, panel, "noise ratio", 0.2)
     wait_for_row(page, panel, mine, readout(panel, "noise ratio"))
-    drag(page, panel, "clean a class", 0.4)
-    wait_for_row(page, panel, mine, readout(panel, "clean a class"))
-    press_key(page, panel, "clean a class", "ArrowRight", times=3)
-    wait_for_row(page, panel, mine, readout(panel, "clean a class"))
+    drag(page, panel, "clean per class", 0.4)
+    wait_for_row(page, panel, mine, readout(panel, "clean per class"))
+    press_key(page, panel, "clean per class", "ArrowRight", times=3)
+    wait_for_row(page, panel, mine, readout(panel, "clean per class"))
     for move in range(50):
         press_key(page, panel, "noise ratio", "ArrowRight" if move % 5 < 3 else "ArrowLeft")
     last = readout(panel, "noise ratio")

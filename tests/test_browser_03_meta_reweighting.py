@@ -45,7 +45,7 @@ def test_the_weights_panel_follows_and_looks_back(page, lab_url):
     before = picture(weights).get_attribute("title")
     press(weights, "Start")
     wait_for_another_picture(page, weights, before)
-    press_key(page, weights, "clean a class", "ArrowRight", times=2)
+    press_key(page, weights, "clean per class", "ArrowRight", times=2)
     drag(page, weights, "noise ratio", 0.4)
     ratio = readout(weights, "noise ratio")
     page.wait_for_function(

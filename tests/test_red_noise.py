@@ -164,7 +164,7 @@ def test_one_search_serves_every_ratio_seed_and_clean_set(low, high):
 
 def test_classes_take_turns_in_picking_the_nearest_image_that_is_free(mnist5k, high):
     digits = part_of(mnist5k, range(3), "0 to 2", per_class=40)
-    keep = torch.tensor([*range(40), *range(40, 60), *range(80, 90)])  # 40, 20 and 10 a class
+    keep = torch.tensor([*range(40), *range(40, 60), *range(80, 90)])  # 40, 20 and 10 per class
     digits = replace(digits, train_images=digits.train_images[keep], train_labels=digits.train_labels[keep])
     labels = digits.train_labels[torch.randperm(70, generator=torch.Generator().manual_seed(0))]
     few = part_of(high, range(5), "5 to 9", per_class=15)  # 75 images for 70 picks, so that classes compete

@@ -20,7 +20,7 @@ NAMES = {  # variant -> settings; those in the second half have a small clean se
     "mentornet": {"method": "mentornet", "clean_per_class": 0},
     "mentormix": {"method": "mentormix", "clean_per_class": 0},
     "mentormix by class": {"method": "mentormix", "clean_per_class": 0, "options": {"by_class": True}},
-    "standard, 10 clean a class": {"method": "standard", "clean_per_class": 10},
+    "standard, 10 clean per class": {"method": "standard", "clean_per_class": 10},
     "reweight": {"method": "reweight", "clean_per_class": 10},
     "clean_only": {"method": "clean_only", "clean_per_class": 10},
 }

@@ -189,7 +189,7 @@ PAGE = Page(
             "Weighing once, a threshold for each class helps at 80 % noise.",
             "measured here",
             lambda t: _mentormix(t, alpha=4.0, by_class=True) - _mentormix(t, alpha=4.0),
-            "last test accuracy, one threshold a class minus one for all",
+            "last test accuracy, one threshold per class minus one for all",
             seeds=3,
             at_least=0.05,
             unit="points",

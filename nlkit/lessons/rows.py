@@ -1,6 +1,6 @@
 """The leaderboard: every method of the kit on one task, all of MNIST with 80 % wrong labels, and its grid of runs.
 
-The tutorial's network (784-128-64-10), 25 epochs, symmetric noise, 50 clean examples a class where there are any. What
+The tutorial's network (784-128-64-10), 25 epochs, symmetric noise, 50 clean examples per class where there are any. What
 a row was told beside the given labels stands in `knows`. Two rows stand above all: the same network on true labels.
 
 How the settings were chosen, and whose. "full" (affine augmentation, averaged weights, a rate that falls in a line) and
@@ -74,11 +74,11 @@ class Row:
 
 
 FLAT = [[0.1] * 10] * 10  # a matrix by which a given label says nothing: EM then learns from what it predicts itself
-CLEAN, NOTHING = "50 clean a class", "nothing"
+CLEAN, NOTHING = "50 clean per class", "nothing"
 ROWS = (
-    Row("EM, matrix told", "em", "50 clean a class, the matrix", FULL, {}, told=True),
+    Row("EM, matrix told", "em", "50 clean per class, the matrix", FULL, {}, told=True),
     Row("EM", "em", CLEAN, FULL, {}, everywhere=True),
-    Row("EM, given labels ignored", "em", "50 clean a class, and no given label", FULL, {"matrix": FLAT}),
+    Row("EM, given labels ignored", "em", "50 clean per class, and no given label", FULL, {"matrix": FLAT}),
     Row("EM without a clean set, matrix told", "em", "the matrix", NO_CLEAN, WITHOUT_CLEAN, 0, told=True),
     Row("EM without a clean set", "em", NOTHING, NO_CLEAN, WITHOUT_CLEAN, 0, everywhere=True),
     Row("forward correction, full recipe", "forward", CLEAN, FULL, {}, everywhere=True),

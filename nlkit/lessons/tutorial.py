@@ -1,4 +1,4 @@
-"""The tutorial's experiment at full size: all of MNIST, 80 % noise as it draws it, 50 clean a class, 25 epochs.
+"""The tutorial's experiment at full size: all of MNIST, 80 % noise as it draws it, 50 clean per class, 25 epochs.
 
 Published are one run of standard training and one of reweighting. Beside them stand the controls that it lacks: the
 clean set alone; both with the same labels (neither trains on the clean set, or both do); the same compute, which is

@@ -85,7 +85,7 @@ class Preferences:
     flip_rate: float = setting(0.3, "ε: share of the preferences turned round", low=0, high=0.45, knob=True)
     told_off: float = setting(0.0, "ε that the loss is told, minus the true one", low=-0.45, high=0.45, knob=True)
     beta: float = setting(0.5, "β: the smaller, the further from the reference", low=0.01, high=1, knob=True, log=True)
-    labelled: int = setting(5, "Labelled images a class, for the reference", low=1, high=50, knob=True)
+    labelled: int = setting(5, "Labelled images per class, for the reference", low=1, high=50, knob=True)
     pairs: int = setting(4000, "Preferences", low=500, high=8000, knob=True)
     epochs: int = setting(8, "Passes through the preferences", low=1, high=30, knob=True)
     network: str = setting("linear", "Linear in the pixels, or with 64 hidden units", choices=NETWORKS, knob=True)
