@@ -1,7 +1,8 @@
 """The leaderboard: every method of the kit on one task, all of MNIST with 80 % wrong labels, and its grid of runs.
 
 The tutorial's network (784-128-64-10), 25 epochs, symmetric noise, 50 clean examples per class where there are any.
-What a row was told beside the given labels stands in `knows`. Two rows stand above all: the same network on true labels.
+What a row was told beside the given labels stands in `knows`. Two rows stand above all: the same network on true
+labels.
 
 How the settings were chosen, and whose. "full" (affine augmentation, averaged weights, a rate that falls in a line) and
 the settings of `em` come from about fifty trials of EM at 80 % noise with seed 0, of which the ones that recover the
