@@ -189,7 +189,7 @@ PAGE = Page(
             seeds=3,
             at_least=0.0,
             unit="points",
-            why="Pretraining slows learning by heart, which costs nothing on red noise; and five digits teach a small "
+            why="Pretraining slows memorizing, which costs nothing on red noise; and five digits teach a small "
             "network far less than ImageNet teaches a large one.",
         ),
     ),

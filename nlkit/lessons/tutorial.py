@@ -125,7 +125,7 @@ PAGE = Page(
         ),
         Claim(
             "full_too_small",
-            "The network is too small to learn 48,000 wrong labels by heart in 25 epochs.",
+            "The network is too small to memorize 48,000 wrong labels in 25 epochs.",
             TUTORIAL,
             lambda t: t.run("standard training").last("given_accuracy"),
             "accuracy on the given labels at the end",
