@@ -263,7 +263,7 @@ def test_what_tells_is_folded_on_the_screen_and_open_on_paper(page, address):
     page.locator("article summary", has_text="Explain").first.press("Enter")
     assert page.evaluate(TOLD).count(True) == 1
     page.emulate_media(media="print")
-    assert all(page.evaluate(TOLD))
+    page.wait_for_function(f"() => ({TOLD})().every(seen => seen)")
 
 
 @pytest.mark.browser
