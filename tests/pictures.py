@@ -1,7 +1,8 @@
 """Every picture that the kit draws, on data of all kinds: one list, which all tests of pictures share.
 
-`of_task` are those of a task and its runs; `of_numbers` those that know no images; `EVERY` is all of them in all the
-situations that may spoil a picture: 2 to 30 classes, long names, one epoch and a hundred, NaN, lines that lie close.
+`of_task` are those of a task and its runs; `of_numbers` those that know no images; `every` is all of them in all the
+situations that may spoil a picture: 2 to 100 classes, long names, one epoch and a hundred, NaN, lines that lie close.
+`by_day` is each of them once, and once more in the situations that are hardest on it; by night all are looked at.
 """
 
 import dataclasses
@@ -332,6 +333,9 @@ def hostile() -> dict:
             {},
             {"b": plots.method_style("em"), "reweighting, trained on the clean set too": plots.method_style("elr")},
         ),
+        "transition_matrices, a hundred classes": lambda: plots.transition_matrices(
+            {"T": torch.eye(100), "again": torch.eye(100)}, tuple(f"class number {c}" for c in range(100))
+        ),
         "transition_matrices, four": lambda: plots.transition_matrices(
             {**matrices, "T": task.matrix}, task.class_names
         ),
@@ -429,3 +433,24 @@ def every() -> dict:
             if name in SPOILED_BY.get(kind, [name]):
                 cases[f"{name}, {kind}"] = draw
     return cases | hostile()
+
+
+HARDEST = (
+    "compare_methods, all", "compare_methods, close", "lines, thirty", "lines, epochs fitted", "belts, four panels",
+    "transition_matrices, four", "labelled_images, 30 long names", "noise_overview, some known, some of no class",
+    "noise_overview, 30 long names", "mentormix_steps, 3 long names", "mentormix_steps, hundreds of examples",
+    "weights_now, 13 classes", "predictions_over_time, 30 long names", "mixed_batch, 30 long names", "win_map, large",
+    "weighted_images, 30 long names", "training_curves, all", "memorization_curves, one epoch",
+    "weights_part, none known", "memorization_curves, a hundred epochs", "overfitting, labels held out",
+    "leaderboard, in two", "weighted_images, equal",
+    "headline_curves, many", "preference_margins, five", "right_and_second, close", "beside_published, long names",
+)  # fmt: skip
+
+
+def by_day() -> dict:
+    """The cases that are looked at in every run: the first of each function, and the hardest."""
+    cases = every()
+    first: dict = {}
+    for case in cases:
+        first.setdefault(case.split(",")[0], case)
+    return {case: cases[case] for case in cases if case in {*first.values(), *HARDEST}}

@@ -43,7 +43,7 @@ def transition_matrices(
     few, count = len(matrices) <= 2, len(matrices)
     figure = Figure(figsize=(10, 5.9 if few else 2.0 + 8.8 / count), layout="constrained")
     grid = figure.subplots(1 if few else 2, count, squeeze=False, height_ratios=[1] if few else [4.4 * 2 / count, 1.4])
-    room, norm = (4.0 if few else 7.5 / count), _colors(max(_largest(m) for m in matrices.values()))
+    room, norm = (3.3 if few else 6.6 / count), _colors(max(_largest(m) for m in matrices.values()))
     for ax, (title, matrix) in zip(grid[0], matrices.items()):
         numbers = few and len(class_names) <= _MOST_NUMBERED
         _draw_matrix(ax, matrix, class_names, title, norm=norm, numbers=numbers, room=room)
