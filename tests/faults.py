@@ -32,6 +32,8 @@ INTERVALS = "tests/test_intervals.py"
 BOUNDARY = "tests/test_boundary_noise.py"
 LOOK_ALIKES = "tests/test_look_alikes.py"
 CLAIMS = "tests/test_claims.py"
+REPRODUCE = "tests/test_reproduce.py"
+EARLY_STOPPING = "tests/test_early_stopping.py"
 PLOTS = "tests/test_plots.py"
 LIVE = "tests/test_live.py"
 LIVE_TRAINING = "tests/test_live_training.py"
@@ -198,6 +200,16 @@ FAULTS = [
           (INTERVALS,)),
     Fault("standings: the lowest seed is the mean", "nlkit/lessons/standings.py",
           "return min(run.final for run in self.runs.values())", "return self.final.mean", (STANDINGS,)),
+    Fault("early stopping: the last epoch is kept", "nlkit/papers/early_stopping.py",
+          'if accuracy > self.state.get("accuracy", -1.0):', "if True:", (EARLY_STOPPING,)),
+    Fault("early stopping: what is held out is learned from", "nlkit/training/loop.py",
+          "places = places[~torch.isin(places, self.held_out)]", "pass", (EARLY_STOPPING,)),
+    Fault("early stopping: the network of the last epoch is left behind", "nlkit/training/loop.py",
+          "            self._measured.load_state_dict(weights)\n\n    def epoch", "            pass\n\n    def epoch",
+          (EARLY_STOPPING,)),
+    Fault("verdicts: half an interval within the bounds is enough", "nlkit/claims/report.py",
+          "if all(claim.holds(i.low) and claim.holds(i.high) for i in intervals):",
+          "if all(claim.holds(i.low) or claim.holds(i.high) for i in intervals):", (REPRODUCE,)),
     Fault("claims: the upper bound is ignored", "nlkit/page.py",
           "and (self.at_most is None or value <= self.at_most)", "", (CLAIMS,)),
     Fault("claims: one cell that holds is enough", "nlkit/page.py",
