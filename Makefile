@@ -23,16 +23,16 @@ check: .venv/test.installed
 # What `make test` leaves out: trainings on all of MNIST, submissions that mean harm, and planted faults.
 nightly: .venv/test.installed
 	NLKIT_NIGHTLY=1 $(BIN)/python -m pytest --numprocesses=2 --dist=loadfile -m nightly tests
-	NLKIT_NIGHTLY=1 $(BIN)/python -m pytest -m "not nightly" tests/test_classroom.py tests/test_plots.py
+	NLKIT_NIGHTLY=1 $(BIN)/python -m pytest -m "not nightly" tests/test_classroom.py tests/test_plots.py tests/test_reproduce.py
 	$(BIN)/python tests/mutations.py
 
 # Run the course from top to bottom and keep what it printed. Of the panels, the pictures are kept, not the controls.
 notebooks: .venv/test.installed
-	NLKIT_PANELS=still $(BIN)/python -m jupyter nbconvert --to notebook --execute --ExecutePreprocessor.store_widget_state=False --inplace notebooks/*.ipynb notebooks/atlas/*.ipynb notebooks/exercises/*.ipynb
+	NLKIT_PANELS=still $(BIN)/python -m jupyter nbconvert --to notebook --execute --ExecutePreprocessor.store_widget_state=False --inplace notebooks/*.ipynb notebooks/atlas/*.ipynb instructor/*.ipynb
 
-# The students' exercises and the instructor's course, as two zips in dist/.
+# Of the solved exercises in instructor/: the students' in notebooks/exercises/, and two zips in dist/, with and without solutions.
 exercises: .venv/instructor.installed
-	$(BIN)/python notebooks/exercises/build.py
+	$(BIN)/python instructor/build.py
 
 # The course, the guide and the glossary as a website in build/book, to read without Python and without network.
 book: .venv/book.installed

@@ -22,8 +22,9 @@ def with_the_grids_claims(report: Report) -> Report:
     """The report with the claims of the stored grids as they have them, in the order of the contents."""
     found = {outcome.id: outcome for outcome in report.outcomes}
     for name in GRIDS:
-        date = max(str(result.made["date"]) for result in load_sweep(name).results)
-        for id, outcome in claims_of(name).outcomes.items():
+        sweep = load_sweep(name)
+        date = max(str(result.made["date"]) for result in sweep.results)
+        for id, outcome in claims_of(name, sweep).outcomes.items():
             if id not in found or found[id].values != outcome.values:
                 found[id] = dataclasses.replace(outcome, date=date)
     return dataclasses.replace(report, outcomes=tuple(found[id] for id in CLAIMS if id in found))

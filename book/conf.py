@@ -3,14 +3,16 @@
 `make book` builds it. Nothing is run: the notebooks stand here as they were kept, with pictures in place of the panels.
 """
 
-import shutil
+import json
 import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE))
+sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 import house_plan  # noqa: E402  (which stands beside this file)
+
+from nlkit.commands.unspoiled import with_folds, with_results_behind_predictions  # noqa: E402
 
 project = "nlkit"
 author = copyright = "The nlkit authors"
@@ -37,19 +39,25 @@ nb_execution_mode = "off"
 nb_ipywidgets_js = {}
 # A panel without its kernel is no panel: its last picture, which stands below it, is what a reader sees.
 nb_mime_priority_overrides = [("html", "application/vnd.jupyter.widget-view+json", None)]
+# What came out of a cell after a prediction is shown when it is asked for.
+nb_code_prompt_show, nb_code_prompt_hide = "Predicted? Show what came out", "Hide what came out"
 
 
 def gather_chapters(chapter_folder: Path, folder: Path) -> None:
-    """Bring copies of notebooks to where Sphinx looks for pages, and take away those that are gone."""
+    """Bring copies of notebooks, with what would spoil a prediction folded, to where Sphinx looks for pages.
+
+    Those that are gone are taken away; those that are as they were are left alone, so that Sphinx need not read them.
+    """
     chapters = {path.name: path for path in chapter_folder.glob("*.ipynb")}
     folder.mkdir(exist_ok=True)
     for old in folder.glob("*.ipynb"):
         if old.name not in chapters:
             old.unlink()
     for name, path in chapters.items():
-        copy = folder / name
-        if not copy.exists() or copy.read_bytes() != path.read_bytes():
-            shutil.copyfile(path, copy)
+        notebook = with_results_behind_predictions(json.loads(path.read_text(encoding="utf-8")))
+        text, copy = json.dumps(with_folds(notebook), ensure_ascii=False), folder / name
+        if not copy.exists() or copy.read_text(encoding="utf-8") != text:
+            copy.write_text(text, encoding="utf-8")
 
 
 gather_chapters(HERE.parent / "notebooks", HERE / "course")

@@ -66,8 +66,7 @@ class Claim:
     at_most: float | None = None
     published: str = "—"
     unit: str = "%"  # "%" shows a share in [0, 1] in percent; "points" a difference of two; "x" a ratio; "" a number
-    seeds: int = 1  # that the notebook which makes the claim averages over
-    lower_end: bool = False  # the lower end of the interval over seeds must hold, and not the mean alone
+    seeds: int = 1  # that the notebook averages over where it measures the claim itself
     timed: bool = False  # a time: it depends on the machine and on what else that does
     why: str = ""  # it does not hold, as far as the reason was found
 
@@ -94,12 +93,6 @@ class Claim:
         if self.unit == "x":
             return f"{value:.3g}×" if value >= 1e-2 else f"{value:.0e}"
         return f"{100 * value:.1f} {self.unit}"
-
-    @property
-    def measured(self) -> str:
-        """What a notebook measures: `says`, and over how many seeds."""
-        seeds = f", mean of {self.seeds} seeds" if self.seeds > 1 else ""
-        return f"{self.says}{seeds}{': lower end of its interval' if self.lower_end else ''}"
 
     @property
     def bound(self) -> str:

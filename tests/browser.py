@@ -1,7 +1,6 @@
 """What the browser tests share: one JupyterLab and one Chromium for all of them, and a student's hands."""
 
 import re
-import shutil
 import subprocess
 import time
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ import pytest
 
 from nlkit.commands.doctor import find_chromium
 from nlkit.commands.lab import lab_command, lab_environment
+from nlkit.commands.my_course import bring_up_to_date
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 PATIENCE = 60_000  # milliseconds to wait for what must happen; nothing is measured
@@ -34,8 +34,9 @@ def served(command: list[str], address: str, log: Path):
 
 
 def copy_of_the_course(folder: Path) -> Path:
-    """A copy of the notebooks, so that running them changes nothing here."""
-    return shutil.copytree(NOTEBOOKS, folder / "notebooks", ignore=shutil.ignore_patterns(".*"))
+    """The course as `nlkit lab` gives it to a learner, in another folder."""
+    (folder / "notebooks").symlink_to(NOTEBOOKS)
+    return bring_up_to_date(folder)[0]
 
 
 @contextmanager
@@ -254,10 +255,10 @@ def train_and_play(page, panel, ratio: str, methods: tuple[str, ...] = ()) -> No
 
     drag(page, panel, "noise ratio", 0.2)
     wait_for_row(page, panel, mine, readout(panel, "noise ratio"))
-    drag(page, panel, "clean a class", 0.4)
-    wait_for_row(page, panel, mine, readout(panel, "clean a class"))
-    press_key(page, panel, "clean a class", "ArrowRight", times=3)
-    wait_for_row(page, panel, mine, readout(panel, "clean a class"))
+    drag(page, panel, "clean per class", 0.4)
+    wait_for_row(page, panel, mine, readout(panel, "clean per class"))
+    press_key(page, panel, "clean per class", "ArrowRight", times=3)
+    wait_for_row(page, panel, mine, readout(panel, "clean per class"))
     for move in range(50):
         press_key(page, panel, "noise ratio", "ArrowRight" if move % 5 < 3 else "ArrowLeft")
     last = readout(panel, "noise ratio")

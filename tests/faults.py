@@ -32,18 +32,23 @@ INTERVALS = "tests/test_intervals.py"
 BOUNDARY = "tests/test_boundary_noise.py"
 LOOK_ALIKES = "tests/test_look_alikes.py"
 CLAIMS = "tests/test_claims.py"
+REPRODUCE = "tests/test_reproduce.py"
+EARLY_STOPPING = "tests/test_early_stopping.py"
 PLOTS = "tests/test_plots.py"
 LIVE = "tests/test_live.py"
 LIVE_TRAINING = "tests/test_live_training.py"
 LIVE_DRIVER = "tests/test_live_driver.py"
 CLI = "tests/test_cli.py"
 CO_TEACHING = "tests/test_co_teaching.py"
+EXERCISE_CHECKS = "tests/test_exercise_checks.py"
 EM = "tests/test_em.py"
 GRAPHS = "tests/test_graphs.py"
 LOCAL_CLUSTERING = "tests/papers/test_local_clustering.py"
 ROBUST_DPO = "tests/papers/test_robust_dpo.py"
 LDR = "tests/papers/test_ldr.py"
 RANKING = "tests/test_ranking.py"
+MY_COURSE = "tests/test_my_course.py"
+UNSPOILED = "tests/test_unspoiled.py"
 
 FAULTS = [
     # Noise and tasks
@@ -195,6 +200,16 @@ FAULTS = [
           (INTERVALS,)),
     Fault("standings: the lowest seed is the mean", "nlkit/lessons/standings.py",
           "return min(run.final for run in self.runs.values())", "return self.final.mean", (STANDINGS,)),
+    Fault("early stopping: the last epoch is kept", "nlkit/papers/early_stopping.py",
+          'if accuracy > self.state.get("accuracy", -1.0):', "if True:", (EARLY_STOPPING,)),
+    Fault("early stopping: what is held out is learned from", "nlkit/training/loop.py",
+          "places = places[~torch.isin(places, self.held_out)]", "pass", (EARLY_STOPPING,)),
+    Fault("early stopping: the network of the last epoch is left behind", "nlkit/training/loop.py",
+          "            self._measured.load_state_dict(weights)\n\n    def epoch", "            pass\n\n    def epoch",
+          (EARLY_STOPPING,)),
+    Fault("verdicts: half an interval within the bounds is enough", "nlkit/claims/report.py",
+          "if all(claim.holds(i.low) and claim.holds(i.high) for i in intervals):",
+          "if all(claim.holds(i.low) or claim.holds(i.high) for i in intervals):", (REPRODUCE,)),
     Fault("claims: the upper bound is ignored", "nlkit/page.py",
           "and (self.at_most is None or value <= self.at_most)", "", (CLAIMS,)),
     Fault("claims: one cell that holds is enough", "nlkit/page.py",
@@ -233,9 +248,9 @@ FAULTS = [
           "(1 - (losses - threshold)).clamp(0, 1)", "(losses < threshold).to(losses.dtype)", (MENTORMIX,)),
     Fault("mentor: the schedule is the plain threshold", "nlkit/papers/mentornet.py",
           'scheduled = self.kind == "schedule"', "scheduled = False", (MENTORMIX,)),
-    Fault("burn-in: it has no floor", "nlkit/papers/burn_in.py",
+    Fault("burn-in: it has no floor", "nlkit/learning/burn_in.py",
           "behind -= max(floor / length - 1, 0)", "pass", (BURN_IN,)),
-    Fault("burn-in: a small data set's epochs count in full", "nlkit/papers/burn_in.py",
+    Fault("burn-in: a small data set's epochs count in full", "nlkit/learning/burn_in.py",
           "max(run.steps_an_epoch, FEWEST_STEPS)", "run.steps_an_epoch", (BURN_IN,)),
     Fault("mentor: the percentile is inverted", "nlkit/papers/mentornet.py",
           "else torch.as_tensor(self.percentile)", "else 1 - torch.as_tensor(self.percentile)", (MENTORMIX,)),
@@ -373,4 +388,31 @@ FAULTS = [
     Fault("preferences: the reference learns too", "nlkit/data/preferences.py",
           "policy = copy.deepcopy(task.reference).requires_grad_(True)", "policy = task.reference.requires_grad_(True)",
           (ROBUST_DPO,)),
+
+    # Exercises
+    Fault("exercises: an error in an answer is shown with the check's traceback", "nlkit/exercises.py",
+          "    except Exception as error:\n", "    except ArithmeticError as error:\n", (EXERCISE_CHECKS,)),
+    Fault("exercises: a library's error is told as the answer's", "nlkit/exercises.py",
+          "if name == notebook and file != checked_in", "if file != checked_in", (EXERCISE_CHECKS,)),
+    Fault("exercises: words in a list pass for numbers", "nlkit/exercises.py",
+          "if any(part is None for part in value):", "if False:", (EXERCISE_CHECKS,)),
+    Fault("exercises: an array that runs backwards is no tensor", "nlkit/exercises.py",
+          "torch.as_tensor(np.array(came))", "torch.as_tensor(came)", (EXERCISE_CHECKS,)),
+
+    # The learner's own course
+    Fault("my course: what the learner changed is written over", "nlkit/commands/my_course.py",
+          "theirs = there is not None and there not in (new, made.get(file))", "theirs = False", (MY_COURSE,)),
+    Fault("my course: a new version of changed work is not offered", "nlkit/commands/my_course.py",
+          "offered, made[file] = made.get(file) == new, new", "offered, made[file] = True, new", (MY_COURSE,)),
+    Fault("my course: what the kit has no more is taken away, changed or not", "nlkit/commands/my_course.py",
+          "if path.is_file() and signature(file, path.read_bytes()) == made[file]:", "if path.is_file():",
+          (MY_COURSE,)),
+    Fault("my course: solutions are served", "nlkit/commands/my_course.py",
+          "if not any(spoiler in text for spoiler in SPOILERS):", "if True:", (MY_COURSE,)),
+    Fault("unspoiled: results stay", "nlkit/commands/unspoiled.py",
+          'ran = {"outputs": [], "execution_count": None}', "ran = {}", (MY_COURSE,)),
+    Fault("unspoiled: a fold swallows the next question", "nlkit/commands/unspoiled.py",
+          'or line.startswith("#") or QUESTION.match(line)', 'or line.startswith("#")', (UNSPOILED,)),
+    Fault("unspoiled: what comes after the explanation is hidden too", "nlkit/commands/unspoiled.py",
+          "            before = False\n", "            pass\n", (UNSPOILED,)),
 ]  # fmt: skip

@@ -27,7 +27,7 @@ HEAD = "| fault | caught by | seconds |\n|---|---|---|"
 def copy_of_the_kit(folder: Path) -> Path:
     """A copy in which faults may be planted, without what is hidden, downloaded or built."""
     return shutil.copytree(
-        ROOT, folder / "kit", ignore=shutil.ignore_patterns(".*", "data", "*.egg-info", "__pycache__")
+        ROOT, folder / "kit", ignore=shutil.ignore_patterns(".*", "data", "*.egg-info", "__pycache__", "my_course")
     )
 
 

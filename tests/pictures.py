@@ -189,9 +189,9 @@ def of_numbers() -> dict:
     }  # fmt: skip
 
 
-def a_map(rows=2, columns=2, names=("5", "50")) -> plots.Figure:
+def a_map(rows=2, columns=2, names=("5", "50"), theirs="clean_only") -> plots.Figure:
     cells = [[Interval(0.2, 0.1), Interval(0.05, 0.1)], [Interval(0.02, 0.01), Interval(-0.3, 0.1)]]
-    words = {"ours": "reweight", "theirs": "clean_only", "xlabel": "clean examples per class", "ylabel": "noise ratio"}
+    words = {"ours": "reweight", "theirs": theirs, "xlabel": "clean examples per class", "ylabel": "noise ratio"}
     grid = [[cells[y % 2][x % 2] for x in range(columns)] for y in range(rows)]
     return plots.win_map(grid, [f"{20 + 60 * y} %" for y in range(rows)], names[:columns], **words, title="who wins")
 
@@ -378,6 +378,7 @@ def hostile() -> dict:
         "weights_now, before": lambda: plots.weights_now([], task),
         "weights_now, late": lambda: plots.weights_now(a_run(60, task=task), task),
         "weights_part, one epoch": lambda: plots.weights_part(a_run(1, task=task), task),
+        "win_map, a dark hue": lambda: a_map(theirs="standard"),
         "win_map, large": lambda: a_map(8, 12, tuple(f"{2**i}" for i in range(12))),
         "headline_bars, many": lambda: plots.headline_bars({row.name: [0.8, 0.9] for row in ROWS}, "test_accuracy"),
         "headline_curves, many": lambda: plots.headline_curves(

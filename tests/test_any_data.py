@@ -15,7 +15,7 @@ from nlkit.data.labels import NO_CLASS
 
 
 def dataset(classes=3, shape=(1, 8, 8), each=6, tests=2, long_names=False) -> Dataset:
-    """Images that are noise, of as many examples a class; `tests` of each for testing."""
+    """Images that are noise, of as many examples per class; `tests` of each for testing."""
     draw = torch.Generator().manual_seed(0)
     names = tuple(f"class number {c}" if long_names else f"{c}" for c in range(classes))
     labels = [torch.arange(classes).repeat(count) for count in (each, tests)]
@@ -36,7 +36,7 @@ KINDS = {
     "no test set": {"classes": 3, "tests": 0},
 }
 FEW_KINDS = ("3 long names, wide", "a pixel each, two a class", "no test set")
-CASES = [(kind, 1) for kind in KINDS] + [(kind, 0) for kind in FEW_KINDS]  # of data, and clean examples a class
+CASES = [(kind, 1) for kind in KINDS] + [(kind, 0) for kind in FEW_KINDS]  # of data, and clean examples per class
 
 
 @pytest.mark.parametrize("kind, clean", CASES)

@@ -17,13 +17,14 @@ import yaml
 from browser import running_chromium, violations
 from bs4 import BeautifulSoup
 from IPython.core.inputtransformer2 import TransformerManager
-from test_notebooks import ATLAS, COURSE, FOLDER, load
+from test_notebooks import ATLAS, COURSE, FOLDER, load, text_of
 from test_packaging import FILES, LAYERS
 
 from book import house_plan
 from book.course_pages import glossary_terms
 from book.links import install, links, open_elsewhere, repository
 from book.sphinx_mathml import mathml
+from nlkit.commands.unspoiled import TELLING, with_results_behind_predictions
 
 ROOT = Path(__file__).parent.parent
 CHAPTERS = [*COURSE, FOLDER / "atlas" / "00_index.ipynb", *ATLAS]
@@ -74,6 +75,21 @@ def test_a_chapter_shows_every_picture_with_its_words_and_no_dead_panel(path, pa
     ]
     assert "widget-view" not in str(shown)
     assert "find_spec" not in shown.get_text()  # the cell that installs the kit elsewhere
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda p: p.stem)
+def test_a_chapter_keeps_to_itself_what_a_prediction_is_about(path, pages):
+    shown, cells = pages[chapter(path)], with_results_behind_predictions(load(path))["cells"]
+    tagged = [cell for cell in cells if "hide-output" in cell["metadata"].get("tags", ())]
+    assert len(shown.select("details.hide.below-input .cell_output")) == len(tagged)
+    told = [line for line in text_of(path).splitlines() if TELLING.match(line)]
+    folds = shown.select("article details:not(.hide)")
+    assert len(folds) == len(told) and all(fold.find("p") for fold in folds)
+    left = BeautifulSoup(str(shown), "html.parser")
+    for fold in left.select("article details"):
+        fold.decompose()
+    text = left.select_one("article").get_text()
+    assert "Explain." not in text and "Answers." not in text
 
 
 def test_nothing_is_asked_of_another_server(pages):
@@ -158,7 +174,7 @@ def address(site):
         server.shutdown()
 
 
-SEEN = """() => ({
+SEEN = """() => { document.querySelectorAll('details').forEach(fold => fold.open = true); return {
     links: [...document.querySelectorAll('a[href]')].map(a => a.href),
     ids: [...document.querySelectorAll('[id]')].map(e => e.id),
     width: document.documentElement.scrollWidth,
@@ -172,7 +188,7 @@ SEEN = """() => ({
             if (['auto', 'scroll'].includes(getComputedStyle(box).overflowX)) return false;
         return true;
     }).map(e => e.outerHTML.slice(0, 100)),
-})"""
+}; }"""
 
 
 @pytest.fixture(scope="module")
@@ -232,6 +248,22 @@ def test_at_night_and_on_a_wide_screen_nobody_is_kept_out_either(chromium, addre
         page.goto(address + name)
         assert not violations(page), name
     page.close()
+
+
+TOLD = """() => [...document.querySelectorAll('article details > :last-child')]
+    .map(e => e.checkVisibility({contentVisibilityAuto: true}))"""
+
+
+@pytest.mark.browser
+def test_what_tells_is_folded_on_the_screen_and_open_on_paper(page, address):
+    page.goto(address + chapter(COURSE[1]))
+    folded = page.evaluate(TOLD)
+    assert len(folded) > 8 and not any(folded)
+    assert page.locator("article summary", has_text="Show what came out").count() >= 3
+    page.locator("article summary", has_text="Explain").first.press("Enter")
+    assert page.evaluate(TOLD).count(True) == 1
+    page.emulate_media(media="print")
+    page.wait_for_function(f"() => ({TOLD})().every(seen => seen)")
 
 
 @pytest.mark.browser
@@ -305,3 +337,47 @@ def test_the_table_of_the_guide_is_what_was_measured():
     measured = json.loads(RESULTS.read_text(encoding="utf-8"))
     assert GUIDE.read_text(encoding="utf-8").partition(MARKS[0])[2].partition(MARKS[1])[0].strip() == table(measured)
     assert {LAB, RACES, "01_label_noise"} <= measured["costs"].keys()
+
+
+GUIDE = (ROOT / "book" / "guide.md").read_text(encoding="utf-8")
+
+
+def rows_below(title: str) -> list[list[str]]:
+    """The cells of the first table of the guide after a title."""
+    table = GUIDE.partition(f"\n{title}\n")[2].partition("\n|")[2].partition("\n\n")[0]
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in table.splitlines()[2:]]
+
+
+@pytest.mark.parametrize(
+    ("title", "minutes"), [("### 90 minutes, one session", 90), ("### Three hours, one session and its exercises", 180)]
+)
+def test_the_minutes_of_a_plan_add_up(title, minutes):
+    spans = [[int(end) for end in row[0].split("–")] for row in rows_below(title)]
+    assert [begin for begin, _ in spans] == [0, *(end for _, end in spans[:-1])] and spans[-1][1] == minutes
+
+
+def test_each_session_names_where_its_first_half_ends_and_its_exercises_fit_their_hour():
+    cost = {row[0]: (row[2], int(row[3])) for row in rows_below("## Exercises and grading")}
+    plan = GUIDE.partition("### Three hours")[2].partition("| 170–180")[2]
+    lines = re.findall(r"^\| 0\d .*$", plan, flags=re.MULTILINE)
+    sessions = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    assert [row[0] for row in sessions] == [path.stem[:2] for path in COURSE]
+    told = []
+    for (session, half, inside, at_home), path in zip(sessions, COURSE):
+        titles = re.findall(r"^## (.+)$", text_of(path), flags=re.MULTILINE)
+        assert 2 <= titles.index(half) < titles.index("What we claimed, and what we measured"), half
+        asked = [number for number in re.findall(r"\b\d+\b", f"{inside} {at_home}") if number in cost]
+        assert all(cost[number][0] == session for number in asked)
+        assert sum(cost[number][1] for number in re.findall(r"\b\d+\b", inside) if number in cost) <= 50
+        told += asked
+    assert sorted(told, key=int) == list(cost)  # every exercise has its place
+
+
+def test_each_session_has_a_story_two_questions_for_recall_and_its_questions():
+    part = GUIDE.partition("## Session by session")[2].partition("\n## ")[0]
+    sessions = re.split(r"^### \d\d · ", part, flags=re.MULTILINE)[1:]
+    assert len(sessions) == len(COURSE)
+    for session in sessions:
+        assert all(session.count(f"**{part}**") == 1 for part in ("A story.", "Recall.", "The point."))
+        recall = session.partition("**Recall.**")[2].partition("\n\n")[0]
+        assert len(re.findall(r"\*[^*]+\?\*", recall)) == 2, recall

@@ -33,9 +33,9 @@ def test_the_panel_follows_mouse_and_keyboard_and_its_last_picture_stays(page, l
     wait_for_another_picture(page, panel, before)
     press_key(page, panel, "noise ratio", "ArrowLeft", times=2)
     says(panel, "asked for 70%")
-    drag(page, panel, "clean a class", 0.5)
-    says(panel, f"{10 * int(readout(panel, 'clean a class')):,} examples are clean")
-    press_key(page, panel, "clean a class", "Home")
+    drag(page, panel, "clean per class", 0.5)
+    says(panel, f"{10 * int(readout(panel, 'clean per class')):,} examples are clean")
+    press_key(page, panel, "clean per class", "Home")
     says(panel, "; 0 examples are clean")
     for move in range(50):
         press_key(page, panel, "noise ratio", "ArrowRight" if move % 10 < 6 else "ArrowLeft")

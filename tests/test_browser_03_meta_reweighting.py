@@ -24,6 +24,16 @@ at_80 = {"reweight": [list(train(make_task("mnist5k", ratio=0.8, clean_per_class
 pytestmark = pytest.mark.browser
 
 
+def test_an_explanation_waits_until_it_is_asked_for(page, lab_url):
+    open_notebook(page, lab_url, "03_meta_reweighting.ipynb")
+    fold = scroll_to(page, ".jp-RenderedMarkdown details:has(table):has(strong, em)")
+    table, formula = fold.locator("table").first, fold.locator("mjx-container").first
+    assert not table.is_visible()
+    fold.locator("summary").click()
+    table.wait_for()  # what is in the fold is Markdown and formulas, and not their source
+    assert formula.is_visible() and "$" not in fold.inner_text()
+
+
 def test_the_weights_panel_follows_and_looks_back(page, lab_url):
     open_notebook(page, lab_url, "03_meta_reweighting.ipynb")
     run_cells(page)
@@ -35,7 +45,7 @@ def test_the_weights_panel_follows_and_looks_back(page, lab_url):
     before = picture(weights).get_attribute("title")
     press(weights, "Start")
     wait_for_another_picture(page, weights, before)
-    press_key(page, weights, "clean a class", "ArrowRight", times=2)
+    press_key(page, weights, "clean per class", "ArrowRight", times=2)
     drag(page, weights, "noise ratio", 0.4)
     ratio = readout(weights, "noise ratio")
     page.wait_for_function(

@@ -64,7 +64,7 @@ def test_two_notebooks_train_at_once_beside_other_cells_and_leave_no_thread(page
     short = open_panel(second, lab_url, "short")
     assert not nameless(short)
     stops = tab_stops(second, short)
-    sliders = "noise ratio", "clean a class", "epochs", "learning rate"
+    sliders = "noise ratio", "clean per class", "epochs", "learning rate"
     assert {"standard", "elr", "noise type", "seed", "Start", "Reset", *sliders} <= set(stops)  # Stop is disabled
     short.get_by_role("button", name="Start").focus()
     second.keyboard.press("Space")

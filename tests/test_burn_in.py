@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nlkit import build_model, make_task, train
+from nlkit.learning.burn_in import FEWEST_EPOCHS, FEWEST_STEPS, burnt_in
 from nlkit.learning.learner import Run
 from nlkit.papers import METHODS
-from nlkit.papers.burn_in import FEWEST_EPOCHS, FEWEST_STEPS, burnt_in
 from nlkit.randomness import seeded_generator
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from nlkit.claims import CLAIMS, check_claims
+from nlkit.claims import CLAIMS, CheckedClaims, Outcome, claims_of
 
 
 def test_a_claim_holds_within_its_bounds_and_not_outside():
@@ -12,26 +12,36 @@ def test_a_claim_holds_within_its_bounds_and_not_outside():
     assert claim.holds(0.72) and not claim.holds(0.8) and not claim.holds(0.7)
 
 
-def test_a_claim_that_does_not_hold_is_shown_as_such(capsys):
-    checked = check_claims({"reweight_beats_clean_80": -0.1, "reweight_beats_clean_40": 0.02})
-    assert checked.verdicts == {"reweight_beats_clean_80": False, "reweight_beats_clean_40": True}
-    assert "✗ does not hold" in checked._repr_html_() and "-10.0 points" in checked._repr_html_()
+def test_each_verdict_is_shown_by_a_word_and_a_sign_and_printed_without_digits(capsys):
+    values = {
+        "reweight_beats_clean_80": (-0.1, -0.11),
+        "reweight_beats_clean_40": (0.02, 0.02),
+        "reweight_holds": (0.1, 0),
+    }
+    checked = CheckedClaims(Outcome(id, v) for id, v in values.items())
+    assert list(checked.verdicts.values()) == ["does not hold", "holds", "open"]
+    table = checked._repr_html_()
+    assert "✗ does not hold" in table and "-10.5 ± 6.4 points" in table and "✓ holds" in table and "? open: " in table
     checked.print_verdicts()
     printed = capsys.readouterr().out.splitlines()
-    assert printed[0].startswith("does NOT hold  At 80 %") and printed[1].startswith("holds          At 40 %")
-    assert not any(digit in line for line in printed for digit in ("10.0", "2.0"))  # no measured digits
+    assert [line[:15] for line in printed] == ["does not hold  ", "holds          ", "open           "]
+    assert not any(digit in line for line in printed for digit in ("10.5", "2.0"))
 
 
 def test_the_reason_stands_where_a_claim_does_not_hold_and_only_there():
     id, why = "tuning_helps_red", CLAIMS["tuning_helps_red"].why
-    assert why and f"does not hold. {why}" in repr(check_claims({id: -0.01}))
-    assert why not in repr(check_claims({id: 0.01}))
+    assert why and f"does not hold. {why}" in repr(CheckedClaims([Outcome(id, (-0.01, -0.01))]))
+    assert why not in repr(CheckedClaims([Outcome(id, (0.01, 0.01))]))
 
 
-def test_what_a_notebook_measures_says_over_how_many_seeds():
-    assert CLAIMS["standard_falls"].measured == "best minus last test accuracy, mean of 3 seeds"
-    assert CLAIMS["red_no_fall"].measured == "fall at 80 %, blue minus red: lower end of its interval"
-    assert CLAIMS["exact_ratio"].measured == CLAIMS["exact_ratio"].says
+def test_what_a_notebook_measures_stands_beside_what_is_recorded_and_is_marked_where_it_says_otherwise(capsys):
+    agreed = claims_of("memorization", measured={"standard_falls": 0.4})
+    assert agreed.contradicted == [] and "5 seeds; just now 40.0 points, 3 seeds" in repr(agreed)
+    assert agreed.verdicts["standard_falls"] == "holds"
+    checked = claims_of("memorization", measured={"standard_falls": 0.1})
+    assert checked.contradicted == ["standard_falls"] and checked.verdicts == agreed.verdicts
+    checked.print_verdicts()
+    assert capsys.readouterr().out.splitlines()[0].endswith("had learned. NOT SO HERE")
 
 
 def test_every_claim_can_fail_and_says_where_it_comes_from():
@@ -54,15 +64,18 @@ def test_of_many_cells_all_must_hold_and_the_worst_is_shown(id, cells, holds, wo
     claim = CLAIMS[id]
     assert claim.holds(cells) == holds and claim.worst(cells) == worst
     assert claim.show(cells) == claim.show(worst)
-    checked = check_claims({id: cells})
-    assert checked.verdicts == {id: holds} and claim.show(worst) in repr(checked)
+    checked = CheckedClaims([Outcome(id, (cells, cells))])
+    assert checked.verdicts == {id: "holds" if holds else "does not hold"}
+    assert claim.show(worst).partition(" ")[0] in repr(checked)
 
 
 def test_bad_measurements_are_refused():
     for cells in ((), (0.1, float("nan")), (0.1, "much")):
         with pytest.raises(ValueError, match="measured\\['map_wins'\\]"):
-            check_claims({"map_wins": cells})
+            claims_of("reweight-or-clean", measured={"map_wins": cells})
     with pytest.raises(ValueError, match="standard_falls"):
-        check_claims({"standard_fall": 0.3})
+        claims_of("memorization", measured={"standard_fall": 0.3})
     with pytest.raises(ValueError, match="measured"):
-        check_claims({"standard_falls": float("nan")})
+        claims_of("memorization", measured={"standard_falls": float("nan")})
+    with pytest.raises(ValueError, match="claim='map_wins'"):  # of another lesson
+        claims_of("memorization", measured={"map_wins": 0.1})

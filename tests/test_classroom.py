@@ -13,9 +13,9 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from exercises import EXERCISES, FOLDER, MARKER, answers, cells, read, wrong_answers
+from exercises import EXERCISES, FOLDER, MARKER, STUDENTS, answers, cells, read, wrong_answers
 
-ROOT = FOLDER.parent.parent
+ROOT = FOLDER.parent
 COMMANDS = re.findall(r"^nbgrader .+?(?=  )", (FOLDER / "for_instructors.md").read_text(encoding="utf-8"), re.MULTILINE)
 GRADE = """
 import sys
@@ -111,8 +111,8 @@ def graded(course):
         submit(copies["solved"], "ada", exercise.stem, answers(exercise))
         submit(copies["empty"], "bob", exercise.stem, {})
     for exercise in SLIPS:
-        _, answer, _, written = wrong_answers(exercise)[0]
-        submit(copies["solved"], "eve", exercise.stem, answers(exercise) | {answer: written})
+        wrong = wrong_answers(exercise)[0]
+        submit(copies["solved"], "eve", exercise.stem, answers(exercise) | {wrong.answer: wrong.code})
     command = [sys.executable, "-c", GRADE, str(FOLDER)]
     graders = [subprocess.Popen(command, cwd=c, stderr=subprocess.PIPE, text=True) for c in copies.values()]
     try:
@@ -141,10 +141,19 @@ def test_an_empty_submission_gets_nothing_and_is_told_so_kindly(graded):
 def test_a_slip_costs_the_points_of_its_check(graded):
     folder, scores = graded["solved"]
     for exercise in SLIPS:
-        slip, _, lost, _ = wrong_answers(exercise)[0]
-        points = sum(c.metadata["nbgrader"]["points"] for i, c in cells(exercise, "grade").items() if i in lost)
-        assert points and scores["eve"][exercise.stem] == 10 - points, slip
+        wrong = wrong_answers(exercise)[0]
+        points = sum(c.metadata["nbgrader"]["points"] for i, c in cells(exercise, "grade").items() if i in wrong.lost)
+        assert points and scores["eve"][exercise.stem] == 10 - points, wrong.slip
         assert "Not yet: " in feedback(folder, "eve", exercise.stem)
+
+
+def test_the_students_folder_holds_what_nbgrader_makes_of_the_solved_exercises_and_nothing_else(course):
+    """`make exercises` renews it."""
+    assert {path.name for path in STUDENTS.iterdir()} - {".ipynb_checkpoints"} == {
+        "for_students.md", *(exercise.name for exercise in EXERCISES)
+    }  # fmt: skip
+    for exercise in EXERCISES:
+        assert read(STUDENTS / exercise.name) == read(released(course, exercise.stem)), exercise.stem
 
 
 @pytest.mark.parametrize("exercise", EXERCISES, ids=lambda path: path.stem)
@@ -356,7 +365,13 @@ def test_hostile_work_gets_feedback_that_says_what_happened(probed):
 
 def test_the_zips_hold_what_their_readers_need(build, course, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(build, "students_versions", lambda folder: sorted(course.glob("release/*/*.ipynb")))
-    build.main(tmp_path / "dist")
+    (tmp_path / "theirs").mkdir()
+    for name in ("e00_gone.ipynb", EXERCISES[0].name, "notes.md"):
+        (tmp_path / "theirs" / name).write_text("old")
+    build.main(tmp_path / "dist", tmp_path / "theirs")
+    renewed = {path.name: path.read_bytes() for path in (tmp_path / "theirs").iterdir()}
+    assert renewed.pop("notes.md") == b"old"
+    assert renewed == {exercise.name: released(course, exercise.stem).read_bytes() for exercise in EXERCISES}
     assert str(tmp_path / "dist" / "nlkit-exercises.zip") in capsys.readouterr().out
     with zipfile.ZipFile(tmp_path / "dist" / "nlkit-exercises.zip") as students:
         names = {f"nlkit-exercises/{exercise.name}" for exercise in EXERCISES}

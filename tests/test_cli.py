@@ -16,7 +16,7 @@ from nlkit.commands.main import commands
 from nlkit.training.recipes import describe
 
 PROGRAM = Path(sys.executable).with_name("nlkit")
-BUILD = Path(__file__).parent.parent / "notebooks" / "exercises" / "build.py"
+BUILD = Path(__file__).parent.parent / "instructor" / "build.py"
 TRAIN = ["train", "--epochs", "2", "--device", "cpu"]
 
 

@@ -114,6 +114,7 @@ def test_at_first_all_classes_share_one_diagonal():
     assert len(set(matrices[0].diagonal().tolist())) == 1 and len(set(matrices[1].diagonal().tolist())) > 1
 
 
+@pytest.mark.nightly
 def test_it_counts_the_matrix_of_pair_noise_and_beats_forward_correction(mnist5k):
     task = make_task(mnist5k, noise="pair", ratio=0.4, clean_per_class=20, device="cpu")
     settings = {"epochs": 25, "learning_rate": 2e-3, "schedule": "linear", "augment": "affine", "weight_average": 0.99}

@@ -1,13 +1,11 @@
-"""The exercises as files, their checks, and the wrong answers that the checks must catch."""
+"""The exercises as files, and their checks: wrong answers that these must catch, and right ones that they must not."""
 
+import itertools
 import re
+from collections import defaultdict
 
-import numpy as np
 import pytest
-import torch
-from exercises import EXERCISES, FOLDER, answers, cells, grade, read, wrong_answers
-
-from nlkit.exercises import NotYet, expect
+from exercises import EXERCISES, FOLDER, STUDENTS, answers, cells, grade, read, right_answers, wrong_answers
 
 STEMS = [path.stem for path in EXERCISES]
 
@@ -29,7 +27,7 @@ def test_there_are_twelve_numbered_in_order():
 
 
 def test_the_readers_tables_name_them_in_order():
-    rows = re.findall(r"^\| (e\d\d) \|", (FOLDER / "for_students.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    rows = re.findall(r"^\| (e\d\d) \|", (STUDENTS / "for_students.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
     assert rows == [stem[:3] for stem in STEMS]
 
 
@@ -56,7 +54,8 @@ def test_it_is_small_and_speaks_of_no_machine(exercise):
     assert len(raw.encode()) < 500_000
     assert not re.search(r"(?<![\w.])/(home|root|Users|tmp|work)/", raw)
     for cell in code(exercise):
-        assert len([line for line in cell.source.splitlines() if line.strip()]) <= 20, cell.id
+        seen = cell.source.partition("### BEGIN HIDDEN TESTS")[0]
+        assert len([line for line in seen.splitlines() if line.strip()]) <= 20, cell.id
 
 
 def test_its_marks_are_nbgraders(exercise):
@@ -76,73 +75,8 @@ def test_every_answer_has_a_check_of_its_name(exercise):
     assert set(asked) <= set(cells(exercise, "grade")) or exercise.stem == "e01_flip_labels"
 
 
-# Answers
-
-
-def test_the_reference_solution_passes_every_check(exercise):
-    assert set(grade(exercise, answers(exercise)).values()) == {""}
-
-
-def test_plausible_wrong_answers_lose_the_checks_that_they_should_and_no_others(exercise):
-    """Each by itself, among right answers to the other questions."""
-    slips = wrong_answers(exercise)
-    assert len(slips) >= 2
-    assert {answer for _, answer, _, _ in slips} == set(answers(exercise)), "an answer without a wrong one"
-    for slip, answer, lost, written in slips:
-        assert answer in answers(exercise)
-        said = grade(exercise, answers(exercise) | {answer: written})
-        assert {grade_id for grade_id, message in said.items() if message} == lost, (slip, said)
-
-
-# The check itself
-
-
-@pytest.mark.parametrize(
-    ("came", "expected"),
-    [
-        (3, 3),
-        (0.1 + 0.2, 0.3),
-        (True, True),
-        ("red", "red"),
-        (float("nan"), float("nan")),
-        (torch.tensor([1.0, 2.0], requires_grad=True), [1, 2]),
-        (np.array([[1.0]]), torch.tensor([[1.0]])),
-    ],
-)
-def test_expect_takes_what_is_equal(came, expected):
-    expect("it", came, expected, "nowhere")
-
-
-@pytest.mark.parametrize(
-    ("came", "expected", "says"),
-    [
-        (None, 3, "without `return`"),
-        (4.0, 3, "expected: 3\n  came:     4\n"),
-        (torch.tensor([1.0, 2.5]), [1.0, 2.0], "came:     [1. , 2.5]"),
-        (torch.tensor([1.0, 2.0]), 1.0, "of shape (2,) where () was expected"),
-        (float("nan"), 0.0, "came:     nan"),
-        ("blue", "red", "came:     'blue'"),
-        ("blue", 1.0, "not made of numbers"),
-        (False, True, "came:     False"),
-        (1.1, 1.0, "look at:  the sum"),
-    ],
-)
-def test_expect_says_what_was_expected_what_came_and_where_to_look(came, expected, says):
-    with pytest.raises(NotYet, match="Not yet: it") as raised:
-        expect("it", came, expected, "the sum", within=0.01)
-    assert says in str(raised.value)
-    assert raised.value._render_traceback_() == str(raised.value).splitlines()
-
-
-def test_expect_measures_in_units_of_the_largest_expected_number():
-    expect("it", [0.0, 1001.0], [0.0, 1000.0], "nowhere", within=2e-3)
-    with pytest.raises(NotYet):
-        expect("it", [0.0, 1003.0], [0.0, 1000.0], "nowhere", within=2e-3)
-    expect("it", 0.001, 0.0, "nowhere", within=2e-3)
-
-
 def test_the_guide_lists_every_exercise_as_it_introduces_itself():
-    guide = (FOLDER.parent.parent / "book" / "guide.md").read_text(encoding="utf-8")
+    guide = (FOLDER.parent / "book" / "guide.md").read_text(encoding="utf-8")
     listed = re.findall(r"^\| (\d+) \| (.+?) \| (\d\d) \| (\d+) \| .+ \|$", guide, re.MULTILINE)
     introduced = []
     for exercise in EXERCISES:
@@ -151,3 +85,40 @@ def test_the_guide_lists_every_exercise_as_it_introduces_itself():
         minutes, session = re.search(r"About (\d+) minutes; it goes with notebook (\d\d)", text).groups()
         introduced.append((number, title, session, minutes))
     assert listed == introduced
+
+
+def test_nothing_solved_lies_where_the_course_is_opened():
+    for notebook in STUDENTS.parent.rglob("*.ipynb"):
+        assert not re.search("(BEGIN|END) (SOLUTION|HIDDEN TESTS)", notebook.read_text(encoding="utf-8")), notebook
+
+
+# Answers
+
+
+def test_the_reference_solution_passes_every_check(exercise):
+    assert {message for message, _ in grade(exercise, {}).values()} == {""}
+
+
+def test_wrong_answers_lose_the_checks_that_they_should_and_no_others(exercise):
+    """Each by itself, among right answers to the other questions; where it should, at sight, and always with a hint."""
+    slips = wrong_answers(exercise)
+    assert len(slips) >= 2
+    assert {wrong.answer for wrong in slips} == set(answers(exercise)), "an answer without a wrong one"
+    for wrong in slips:
+        said = grade(exercise, {wrong.answer: wrong.code})
+        failed = {grade_id: at for grade_id, at in said.items() if at.message}
+        assert failed.keys() == wrong.lost, (wrong.slip, said)
+        assert all(at.message.startswith("NotYet: Not yet: ") for at in failed.values()), (wrong.slip, said)
+        assert {at.when_graded for at in failed.values()} == {wrong.when_graded}, (wrong.slip, said)
+
+
+def test_right_answers_in_another_style_pass_every_check(exercise):
+    """The first one to each question together, then the second ones, and so on."""
+    others = defaultdict(list)
+    for style, answer, written in right_answers(exercise):
+        assert answer in answers(exercise), style
+        others[answer].append((style, written))
+    for together in itertools.zip_longest(*([(name, *other) for other in found] for name, found in others.items())):
+        given = {name: written for name, _, written in filter(None, together)}
+        said = grade(exercise, given)
+        assert {message for message, _ in said.values()} == {""}, (together, said)

@@ -10,7 +10,7 @@ import torch
 
 from nlkit import DataError
 from nlkit.data.dataset import find_dataset
-from nlkit.noise.human import HUMAN_LABEL_SETS, find_human_labels, human_labels
+from nlkit.noise.human import HUMAN_LABEL_SETS, find_human_labels, human_labels, human_matrix
 
 KEYS = {
     "aggregate": "aggre_label",
@@ -185,3 +185,16 @@ def test_the_published_file_and_the_arrays_hold_the_same_labels(data_folders, mo
         monkeypatch.setenv("NLKIT_DATA", str(folder))
         read.append([human_labels(which) for which in HUMAN_LABEL_SETS])
     assert all(torch.equal(a, b) for a, b in zip(*read))
+
+
+def test_the_matrix_has_the_published_share_of_wrong_labels():
+    matrix = human_matrix()
+    torch.testing.assert_close(matrix.sum(1), torch.ones(10, dtype=torch.float64))
+    assert 1 - matrix.diagonal().mean() == pytest.approx(0.4021, abs=5e-5)
+
+
+@cifar10n
+def test_the_matrix_is_that_of_the_file():
+    pairs = human_labels("clean") * 10 + human_labels("worst")
+    counts = torch.bincount(pairs, minlength=100).view(10, 10).double()
+    assert torch.equal(human_matrix(), counts / counts.sum(1, keepdim=True))

@@ -8,21 +8,22 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import psutil
 import pytest
 
 from nlkit import DataError
 from nlkit.commands import main as cli
-from nlkit.commands.lab import app_command, lab_command, lab_environment
+from nlkit.commands.lab import app_command, cost_of_a_room, lab_command, lab_environment, learners_folder
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 ANNOUNCEMENTS = "@jupyterlab/apputils-extension:announcements"
 
 
 def test_the_command_opens_the_course_on_the_loopback_interface():
-    command = lab_command(("--no-browser", "--port=9999"))
+    command = lab_command(("--no-browser", "--port=9999"), NOTEBOOKS)
     assert command[:3] == [sys.executable, "-m", "jupyterlab"]
     assert "--ip=127.0.0.1" in command
-    assert f"--ServerApp.root_dir={NOTEBOOKS.resolve()}" in command
+    assert f"--ServerApp.root_dir={NOTEBOOKS}" in command
     assert command[-2:] == ["--no-browser", "--port=9999"]
     assert not [option for option in command if "token" in option or "password" in option]  # so Jupyter makes a token
 
@@ -51,7 +52,16 @@ def test_the_news_pop_up_is_off_when_the_user_has_no_settings(tmp_path, monkeypa
     assert ANNOUNCEMENTS in disabled_extensions(lab_environment())
 
 
-def test_options_go_to_jupyterlab_and_its_exit_code_comes_back(monkeypatch):
+@pytest.fixture
+def kit(tmp_path, monkeypatch):
+    """A folder with a course of one page, which takes the place of the kit's."""
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "notebooks" / "page.md").write_text("One.")
+    monkeypatch.setattr("nlkit.commands.lab.kit_folder", lambda: tmp_path)
+    return tmp_path
+
+
+def test_options_go_to_jupyterlab_in_the_learner_s_folder_and_its_exit_code_comes_back(monkeypatch, kit, capsys):
     started = {}
 
     def run(command, env, check):
@@ -61,8 +71,16 @@ def test_options_go_to_jupyterlab_and_its_exit_code_comes_back(monkeypatch):
     monkeypatch.setattr(subprocess, "run", run)
     with pytest.raises(SystemExit) as end:
         cli.main(["lab", "--no-browser", "--port", "9999"])
-    assert end.value.code == 7
-    assert started == {"command": lab_command(("--no-browser", "--port", "9999")), "env": lab_environment()}
+    assert end.value.code == 7 and not capsys.readouterr().out
+    command = lab_command(("--no-browser", "--port", "9999"), kit / "my_course")
+    assert started == {"command": command, "env": lab_environment()}
+    assert (kit / "my_course" / "page.md").read_text() == "One."
+    (kit / "my_course" / "page.md").write_text("Mine.")
+    (kit / "notebooks" / "page.md").write_text("Two.")
+    with pytest.raises(SystemExit):
+        cli.main(["lab"])
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("page.md stays") and line.endswith("page.new.md")
 
 
 def test_the_app_is_on_the_loopback_interface_without_code_and_takes_options(monkeypatch):
@@ -79,7 +97,23 @@ def test_the_app_is_on_the_loopback_interface_without_code_and_takes_options(mon
     assert [part for part in for_the_room if "Voila.ip" in part] == ["--Voila.ip=0.0.0.0"]
 
 
-def test_closing_jupyterlab_with_control_c_is_no_error(monkeypatch):
+@pytest.mark.parametrize("options", [(), ("--Voila.ip=127.0.0.1",), ("--no-browser", "--Voila.ip=localhost")])
+def test_the_app_says_nothing_of_cost_where_one_machine_can_open_it(options):
+    assert cost_of_a_room(options) == ""
+
+
+def test_the_app_says_what_a_room_costs_before_it_is_opened_to_one(monkeypatch, capsys):
+    monkeypatch.setattr(subprocess, "run", lambda command, **_options: SimpleNamespace(returncode=0))
+    with pytest.raises(SystemExit):
+        cli.main(["app", "--Voila.ip=0.0.0.0"])
+    (line,) = capsys.readouterr().out.splitlines()
+    has = psutil.virtual_memory().total / 1e9
+    assert "up to 0.6 GB: 30 tabs take 18 GB; this machine has" in line and f" {has:.0f} GB." in line
+    monkeypatch.delattr(os, "sysconf")  # as on Windows
+    assert cost_of_a_room(("--Voila.ip=0.0.0.0",)).endswith("30 tabs take 18 GB.")
+
+
+def test_closing_jupyterlab_with_control_c_is_no_error(monkeypatch, kit):
     def run(*_arguments, **_options):
         raise KeyboardInterrupt
 
@@ -94,7 +128,7 @@ def test_a_course_that_is_not_there_is_looked_for_in_a_place_that_is_said(tmp_pa
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("nlkit.commands.lab.kit_folder", lambda: tmp_path if checkout else None)
     with pytest.raises(DataError, match="the course was not found: looked in .*notebooks.*in a checkout of the kit"):
-        lab_command()
+        learners_folder()
     with pytest.raises(SystemExit) as end:
         cli.main(["lab"])
     assert end.value.code == 1
@@ -105,7 +139,7 @@ def test_a_jupyterlab_that_is_not_installed_comes_with_the_command_that_adds_it(
     find_spec = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "jupyterlab" else find_spec(name))
     with pytest.raises(DataError, match=r"JupyterLab is not installed.*pip install 'nlkit\[lab\]'"):
-        lab_command()
+        lab_command((), NOTEBOOKS)
 
 
 def test_a_voila_that_is_not_installed_comes_with_the_command_that_adds_it(monkeypatch):

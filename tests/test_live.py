@@ -26,7 +26,7 @@ def test_sliders_redraw_the_task_that_they_ask_for(panel, mnist5k):
     (picture,) = parts(panel, widgets.Image)
     assert picture.value == plots.noise_overview(make_task(mnist5k, ratio=0.4, device="cpu")).png()
     control(panel, "noise ratio").value = 0.8
-    control(panel, "clean a class").value = 10
+    control(panel, "clean per class").value = 10
     expected = make_task(mnist5k, ratio=0.8, clean_per_class=10, device="cpu")
     assert picture.value == plots.noise_overview(expected).png()
     assert f"{int(expected.wrong.sum()):,} of 3,900" in words(panel) and "100 examples are clean" in words(panel)
@@ -36,7 +36,7 @@ def test_sliders_redraw_the_task_that_they_ask_for(panel, mnist5k):
 
 
 def test_both_ends_of_the_sliders_work(panel):
-    for name in ("noise ratio", "clean a class"):
+    for name in ("noise ratio", "clean per class"):
         slider = control(panel, name)
         for value in (slider.min, slider.max):
             slider.value = value

@@ -107,7 +107,7 @@ def test_earlier_runs_stay_for_comparison_and_reset_forgets_them(panel):
 
 
 def test_the_reason_of_a_failure_is_told_and_the_panel_works_on(panel):
-    control(panel, "clean a class").value = 0
+    control(panel, "clean per class").value = 0
     control(panel, "reweight").value = True
     press(panel, "Start")
     assert "failed: method=&#x27;reweight&#x27; needs a clean set" in words(panel)

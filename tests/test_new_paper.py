@@ -152,7 +152,7 @@ def test_a_new_paper_is_picked_up_everywhere(tree):
 
     # Its notebook, and the index.
     *_, verdicts = run_notebook(tree, "coin.ipynb")
-    assert [line.split("  ")[0] for line in verdicts[0].text.splitlines()] == ["holds", "does NOT hold"]
+    assert [line.split("  ")[0] for line in verdicts[0].text.splitlines()] == ["holds", "does not hold"]
     shown = json.dumps(run_notebook(tree, "00_index.ipynb"))
     assert "How often a coin shows heads" in shown and "a bent one does not" in shown
 

@@ -296,7 +296,7 @@ def test_the_comparison_with_cleanlab_would_catch_a_matrix_the_wrong_way_round(e
 
 @pytest.mark.parametrize("exact", [True, False])
 def test_every_example_is_as_likely_to_move_and_as_likely_to_each_class_as_with_cleanlab(exact, cleanlab_labels):
-    labels = torch.arange(4).repeat(8)  # of 8 a class, SKEWED moves a whole number to each other class
+    labels = torch.arange(4).repeat(8)  # of 8 per class, SKEWED moves a whole number to each other class
     ours, theirs = np.zeros((2, 32, 4))
     for seed in range(300):
         ours[np.arange(32), corrupt(labels, SKEWED, seed=seed, exact=exact)] += 1
@@ -306,7 +306,7 @@ def test_every_example_is_as_likely_to_move_and_as_likely_to_each_class_as_with_
 
 @pytest.mark.parametrize("exact", [True, False])
 def test_no_class_is_favoured_when_the_labels_that_move_do_not_divide_evenly(exact):
-    """Of 4 classes of 5, half move: 2.5 a class, to 3 classes."""
+    """Of 4 classes of 5, half move: 2.5 per class, to 3 classes."""
     labels = torch.arange(4).repeat(5)
     drawn = [corrupt(labels, symmetric_matrix(4, 0.5), seed=seed, exact=exact) for seed in range(400)]
     counts = sum(confusion_matrix(labels, wrong) * (1 - np.eye(4)) for wrong in drawn)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from nlkit.claims import stored_report
 from nlkit.index import listed
 
 FOLDER = Path(__file__).parent.parent / "notebooks"
@@ -81,3 +82,23 @@ def test_code_cells_are_short(notebook):
     for cell in code_cells(notebook):
         lines = [line for line in "".join(cell["source"]).splitlines() if line.strip()]
         assert len(lines) <= 20, "".join(cell["source"])[:80]
+
+
+@pytest.mark.parametrize("notebook", COURSE, ids=lambda p: p.stem)
+def test_what_a_notebook_measures_is_what_the_study_found_with_the_same_seeds(notebook):
+    """The notebook computes it in the open, the study by the claim's measure: two formulas, one number."""
+    stored = {outcome.claim.sentence: outcome for outcome in stored_report().outcomes}
+    (table,) = [
+        "".join(output["data"]["text/plain"])
+        for cell in code_cells(notebook)
+        for output in cell["outputs"]
+        if "claims_of(" in "".join(cell["source"]) and "text/plain" in output.get("data", {})
+    ]
+    for row in table.splitlines():
+        if found := re.search(r"just now (-?[\d.e-]+)", row):
+            outcome = stored[row.partition(" | ")[0]]
+            claim = outcome.claim
+            first = [sum(cell[: claim.seeds]) / claim.seeds for cell in outcome.cells]
+            expected = claim.worst(tuple(first)) * (100 if claim.unit in ("%", "points") else 1)
+            near = 1.5 if claim.unit in ("%", "points") else 1e-4  # other processors round otherwise
+            assert float(found[1]) == pytest.approx(expected, abs=near), row

@@ -1,5 +1,7 @@
 """What is left out around torch's optimizers changes nothing of what they do."""
 
+import sys
+
 import pytest
 import torch
 from torch import nn
@@ -57,3 +59,20 @@ def test_an_adam_of_another_kind_steps_as_torch_steps(option):
             network(images).square().sum().backward()
             step(optimizer) if step else optimizer.step()
     assert all(torch.equal(a, b) for a, b in zip(ours.parameters(), theirs.parameters()))
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.1])
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_torch_s_compiler_is_left_asleep(name, decay, monkeypatch):
+    """Torch imports it, in three seconds, when an optimizer is first made and first asked for a step."""
+
+    class Watchman:
+        def find_spec(self, module, *_):
+            assert not module.startswith("torch._dynamo"), "the compiler was imported"
+
+    ours, theirs = (build_model("mlp", (1, 8, 8), 4, seed=1) for _ in range(2))
+    by_torch = walk(name, decay, lambda optimizer: optimizer.step(), theirs, frozen=False)
+    monkeypatch.delitem(sys.modules, "torch._dynamo")
+    monkeypatch.setattr(sys, "meta_path", [Watchman(), *sys.meta_path])
+    for own, other in zip(walk(name, decay, take_step, ours, frozen=False), by_torch):
+        assert torch.equal(own, other)

@@ -156,7 +156,10 @@ def final_state(experiment: Experiment, task, path) -> tuple[list, dict]:
     return records, torch.load(path, weights_only=True)
 
 
-@pytest.mark.parametrize("method", METHODS)
+BY_DAY = ("standard", "early_stopping", "reweight", "mentormix", "co-teaching")  # the unlike; the others by night
+
+
+@pytest.mark.parametrize("method", [m if m in BY_DAY else pytest.param(m, marks=pytest.mark.nightly) for m in METHODS])
 @pytest.mark.parametrize(
     "data",
     [
@@ -190,7 +193,7 @@ def test_every_method_takes_200_cifar_images_through_the_recipe(method, data, tm
     assert experiment.resolved().weight_average == pytest.approx(decay)
 
 
-@pytest.mark.parametrize("method", ["standard", "reweight", "mentormix"])
+@pytest.mark.parametrize("method", [pytest.param("standard", marks=pytest.mark.nightly), "reweight", "mentormix"])
 def test_a_run_by_the_recipe_resumes_to_the_identical_result(method, tmp_path):
     experiment = dataclasses.replace(RESNET, method=method)
     whole, end = final_state(experiment, TASK, tmp_path / "whole.pt")
@@ -283,7 +286,7 @@ def test_the_first_look_of_mentormix_leaves_the_running_statistics_to_the_mixed_
 # Precision
 
 
-IN_BFLOAT16 = [("standard", {}), ("reweight", {}), ("mentormix", {})]  # a plain step, a look-ahead, a blend
+IN_BFLOAT16 = [("reweight", {})]  # the hardest, by day: it looks ahead
 
 
 @pytest.mark.parametrize("method, options", [
@@ -336,6 +339,7 @@ def test_auto_is_float32_without_a_gpu_or_without_convolutions():
 # The command
 
 
+@pytest.mark.nightly
 def test_the_command_trains_cifar10_with_mentormix(monkeypatch, capsys):
     """On 220 images in its place."""
     monkeypatch.setattr("nlkit.tasks.task.load", lambda name, device: images_like(name, 32).to(device))

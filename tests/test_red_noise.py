@@ -164,7 +164,7 @@ def test_one_search_serves_every_ratio_seed_and_clean_set(low, high):
 
 def test_classes_take_turns_in_picking_the_nearest_image_that_is_free(mnist5k, high):
     digits = part_of(mnist5k, range(3), "0 to 2", per_class=40)
-    keep = torch.tensor([*range(40), *range(40, 60), *range(80, 90)])  # 40, 20 and 10 a class
+    keep = torch.tensor([*range(40), *range(40, 60), *range(80, 90)])  # 40, 20 and 10 per class
     digits = replace(digits, train_images=digits.train_images[keep], train_labels=digits.train_labels[keep])
     labels = digits.train_labels[torch.randperm(70, generator=torch.Generator().manual_seed(0))]
     few = part_of(high, range(5), "5 to 9", per_class=15)  # 75 images for 70 picks, so that classes compete
@@ -288,7 +288,9 @@ def test_a_source_whose_files_are_missing_is_a_data_error(data_folders, mnist5k)
 
 
 @pytest.mark.full_data("fashion_mnist", "cifar10")
-@pytest.mark.parametrize("name, margin", [("fashion_mnist", 0.2), ("cifar10", 0.1)])
+@pytest.mark.parametrize(
+    "name, margin", [("fashion_mnist", 0.2), pytest.param("cifar10", 0.1, marks=pytest.mark.nightly)]
+)
 def test_digits_are_replaced_by_images_of_a_named_data_set(mnist5k, name, margin):
     source = load(name)
     task = make_task(mnist5k, noise=f"red:{name}", ratio=0.4, device="cpu")

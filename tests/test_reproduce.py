@@ -1,6 +1,7 @@
 """`nlkit reproduce`: a quick study through the command line, its verdicts beside the recorded ones, and its reports."""
 
 import json
+import os
 import re
 import shutil
 from dataclasses import replace
@@ -21,6 +22,7 @@ from nlkit.identity import key
 from nlkit.intervals import in_percent
 from nlkit.lessons.noisy_or_clean import SIZES
 from nlkit.lessons.tutorial import ROWS, SETTING, summary
+from nlkit.papers import PAPERS
 from nlkit.sweeps.results import Sweep
 from nlkit.sweeps.run import load_sweep
 
@@ -33,12 +35,19 @@ def reproduce(capsys, *arguments) -> tuple[int, str, str]:
     return end.value.code or 0, *capsys.readouterr()
 
 
+# By day, claims that notebooks don't measure themselves, and one that is trained for; by night, all.
+TRAINED = ("reweight_beats_standard", "reweight_beats_clean_80", "weight_finds_right")
+BY_DAY = ("label-noise", *TRAINED, "reweight-or-clean", *PAPERS)
+ASKED = tuple(PAGES) if os.environ.get("NLKIT_NIGHTLY") else BY_DAY
+
+
 @pytest.fixture(scope="module")
 def quick(tmp_path_factory):
-    """The quick study of all claims, as the command line does it: its folder and its exit code."""
+    """The quick study, as the command line does it: its folder and its exit code."""
     folder = tmp_path_factory.mktemp("reproduced")
+    only = [argument for name in ASKED for argument in ("--only", name)]
     with pytest.raises(SystemExit) as end:
-        cli.main(["reproduce", "--quick", "--seeds", "2", "--device", "cpu", "--folder", str(folder)])
+        cli.main(["reproduce", "--quick", "--seeds", "2", "--device", "cpu", "--folder", str(folder), *only])
     return folder, end.value.code
 
 
@@ -48,13 +57,12 @@ def quick(tmp_path_factory):
 def test_a_quick_study_finds_what_is_recorded(quick):
     folder, code = quick
     report, stored = load_report(folder / "report.json"), recorded(CLAIMS)
-    assert {o.id for o in report.outcomes} == CLAIMS.keys() - set(LARGE_CLAIMS)
+    asked = {id for id, page in PAGE_OF.items() if {id, page} & set(ASKED)}
+    assert {o.id for o in report.outcomes} == asked - set(LARGE_CLAIMS)
     for o in report.outcomes:  # where runs are carried, all of them
         name = PAGE_OF[o.id]
         assert len(o.values) == (len(PAGES[name].seeds) if name in GRIDS else 2), o.id
-    before = {o.id: o for o in stored.outcomes}
-    differ = {o.id: o.show() for o in report.outcomes if before[o.id].clear and o.holds != before[o.id].holds}
-    assert differ == {} and code == 0
+    assert report.changed_from(stored) == [] and code == 0
 
 
 def test_a_value_is_what_training_gives(quick):
@@ -78,7 +86,7 @@ def test_the_recorded_run_is_a_full_one_of_every_claim():
     seeds = {o.id: len(o.values) for o in stored.outcomes}
     assert set(seeds.values()) == {stored.made["seeds"]} == {5}
     for o in stored.outcomes:  # what does not hold, and surely so, is explained
-        assert o.holds or not o.clear or o.claim.why, o.id
+        assert o.verdict != "does not hold" or o.claim.why, o.id
 
 
 def test_what_the_recorded_run_says_follows_from_its_values(tmp_path):
@@ -89,36 +97,35 @@ def test_what_the_recorded_run_says_follows_from_its_values(tmp_path):
 # Verdicts
 
 
-@pytest.mark.parametrize("id, values, holds, clear", [
-    ("standard_falls", (0.40, 0.42, 0.44), True, True),
-    ("standard_falls", (0.10, 0.12, 0.11), False, True),
-    ("standard_falls", (0.20, 0.36, 0.24), True, False),  # mean 0.267, interval from 0.06
-    ("standard_falls", (0.40,), True, False),  # one seed leaves it open
-    ("same_weights", (1e-6, 2e-6), True, True),
-    ("full_standard_final", (0.39, 0.40, 0.41), True, True),
-    ("full_standard_final", (0.49, 0.50, 0.51), False, True),
-    ("full_standard_final", (0.20, 0.40, 0.61), True, False),  # wider than its bounds on both sides
-    ("red_generalizes", (0.01, 0.02, 0.03), False, False),  # the mean is above 0, the lower end is not
-    ("red_generalizes", (0.02, 0.02, 0.02), True, True),
-    ("red_generalizes", (-0.02, -0.02, -0.021), False, True),
+@pytest.mark.parametrize("id, values, verdict", [
+    ("standard_falls", (0.40, 0.42, 0.44), "holds"),
+    ("standard_falls", (0.10, 0.12, 0.11), "does not hold"),
+    ("standard_falls", (0.20, 0.36, 0.24), "open"),  # mean 0.267, interval from 0.06
+    ("standard_falls", (0.40,), "holds"),  # one seed has no interval
+    ("standard_falls", (0.20,), "does not hold"),
+    ("same_weights", (1e-6, 2e-6), "holds"),
+    ("full_standard_final", (0.39, 0.40, 0.41), "holds"),
+    ("full_standard_final", (0.49, 0.50, 0.51), "does not hold"),
+    ("full_standard_final", (0.20, 0.40, 0.61), "open"),  # wider than its bounds on both sides
+    ("red_generalizes", (0.01, 0.02, 0.03), "open"),  # the mean is above 0, the lower end is not
+    ("red_generalizes", (0.02, 0.02, 0.02), "holds"),
+    ("red_generalizes", (-0.02, -0.02, -0.021), "does not hold"),
 ])  # fmt: skip
-def test_a_verdict_is_that_of_the_mean_and_open_where_the_interval_reaches_across(id, values, holds, clear):
-    outcome = Outcome(id, values)
-    assert (outcome.holds, outcome.clear) == (holds, clear)
-    assert ("open" in outcome.verdict) == (not clear)
+def test_a_verdict_is_that_of_the_interval_and_open_where_it_reaches_across(id, values, verdict):
+    assert Outcome(id, values).verdict == verdict
 
 
-@pytest.mark.parametrize("id, values, mean, holds, clear", [
-    ("map_wins", ((0.2, 0.1), (0.2, 0.12), (0.2, 0.11)), 0.11, True, True),
-    ("map_wins", ((0.1, 0.3), (0.3, 0.1), (0.2, 0.2)), 0.2, True, False),  # no cell is always the worst
-    ("map_wins", ((0.5, -0.1), (0.5, -0.12), (0.5, -0.11)), -0.11, False, True),  # one cell speaks against it
-    ("map_wins", ((0.5, 0.2), (0.5, -0.12), (0.5, 0.1)), 0.06, True, False),
-    ("no_information", ((-0.2, -0.1), (-0.2, 0.15), (-0.2, -0.14)), -0.03, True, False),
-    ("no_information", ((-0.2, 0.1), (-0.2, 0.15), (-0.2, 0.14)), 0.13, False, True),
+@pytest.mark.parametrize("id, values, mean, verdict", [
+    ("map_wins", ((0.2, 0.1), (0.2, 0.12), (0.2, 0.11)), 0.11, "holds"),
+    ("map_wins", ((0.1, 0.3), (0.3, 0.1), (0.2, 0.2)), 0.2, "open"),  # no cell is always the worst
+    ("map_wins", ((0.5, -0.1), (0.5, -0.12), (0.5, -0.11)), -0.11, "does not hold"),  # one cell speaks against it
+    ("map_wins", ((0.5, 0.2), (0.5, -0.12), (0.5, 0.1)), 0.06, "open"),
+    ("no_information", ((-0.2, -0.1), (-0.2, 0.15), (-0.2, -0.14)), -0.03, "open"),
+    ("no_information", ((-0.2, 0.1), (-0.2, 0.15), (-0.2, 0.14)), 0.13, "does not hold"),
 ])  # fmt: skip
-def test_a_claim_of_many_cells_is_that_of_each_averaged_over_seeds(id, values, mean, holds, clear):
+def test_a_claim_of_many_cells_is_that_of_each_averaged_over_seeds(id, values, mean, verdict):
     outcome = Outcome(id, values)
-    assert outcome.mean == pytest.approx(mean) and (outcome.holds, outcome.clear) == (holds, clear)
+    assert outcome.mean == pytest.approx(mean) and outcome.verdict == verdict
     assert outcome.show() == f"{outcome.interval.percent()} points"
     assert f"measured {outcome.show()}" in strip(outcome) and strip(outcome).count("<circle") == 3
 
@@ -138,7 +145,7 @@ def test_the_map_s_claims_are_one_number_in_the_notebook_the_report_and_by_hand(
         "map_loses": max(lead(ratio, size) for ratio in (0.8, 0.9) for size in (50, 100)),
         "no_information": max(lead(0.9, size) for size in SIZES),
     }
-    told, reported = claims_of("reweight-or-clean").outcomes, {o.id: o for o in stored_report().outcomes}
+    told, reported = claims_of("reweight-or-clean", sweep).outcomes, {o.id: o for o in stored_report().outcomes}
     for id, value in by_hand.items():
         assert told[id].mean == pytest.approx(value)
         assert reported[id].mean == pytest.approx(value, abs=1e-6)
@@ -199,7 +206,7 @@ def test_a_claim_that_changed_is_named_and_told_by_the_exit_code(tmp_path, capsy
     code, out, err = reproduce(capsys, *only)
     assert (code, err) == (0, "")
     assert re.search(r"^holds +80.0 ± 0.0 % +Asked for 80 %", out, flags=re.MULTILINE)
-    assert "No verdict differs" in (tmp_path / "new" / "report.html").read_text(encoding="utf-8")
+    assert "No mean lies on the other side" in (tmp_path / "new" / "report.html").read_text(encoding="utf-8")
     recorded((0.7, 0.7))
     code, out, err = reproduce(capsys, *only)
     assert (code, err) == (3, "nlkit: exact_ratio is not as recorded\n")
@@ -279,7 +286,7 @@ def test_without_the_data_it_says_what_it_leaves_out(data_folders, tmp_path, cap
 
 
 def test_a_second_call_trains_nothing_and_says_the_same(quick):
-    study = Study(quick[0], quick=True, seeds=2, device="cpu")
+    study = Study(quick[0], only=ASKED, quick=True, seeds=2, device="cpu")
     study.on_run = lambda experiment: pytest.fail(f"trained again: {experiment}")
     values = {o.id: o.values for o in study.report().outcomes}
     for o in load_report(quick[0] / "report.json").outcomes:
@@ -341,7 +348,7 @@ def test_the_page_shows_every_claim_and_needs_nothing_beside_it(quick, which):
     for outcome in report.outcomes:
         assert outcome.claim.sentence in seen.text and outcome.show() in seen.text, outcome.id
         assert outcome.claim.published in seen.text and outcome.claim.source in seen.text
-        if not outcome.holds:
+        if outcome.verdict == "does not hold":
             assert outcome.claim.why in seen.text
     for id, reason in report.skipped.items():
         assert CLAIMS[id].sentence in seen.text and reason in seen.text

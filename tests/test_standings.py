@@ -61,7 +61,7 @@ def test_the_tables_say_what_each_row_was_told():
     pair = NOISES[-1]
     stored = (*runs("EM", {1: 0.97, 2: 0.99}), *runs("true labels", {1: 0.98, 2: 0.98}), *runs("EM", {1: 0.9}, pair))
     lines = in_markdown(Sweep(stored)).splitlines()
-    assert "| EM | 50 clean a class | all | 98.0 ± 12.7 | 97.0 | 99.0 ± 0.0 | +0.0 ± 12.7 | 2 |" in lines
+    assert "| EM | 50 clean per class | all | 98.0 ± 12.7 | 97.0 | 99.0 ± 0.0 | 0.0 ± 12.7 | 2 |" in lines
     assert "| *true labels* | all labels are right | nothing | 98.0 ± 0.0 | 98.0 | 99.0 ± 0.0 |  | 2 |" in lines
     assert "| EM | 98.0 ± 12.7 | 90.0 |" in lines
     assert "| *published: Co-teaching* |  | *87.6* |" in lines

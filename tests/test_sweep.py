@@ -437,7 +437,7 @@ def test_a_process_that_dies_takes_only_its_run_with_it(script):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("whom", ["all", "the parent"])
+@pytest.mark.parametrize("whom", ["all", pytest.param("the parent", marks=pytest.mark.nightly)])
 def test_an_interrupt_is_heeded_at_once_and_results_are_kept(script, tmp_path, whom):
     """A terminal sends it to every process of the program, `kill` to one."""
     with script("long") as run:

@@ -11,10 +11,10 @@ Each claim stands on the page of its lesson or paper, with its sentence, its mea
 that one function wherever it is shown. `nlkit reproduce` does all of it; the package carries what a full run found.
 """
 
-from nlkit.claims.checked import check_claims, claims_of, recorded
+from nlkit.claims.checked import CheckedClaims, claims_of, recorded
 from nlkit.claims.report import Outcome, Report, stored_report
 from nlkit.claims.study import Study
 from nlkit.contents import CLAIMS
 from nlkit.page import Claim
 
-__all__ = ["CLAIMS", "Claim", "Outcome", "Report", "Study", "check_claims", "claims_of", "recorded", "stored_report"]
+__all__ = ["CLAIMS", "CheckedClaims", "Claim", "Outcome", "Report", "Study", "claims_of", "recorded", "stored_report"]

@@ -7,7 +7,7 @@ import html
 from collections.abc import Iterable
 
 from nlkit import plots
-from nlkit.claims.report import Outcome, Report
+from nlkit.claims.report import FAILS, HOLDS, OPEN, VERDICTS, Outcome, Report
 from nlkit.contents import CLAIMS, PAGES
 from nlkit.intervals import in_percent
 from nlkit.lessons.tutorial import PUBLISHED, summary
@@ -16,6 +16,7 @@ from nlkit.plots.style import METHOD_STYLES, Style, another
 
 STYLES: dict[str, Style] = {
     "standard training": METHOD_STYLES["standard"],
+    "standard training, stopped in time": METHOD_STYLES["early_stopping"],
     "reweighting": METHOD_STYLES["reweight"],
     "clean set alone": METHOD_STYLES["clean_only"],
     "reweighting, trained on the clean set too": another(METHOD_STYLES["reweight"]),
@@ -64,22 +65,21 @@ def page(report: Report, stored: Report | None = None) -> str:
 
 
 def _head(report: Report) -> str:
-    made, seeds = report.made, report.made["seeds"]
-    holding = sum(o.holds for o in report.outcomes)
-    still_open = sum(not o.clear for o in report.outcomes) if seeds > 1 else 0
+    made = report.made
+    holding, still_open, failing = ([o.verdict for o in report.outcomes].count(v) for v in VERDICTS)
     facts = {
         "date": report.dates,
         "device": f"{made['device']}: {made['processor']}, {made['cores']} cores, threads: {made['threads']}, "
         f"load {made['load']} at the end",
         "versions": ", ".join(f"{name} {version}" for name, version in made["versions"].items()),
         **({"runs from": made["runs"]} if made.get("runs") else {}),
-        "seeds": f"{seeds}",
+        "seeds": f"{made['seeds']}",
         **({"quick": "fewer noise levels, and runs of grids as the package carries them"} if made["quick"] else {}),
     }
     listed = "".join(f"<dt>{_text(name)}</dt><dd>{_text(value)}</dd>" for name, value in facts.items())
     count = len(report.outcomes)
     return (
-        f"<p><strong>{holding} of {count} claims hold</strong>, {count - holding} do not; {still_open} are open: the "
+        f"<p><strong>{holding} of {count} claims hold</strong>, {failing} do not, and {still_open} are open: the "
         "95 % interval of the mean over seeds (Student's t) reaches across the bound, so that other seeds might say "
         "otherwise. In the small pictures a dot is a seed, the bar the interval, and the claim holds in the green "
         f"part.</p><dl>{listed}</dl>"
@@ -90,7 +90,7 @@ def _changed(changed: list[str], compared: bool) -> str:
     if not compared:
         return ""
     if not changed:
-        return "<p>No verdict differs from the recorded one, where that was clear.</p>"
+        return "<p>No mean lies on the other side of what was clearly recorded.</p>"
     listed = "".join(f"<li>{_text(CLAIMS[id].sentence)} ({id})</li>" for id in changed)
     return f"<div class='changed'><strong>Not as recorded:</strong><ul>{listed}</ul></div>"
 
@@ -140,15 +140,15 @@ def _claims(outcomes: list[Outcome]) -> str:
     rows = []
     for o in outcomes:
         c = o.claim
-        look = "open" if not o.clear else "holds" if o.holds else "fails"
-        verdict = f"<span class='{look}'>{'✓' if o.holds else '✗'} {_text(o.verdict)}</span>"
+        look, mark = {HOLDS: ("holds", "✓"), OPEN: ("open", "?"), FAILS: ("fails", "✗")}[o.verdict]
+        verdict = f"<span class='{look}'>{mark} {_text(o.verdict)}</span>"
         rows.append((
             f"{_text(c.sentence)}<small>{_text(c.source)}</small>",
             _text(c.published),
-            _text(c.bound) + ("<small>lower end of the interval</small>" if c.lower_end else ""),
+            _text(c.bound),
             f"{_text(o.show())}<small>{_text(c.says)}</small>",
             strip(o),
-            verdict + ("" if o.holds or not c.why else f"<small>{_text(c.why)}</small>"),
+            verdict + ("" if o.verdict == HOLDS or not c.why else f"<small>{_text(c.why)}</small>"),
         ))  # fmt: skip
     return _table(head, rows, widths=(25, 9, 9, 17, 17, 23))
 

@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nlkit.checks import check_choice
-from nlkit.contents import CLAIMS
+from nlkit.contents import CLAIMS, CURVES
 from nlkit.files import to_json, write_whole
 from nlkit.intervals import Interval, mean_interval
 from nlkit.made import PACKAGES, made_here
 from nlkit.page import Claim, Value
 
+HOLDS, OPEN, FAILS = VERDICTS = ("holds", "open", "does not hold")
 STORED = Path(__file__).parent.parent / "results" / "reproduce.json"
 
 
@@ -59,28 +60,25 @@ class Outcome:
         return mean_interval(self.worst) if len(self.values) > 1 else None
 
     @property
-    def holds(self) -> bool:
-        """By the mean, or by the lower end of the interval where the claim asks for that; in every cell."""
-        if self.claim.lower_end and len(self.values) > 1:
-            return all(self.claim.holds(mean_interval(cell).low) for cell in self.cells)
-        return self.claim.holds(self.means)
+    def verdict(self) -> str:
+        """ "holds", "open" or "does not hold": by the 95 % intervals over seeds, or with one seed by the value.
 
-    @property
-    def clear(self) -> bool:
-        """Whether other seeds would hardly say otherwise: the intervals of all cells are within the bounds, or all of
-        the interval of one is on the wrong side.
+        It holds where the intervals of all cells lie within the bounds, and does not where all of the interval of one
+        lies outside. Else it is open: more seeds might say either.
         """
         if len(self.values) < 2:
-            return False
+            return HOLDS if self.by_mean else FAILS
         claim, intervals = self.claim, [mean_interval(cell) for cell in self.cells]
-        inside = all(claim.holds(i.low) and claim.holds(i.high) for i in intervals)
+        if all(claim.holds(i.low) and claim.holds(i.high) for i in intervals):
+            return HOLDS
         below = claim.at_least is not None and any(i.high < claim.at_least for i in intervals)
         above = claim.at_most is not None and any(i.low > claim.at_most for i in intervals)
-        return inside or below or above
+        return FAILS if below or above else OPEN
 
     @property
-    def verdict(self) -> str:
-        return f"{'holds' if self.holds else 'does not hold'}{'' if self.clear else ' (open)'}"
+    def by_mean(self) -> bool:
+        """Whether the mean lies within the bounds, in every cell: what the study says, clearly or not."""
+        return self.claim.holds(self.means)
 
     def show(self) -> str:
         """The mean with its interval, in the claim's unit."""
@@ -102,15 +100,14 @@ class Report:
     curves: Mapping[str, Mapping[str, dict]] = field(default_factory=dict)  # see `Study.curves`
 
     def changed_from(self, other: Report) -> list[str]:
-        """The claims whose verdict is not that of `other`, where that one was clear. Times don't count."""
+        """The claims whose mean lies on the other side of what `other` had clearly found. Times don't count."""
         before = {outcome.id: outcome for outcome in other.outcomes}
         return [
             outcome.id
             for outcome in self.outcomes
             if outcome.id in before
-            and before[outcome.id].clear
             and not outcome.claim.timed
-            and outcome.holds != before[outcome.id].holds
+            and before[outcome.id].verdict == (FAILS if outcome.by_mean else HOLDS)
         ]
 
     def over(self, earlier: Report) -> Report:
@@ -125,7 +122,12 @@ class Report:
         found = {o.id: o for report in (earlier, self) for o in report.outcomes}
         outcomes = tuple(found[id] for id in CLAIMS if id in found)
         skipped = {id: why for id, why in {**earlier.skipped, **self.skipped}.items() if id not in found}
-        return Report(self.made, outcomes, skipped, {**earlier.curves, **self.curves})
+        curves = {}
+        for part, lines in CURVES.items():
+            both = {**earlier.curves.get(part, {}), **self.curves.get(part, {})}
+            if both:
+                curves[part] = {line: both[line] for line in lines if line in both}
+        return Report(self.made, outcomes, skipped, curves)
 
     @property
     def dates(self) -> str:
@@ -139,7 +141,7 @@ class Report:
             {
                 "id": o.id, "values": o.values, "mean": _rounded(o.mean),
                 "half": None if o.interval is None else _rounded(o.interval.half),
-                "holds": o.holds, "clear": o.clear, "date": o.date or self.made["date"],
+                "verdict": o.verdict, "date": o.date or self.made["date"],
             }
             for o in (Outcome(o.id, _rounded(o.values), o.date) for o in self.outcomes)
         ]  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nlkit.claims.report import Report
+from nlkit.claims.report import FAILS, HOLDS, OPEN, Report
 from nlkit.contents import PAGES
 from nlkit.intervals import in_percent
 from nlkit.lessons.tutorial import summary
@@ -10,7 +10,7 @@ from nlkit.lessons.tutorial import summary
 
 def terminal(report: Report) -> str:
     """One line a claim: verdict, what was measured, sentence."""
-    lines = [f"{o.verdict:<21} {o.show():>22}  {o.claim.sentence}" for o in report.outcomes]
+    lines = [f"{o.verdict:<13} {o.show():>22}  {o.claim.sentence}" for o in report.outcomes]
     reasons = {}
     for id, reason in report.skipped.items():
         reasons.setdefault(reason, []).append(id)
@@ -18,8 +18,21 @@ def terminal(report: Report) -> str:
     return "\n".join(lines)
 
 
+def counts(report: Report) -> str:
+    """How many claims of each page hold, are open and do not hold, in one sentence."""
+    by_id, told = {o.id: o for o in report.outcomes}, []
+    for page in PAGES.values():
+        found = [by_id[claim.id].verdict for claim in page.claims if claim.id in by_id]
+        rest = [f"{found.count(v)} {v}" if v == OPEN else f"{found.count(v)} not" for v in (OPEN, FAILS) if v in found]
+        if found:
+            told.append(
+                f"{page.title} {found.count(HOLDS)} of {len(found)}" + (f" ({', '.join(rest)})" if rest else "")
+            )
+    return f"Claims that hold: {'; '.join(told)}."
+
+
 def in_markdown(report: Report) -> str:
-    """Two tables in Markdown: the tutorial's experiment at full size, and the claims that don't hold."""
+    """Two tables in Markdown: the tutorial's experiment at full size, and the claims that don't hold or are open."""
     made = report.made
     text = ["| MNIST, 80 % noise, 500 clean | test accuracy at the end, % | at its best epoch | against reweighting |"]
     text.append("|---|---|---|---|")
@@ -31,23 +44,19 @@ def in_markdown(report: Report) -> str:
             best += f" (published {100 * was['best']:.0f})"
         points = f"{in_percent(lead, signed=True)} points" if lead else ""
         text.append(f"| {row['row']} | {final} | {best} | {points} |")
-    by_id = {o.id: o for o in report.outcomes}
-    counts = []
-    for page in PAGES.values():
-        if of_page := [by_id[claim.id] for claim in page.claims if claim.id in by_id]:
-            counts.append(f"{page.title} {sum(o.holds for o in of_page)} of {len(of_page)}")
-    text += ["", f"Claims that hold: {'; '.join(counts)}. These do not:", ""]
-    text += ["| claim | published | holds if | measured | why not, as far as it was found |", "|---|---|---|---|---|"]
+    text += ["", f"{counts(report)} These do not hold, or are open:", ""]
+    text += [
+        "| claim | published | holds if | measured | verdict | why, as far as it was found |",
+        "|---|---|---|---|---|---|",
+    ]
     for o in report.outcomes:
-        if not o.holds:
-            still = "" if o.clear else " (open)"
-            text.append(
-                f"| {o.claim.sentence} | {o.claim.published} | {o.claim.bound} | {o.show()}{still} | {o.claim.why} |"
-            )
+        if o.verdict != HOLDS:
+            c = o.claim
+            text.append(f"| {c.sentence} | {c.published} | {c.bound} | {o.show()} | {o.verdict} | {c.why} |")
     versions = made["versions"]
     text += [
         "",
-        f"{made['seeds']} seeds, mean and 95 % interval, differences seed by seed; *open* where the interval reaches "
-        f"across the bound. {report.dates}, {made['device']}, {made['processor']}, torch {versions['torch']}.",
+        f"{made['seeds']} seeds, mean and 95 % interval, differences seed by seed; *open*: the interval reaches across "
+        f"the bound. {report.dates}, {made['device']}, {made['processor']}, torch {versions['torch']}.",
     ]
     return "\n".join(text)

@@ -9,24 +9,33 @@ import sys
 from pathlib import Path
 
 from nlkit.checks import DataError
+from nlkit.commands.my_course import bring_up_to_date
 from nlkit.files import kit_folder
 
+ROOM = 30  # people
+TAB = 0.6  # GB: the most that the kernel of live/app.ipynb held at a time (measured: 556,260 kB)
 
-def lab_command(options: tuple[str, ...] = (), notebooks: Path | None = None) -> list[str]:
-    """The command that opens JupyterLab in the kit's `notebooks/`, or in another folder: on loopback, with a token.
+
+def learners_folder() -> tuple[Path, list[str]]:
+    """The learner's folder of the course, made or brought up to date, and what there is to say about it."""
+    kit = kit_folder() or Path.cwd()
+    if not (kit / "notebooks").is_dir():
+        raise DataError(
+            f"the course was not found: looked in {kit / 'notebooks'}. Run `nlkit lab` in a checkout of the kit, which "
+            "has the notebooks; the Python package alone does not carry them."
+        )
+    return bring_up_to_date(kit)
+
+
+def lab_command(options: tuple[str, ...], folder: Path) -> list[str]:
+    """The command that opens JupyterLab in a folder of notebooks: on loopback, with a token.
 
     JupyterLab takes the next free port when 8888 is taken, and prints the address with its token.
     """
-    notebooks = notebooks or (kit_folder() or Path.cwd()) / "notebooks"
-    if not notebooks.is_dir():
-        raise DataError(
-            f"the course was not found: looked in {notebooks}. Run `nlkit lab` in a checkout of the kit, which has the "
-            "notebooks; the Python package alone does not carry them."
-        )
     _check_installed("jupyterlab", "JupyterLab")
     # In a container people are often root, for whom JupyterLab refuses to start. It is on loopback, with a token.
     as_root = ["--allow-root"] if getattr(os, "geteuid", lambda: 1)() == 0 else []
-    command = [sys.executable, "-m", "jupyterlab", "--ip=127.0.0.1", f"--ServerApp.root_dir={notebooks}"]
+    command = [sys.executable, "-m", "jupyterlab", "--ip=127.0.0.1", f"--ServerApp.root_dir={folder}"]
     return [*command, *as_root, *options]
 
 
@@ -55,6 +64,25 @@ def app_command(options: tuple[str, ...] = ()) -> list[str]:
     only = [f"--VoilaConfiguration.extension_allowlist={name}" for name in extensions]
     here = [] if any(o.startswith("--Voila.ip") for o in options) else ["--Voila.ip=127.0.0.1"]
     return [sys.executable, "-m", "voila", str(notebook), *here, "--template=nlkit", *only, *options]
+
+
+def cost_of_a_room(options: tuple[str, ...]) -> str:
+    """What to say before the panels are opened to more than this machine; empty when they are not."""
+    addresses = [option.partition("=")[2] for option in options if option.startswith("--Voila.ip")]
+    if not addresses or addresses[-1] in ("127.0.0.1", "localhost", "::1"):
+        return ""
+    said = f"Each browser tab that opens the panels runs a kernel of its own here, of up to {TAB} GB: {ROOM} tabs take "
+    said += f"{ROOM * TAB:.0f} GB"
+    memory = _memory()
+    return f"{said}; this machine has {memory:.0f} GB." if memory else f"{said}."
+
+
+def _memory() -> float | None:
+    """The machine's memory in GB, where the system tells it."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    except (AttributeError, ValueError, OSError):  # Windows has no sysconf
+        return None
 
 
 def run_until_closed(command: list[str]) -> int:

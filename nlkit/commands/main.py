@@ -150,16 +150,28 @@ def papers(as_json: bool) -> None:
 @commands.command(context_settings={"ignore_unknown_options": True})
 @click.argument("jupyter_options", nargs=-1, type=click.UNPROCESSED)
 def lab(jupyter_options: tuple[str, ...]) -> int:
-    """Open the course in JupyterLab, on this machine only. Further options go to JupyterLab (--no-browser, --port)."""
-    from nlkit.commands.lab import lab_command, run_until_closed
+    """Open your own copy of the course in JupyterLab, on this machine only. Further options go to JupyterLab.
 
-    return run_until_closed(lab_command(jupyter_options))
+    The copy is the folder my_course/ beside notebooks/: without results, with explanations and answers folded. What
+    you do in it is kept; what you have not touched follows the course.
+    """
+    from nlkit.commands.lab import lab_command, learners_folder, run_until_closed
+
+    folder, said = learners_folder()
+    for line in said:
+        click.echo(line)
+    return run_until_closed(lab_command(jupyter_options, folder))
 
 
 @commands.command(context_settings={"ignore_unknown_options": True})
 @click.argument("voila_options", nargs=-1, type=click.UNPROCESSED)
 def app(voila_options: tuple[str, ...]) -> int:
-    """Show the panels without code, for the lecture hall, on this machine only. Further options go to Voilà."""
-    from nlkit.commands.lab import app_command, run_until_closed
+    """Show the panels without code, for the lecture hall, on this machine only. Further options go to Voilà.
 
+    Each browser tab runs a kernel of its own on this machine, of up to 0.6 GB.
+    """
+    from nlkit.commands.lab import app_command, cost_of_a_room, run_until_closed
+
+    if said := cost_of_a_room(voila_options):
+        click.echo(said)
     return run_until_closed(app_command(voila_options))

@@ -28,9 +28,10 @@ def command(quick: bool, only: tuple[str, ...], seeds: int | None, device: str, 
     Broken off, it goes on where it was when it is called again. The folder then has report.html to read, and
     report.json with every value, the versions, the machine and the date. All of MNIST is measured on where it is found.
 
-    A claim may well not hold: the report says why, as far as that is known. The exit code is 3 when a verdict is not
-    that of the run that the package carries, unless that one was open (its interval reached across the bound). A claim
-    whose measuring fails stops no other; it is named at the end, and the exit code is 1.
+    A claim holds, does not hold, or is open: the 95 % interval over the seeds reaches across its bound. That one does
+    not hold is no fault, and the report says why, as far as that is known. The exit code is 3 when the mean lies on the
+    other side of what the run that the package carries has clearly found. A claim whose measuring fails stops no other;
+    it is named at the end, and the exit code is 1.
     """
     from tqdm import tqdm
 

@@ -67,7 +67,7 @@ class Dataset:
     train_images (N, C, H, W) and test_images (M, C, H, W): float tensors or arrays, normalised by `mean` and `std`
         (one number, or one a channel), which undo it; kept as float32. The test part may be empty.
     train_labels (N,) and test_labels (M,): names of classes, or whole numbers in 0 … K - 1, in a tensor, an array, a
-        list or a column of a table, with at least one training example a class. Labels that are not to be trusted go
+        list or a column of a table, with at least one training example per class. Labels that are not to be trusted go
         to `make_task(..., given=…)`.
     Raises a ValueError that names the array when a shape, a type or a value is off, NaN included.
     """

@@ -186,7 +186,7 @@ def worth(logits: Tensor, labels: Tensor) -> tuple[float, float]:
 def naming_task(dataset: Dataset, network: str, labelled: int, count: int, flip_rate: float, seed: int) -> NamingTask:
     """`count` preferences between names of the training images of `dataset`, and a reference made of a few labels.
 
-    network: of the reference: linear in the pixels, or with 64 hidden units ("mlp"). labelled: images a class that it
+    network: of the reference: linear in the pixels, or with 64 hidden units ("mlp"). labelled: images per class that it
         is trained on, at random; the pairs are of the other images.
     Raises a ValueError for another network, or where a class has not `labelled` images and one more.
     """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 import torch
@@ -36,6 +36,11 @@ class Method(Protocol):
     can't do with this network; `state`, a dictionary of what it remembers between steps, for checkpoints; `matrix`, if
     it may be told one; `knobs`, the options that a panel lets be moved: name -> `nlkit.settings.setting(…)`; and
     `kept`, the names of numbers of its own that sweeps keep.
+
+    A method that chooses among epochs has more: `hold_out(run)`, asked once, before the first step, for the places (H,)
+    in the noisy set that no batch is to have; `after_epoch(run, network)`, told at the end of each epoch the network
+    that would be measured, which gives numbers for the record; and `weights`, the state of the network that is measured
+    instead and that the run leaves behind, or None for the one it has.
     """
 
     learns_from: str  # what an epoch runs through: "noisy", "clean", or "noisy and clean"
@@ -62,7 +67,8 @@ class Run:
     steps_done: int = 0  # training steps that lie behind, over all epochs
     steps_an_epoch: int = 1
     augment: Callable[[Tensor, torch.Generator], Tensor] = unchanged  # for clean batches; a `Batch` comes augmented
-    noisy_images: Tensor | None = None  # (N, C, H, W) as they are, for a pass through all of them
+    noisy_images: Tensor = field(default_factory=lambda: torch.empty(0))  # (N, C, H, W) as they are
+    given_labels: Tensor = field(default_factory=lambda: torch.empty(0))  # (N,) theirs
     averaged: nn.Module | None = None  # the network whose weights are averaged over the steps, if the run has one
     build: Callable[[int], nn.Module] | None = None  # another network from a seed; None if the first was handed in
 

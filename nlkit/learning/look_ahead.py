@@ -65,7 +65,7 @@ LOOK_AHEADS = {"optimizer": look_ahead, "paper": plain_step}
 def clean_direction(
     model: nn.Module, optimizer: Optimizer, clean: tuple[Tensor, Tensor], ahead: str = "optimizer"
 ) -> dict[Tensor, Tensor]:
-    """P ∘ ∇L_clean(θ̂), by parameter: along it a noisy example's loss is asked for its slope.
+    """P ∘ ∇L_clean(θ̂), by parameter: the direction along which each noisy loss is differentiated.
 
     Parameters that do not learn, or that the loss does not reach, are left out. Raises a ValueError when none is left.
     """

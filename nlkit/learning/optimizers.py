@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import inspect
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -44,12 +47,38 @@ def build_optimizer(name: str, network: nn.Module, learning_rate: float, weight_
     weight_decay: a step's gradient is ∇L + weight_decay · θ for the weights of layers. Biases and the scales of norms
         are left out, as the authors of MentorMix do: to draw them to 0 says nothing about how simple a network is.
     """
-    if not weight_decay:
-        return OPTIMIZERS[name](network.parameters(), learning_rate)
     parameters = list(network.parameters())
     weights: dict[str, object] = {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay}
     rest: dict[str, list[Tensor]] = {"params": [p for p in parameters if p.ndim <= 1]}
-    return OPTIMIZERS[name]([weights, rest], learning_rate)
+    with _compiler_left_asleep():
+        return OPTIMIZERS[name]([weights, rest] if weight_decay else parameters, learning_rate)
+
+
+@contextmanager
+def _compiler_left_asleep() -> Iterator[None]:
+    """Within it, making an optimizer doesn't import torch's compiler, which nothing here uses and takes three seconds.
+
+    torch imports it at the first call, to have `add_param_group` left out of what is compiled.
+    """
+    told = getattr(Optimizer.add_param_group, "__wrapped__", None)
+    if told is None or "torch._dynamo" in sys.modules or hasattr(told, "__dynamo_disable"):
+        yield
+        return
+    told.__dynamo_disable = told
+    try:
+        yield
+    finally:
+        del told.__dynamo_disable
+
+
+def _plain_step(optimizer: Optimizer) -> None:
+    """`optimizer.step()`; for those of `OPTIMIZERS`, without importing torch's compiler at the first call."""
+    hooked = optimizer._optimizer_step_pre_hooks or optimizer._optimizer_step_post_hooks
+    if "torch._dynamo" in sys.modules or hooked or type(optimizer) not in (torch.optim.Adam, torch.optim.SGD):
+        optimizer.step()
+    else:
+        with torch.no_grad():
+            inspect.unwrap(type(optimizer).step)(optimizer)
 
 
 def clear_gradients(optimizer: Optimizer) -> None:
@@ -72,7 +101,7 @@ def take_step(optimizer: Optimizer) -> None:
     )
     started = all(optimizer.state.get(p) for parameters in learned for p in parameters)  # torch sets up the moments
     if not (one_kernel and started and len({p.dtype for parameters in learned for p in parameters}) == 1):
-        return optimizer.step()
+        return _plain_step(optimizer)
     for group, parameters in zip(groups, learned):
         states = [optimizer.state[p] for p in parameters]
         steps = [state["step"] for state in states]

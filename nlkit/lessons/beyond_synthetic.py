@@ -20,7 +20,7 @@ NAMES = {  # variant -> settings; those in the second half have a small clean se
     "mentornet": {"method": "mentornet", "clean_per_class": 0},
     "mentormix": {"method": "mentormix", "clean_per_class": 0},
     "mentormix by class": {"method": "mentormix", "clean_per_class": 0, "options": {"by_class": True}},
-    "standard, 10 clean a class": {"method": "standard", "clean_per_class": 10},
+    "standard, 10 clean per class": {"method": "standard", "clean_per_class": 10},
     "reweight": {"method": "reweight", "clean_per_class": 10},
     "clean_only": {"method": "clean_only", "clean_per_class": 10},
 }
@@ -45,8 +45,15 @@ def _fall(t: Trial, noise: str) -> float:
     return run.best - run.final
 
 
-def _memorized(t: Trial, noise: str) -> float:
-    return t.run("standard", noise=noise, ratio=0.6).last("memorized")
+def _beyond_resemblance(t: Trial, noise: str) -> float:
+    """Wrong labels predicted as given at 60 %, minus what a network says of them that learned other, right digits."""
+    never_saw = t.run("clean_only", noise=noise, ratio=0.6, clean_per_class=100)
+    return t.run("standard", noise=noise, ratio=0.6).last("memorized") - never_saw.last("memorized")
+
+
+def _digits_alone(t: Trial, ratio: float) -> float:
+    """The last test accuracy of a network that learns from the right digits alone that noise of this ratio leaves."""
+    return t.run("clean_only", ratio=0.0, clean_per_class=round(400 * (1 - ratio))).final
 
 
 def _tuning(t: Trial, noise: str) -> float:
@@ -86,28 +93,48 @@ PAGE = Page(
             WEB,
             lambda t: _over_levels(t, "red", "standard") - _over_levels(t, "symmetric", "standard"),
             "last test accuracy, red minus blue, mean over ten levels",
-            lower_end=True,
             at_least=0.0,
             unit="points",
         ),
         Claim(
             "red_no_fall",
-            "On red noise there is hardly a fall after the peak: patterns do not come first.",
+            "On red noise, standard training falls less after its peak than on blue noise.",
             WEB,
             lambda t: _fall(t, "symmetric") - _fall(t, "red"),
             "fall at 80 %, blue minus red",
-            lower_end=True,
             at_least=0.1,
             unit="points",
         ),
         Claim(
             "red_memorized",
-            "Red examples are memorized far more readily than blue ones.",
+            "Red examples are memorized more readily than blue ones, also beyond what they resemble.",
             "measured here",
-            lambda t: _memorized(t, "red") - _memorized(t, "symmetric"),
-            "memorized at the end at 60 %, red minus blue",
+            lambda t: _beyond_resemblance(t, "red") - _beyond_resemblance(t, "symmetric"),
+            "predicted as given at the end at 60 %, less what a network says that never saw them; red minus blue",
             seeds=3,
             at_least=0.2,
+            unit="points",
+        ),
+        Claim(
+            "red_thrown_away",
+            "At 60 % red noise, the digits that are left teach more alone than with the red images among them.",
+            "the control of red noise",
+            lambda t: _digits_alone(t, 0.6) - t.run("standard", noise="red", ratio=0.6).final,
+            "last test accuracy, as many right digits alone minus standard training",
+            at_least=0.0,
+            unit="points",
+        ),
+        Claim(
+            "red_costs_more",
+            "Of what red noise of 60 % costs, the red images have the larger part, and the missing digits the smaller.",
+            "measured here",
+            lambda t: (
+                2 * _digits_alone(t, 0.6)
+                - t.run("standard", noise="red", ratio=0.6).final
+                - t.run("standard", ratio=0.0).final
+            ),
+            "lost by the red images minus lost by having fewer digits",
+            at_least=0.0,
             unit="points",
         ),
         Claim(
@@ -116,7 +143,6 @@ PAGE = Page(
             WEB,
             lambda t: _lead(t, "symmetric") - _lead(t, "red"),
             "its lead over standard training, blue minus red",
-            lower_end=True,
             at_least=0.01,
             published="12.6 / 4.5 points",
             unit="points",
@@ -127,7 +153,6 @@ PAGE = Page(
             WEB,
             lambda t: _lead(t, "symmetric"),
             "last test accuracy minus standard training, mean over ten levels",
-            lower_end=True,
             at_least=0.0,
             published="12.6 points",
             unit="points",
@@ -138,7 +163,6 @@ PAGE = Page(
             WEB,
             lambda t: _lead(t, "red"),
             "last test accuracy minus standard training, mean over ten levels",
-            lower_end=True,
             at_least=0.0,
             published="4.5 points",
             unit="points",
@@ -151,7 +175,7 @@ PAGE = Page(
             WEB,
             lambda t: _tuning(t, "symmetric"),
             "fine-tuned minus from scratch, mean over three ratios",
-            lower_end=True,
+            seeds=3,
             at_least=0.0,
             published="24 points",
             unit="points",
@@ -162,10 +186,10 @@ PAGE = Page(
             WEB,
             lambda t: _tuning(t, "red"),
             "fine-tuned minus from scratch, mean over three ratios",
-            lower_end=True,
+            seeds=3,
             at_least=0.0,
             unit="points",
-            why="Pretraining slows learning by heart, which costs nothing on red noise; and five digits teach a small "
+            why="Pretraining slows memorizing, which costs nothing on red noise; and five digits teach a small "
             "network far less than ImageNet teaches a large one.",
         ),
     ),

@@ -38,9 +38,9 @@ def _claims() -> Iterator[Claim]:
     yield Claim(
         "leaderboard_goal",
         "With 80 % of the labels wrong, but told the matrix, one can reach 98.2 %.",
-        TUTORIAL,
+        "the goal set for this lesson",
         _of("EM, matrix told"),
-        "last test accuracy of EM with 50 clean a class",
+        "last test accuracy of EM with 50 clean per class",
         at_least=0.982,
         published="85.4 %",
         seeds=5,
@@ -48,9 +48,9 @@ def _claims() -> Iterator[Claim]:
     yield Claim(
         "leaderboard_best",
         "With 80 % of the labels wrong, 98.2 % can be reached without being told the matrix.",
-        TUTORIAL,
+        "the goal set for this lesson",
         _of("EM"),
-        "last test accuracy of EM with 50 clean a class",
+        "last test accuracy of EM with 50 clean per class",
         at_least=0.982,
         published="85.4 %",
         seeds=5,
@@ -85,12 +85,35 @@ def _claims() -> Iterator[Claim]:
     )
     yield Claim(
         "leaderboard_control",
-        "EM beats its own recipe on the clean set alone: the noisy labels are worth it.",
+        "EM beats its own recipe on the clean set alone.",
         "the control of every row",
         _ahead("EM", alone),
         "last test accuracy, EM minus the clean set alone, full recipe",
         seeds=5,
         at_least=0.01,
+        unit="points",
+    )
+    yield Claim(
+        "leaderboard_labels",
+        "The noisy labels are worth it: EM that ignores them, and learns from its own beliefs, ends lower.",
+        "the control of EM: a flat matrix",
+        _ahead("EM", "EM, given labels ignored"),
+        "last test accuracy, EM minus EM told a flat matrix",
+        seeds=5,
+        at_least=0.01,
+        unit="points",
+        why="At 80 % noise a label speaks for its own class a little more than twice as loudly as for another, and "
+        "after the start on 500 clean digits the network knows the images better than that. What lifts EM above the "
+        "clean set alone are 59,500 images, not their labels: it is self-training.",
+    )
+    yield Claim(
+        "leaderboard_stopped",
+        "EM beats standard training stopped on held-out labels, with the same recipe.",
+        "the control of every row",
+        _ahead("EM", "stopped in time, full recipe"),
+        "last test accuracy, EM minus early stopping",
+        seeds=5,
+        at_least=0.0,
         unit="points",
     )
     yield Claim(
@@ -162,7 +185,8 @@ def _grid() -> Iterator[tuple[str, dict[str, object]]]:
 PAGE = Page(
     title="How far",
     source="Han et al. 2018, and the papers of the methods",
-    finding="With four of five labels wrong, one can come within a point of what the true labels give.",
+    finding="With four of five labels wrong, one can come within a point of the true labels; the images do it, not the "
+    "labels.",
     claims=tuple(_claims()),
     variants={row.name: row.settings(*NOISES[0]) for row in ROWS},
     grid=_grid,

@@ -39,6 +39,10 @@ def _lead_on_clean(t: Trial, **settings: object) -> float:
     return t.run("reweight", **settings).final - t.run("clean_only", **settings).final
 
 
+def _lead_on_stopped(t: Trial, **settings: object) -> float:
+    return t.run("reweight", **settings).final - t.run("early_stopping", **settings).final
+
+
 def _lead_of_the_paper(t: Trial, **settings: object) -> float:
     """Last test accuracy with the paper's look-ahead minus that with the optimizer's."""
     paper = t.run("reweight", options={"look_ahead": "paper"}, **settings)
@@ -66,7 +70,7 @@ PAGE = Page(
         ),
         Claim(
             "reweight_holds",
-            "Reweighting does not overfit: it keeps its best test accuracy to the end.",
+            "In 25 epochs, reweighting loses at most 8 points of its best test accuracy.",
             TUTORIAL,
             _loss_of_reweighting,
             "best minus last test accuracy",
@@ -87,6 +91,36 @@ PAGE = Page(
             unit="points",
         ),
         Claim(
+            "reweight_beats_stopped_80",
+            "At 80 % noise it ends above standard training that is stopped on held-out given labels.",
+            "the control that the course lacked",
+            lambda t: _lead_on_stopped(t),
+            "last test accuracy, reweighting minus early stopping, 50 clean per class",
+            seeds=3,
+            at_least=0.0,
+            unit="points",
+        ),
+        Claim(
+            "reweight_beats_stopped_40",
+            "At 40 % noise with 20 clean per class, it does so too.",
+            "the control that the course lacked",
+            lambda t: _lead_on_stopped(t, ratio=0.4, clean_per_class=20),
+            "last test accuracy, reweighting minus early stopping",
+            seeds=3,
+            at_least=0.0,
+            unit="points",
+        ),
+        Claim(
+            "reweight_learns_clean",
+            "Trained on the clean set too, and not only guided by it, reweighting ends higher.",
+            "what the tutorial leaves open",
+            lambda t: t.run("reweight", options={"learn_clean": True}).final - t.run("reweight").final,
+            "last test accuracy at 80 % noise, with minus without",
+            seeds=3,
+            at_least=0.0,
+            unit="points",
+        ),
+        Claim(
             "weight_finds_right",
             "Right labels get more than their share of the weight.",
             "Ren et al. 2018",
@@ -97,7 +131,7 @@ PAGE = Page(
         ),
         Claim(
             "reweight_beats_clean_80",
-            "At 80 % noise with 50 clean a class, reweighting beats the clean set alone.",
+            "At 80 % noise with 50 clean per class, reweighting beats the clean set alone.",
             "what the tutorial leaves open",
             _lead_on_clean,
             "last test accuracy, reweighting minus clean only",
@@ -109,7 +143,7 @@ PAGE = Page(
         ),
         Claim(
             "reweight_beats_clean_40",
-            "At 40 % noise with 20 clean a class, it beats training on the clean set alone.",
+            "At 40 % noise with 20 clean per class, it beats training on the clean set alone.",
             "what the tutorial leaves open",
             lambda t: _lead_on_clean(t, ratio=0.4, clean_per_class=20),
             "last test accuracy, reweighting minus clean only",
@@ -140,6 +174,7 @@ PAGE = Page(
     ),
     variants={
         "standard": {"method": "standard"},
+        "early_stopping": {"method": "early_stopping"},
         "reweight": {"method": "reweight"},
         "clean_only": {"method": "clean_only"},
     },

@@ -62,7 +62,7 @@ def task_controls(
     controls = {
         "noise": choice("noise type", noise_types(data), noise),
         "ratio": percent_slider("noise ratio", ratio, 0.0, 1.0, argument="ratio"),
-        "clean_per_class": whole_slider("clean a class", clean_per_class, 0, most, argument="clean_per_class"),
+        "clean_per_class": whole_slider("clean per class", clean_per_class, 0, most, argument="clean_per_class"),
         **seeds,
     }
 

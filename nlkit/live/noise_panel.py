@@ -26,8 +26,8 @@ def noise(
 
     data: the name of a data set, one of your own, or a task that is made, as one with labels of your own:
     it is shown as it is, without controls. noise, ratio, clean_per_class: where the controls start, unless
-    given at symmetric noise, 40 %, and 50 clean examples a class or as many as the data set allows. mode: how pictures
-    are drawn, see `nlkit.live.driver`.
+    given at symmetric noise, 40 %, and 50 clean examples per class or as many as the data set allows. mode: how
+    pictures are drawn, see `nlkit.live.driver`.
 
     Pictures are drawn one after another; when the controls move faster, those in between are left out. Raises a
     ValueError for a start that the data set does not have, and for one that a task is given, since it is made.

@@ -106,7 +106,7 @@ def _brief(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-_COLUMNS = ("run", "noise", "ratio", "clean a class", "best", "final", "fits given labels", "memorized", "seconds")
+_COLUMNS = ("run", "noise", "ratio", "clean per class", "best", "final", "fits given labels", "memorized", "seconds")
 
 
 def results_table(runs: Sequence[Seen]) -> str:
@@ -134,7 +134,7 @@ def _row(run: Seen) -> dict[str, str]:
         row |= {
             "noise": str(settings["noise"]),
             "ratio": "its own" if its_own else f"{settings['ratio']:.0%}",
-            "clean a class": str(settings["clean_per_class"]),
+            "clean per class": str(settings["clean_per_class"]),
         }
     if last.test_accuracy is None:
         row["fits given labels"] = f"{last.given_accuracy:.1%}{stopped}"

@@ -35,14 +35,14 @@ def training(
 ) -> widgets.Widget:
     """A panel that trains one method or several, epoch by epoch in turn, and draws their curves as they grow.
 
-    data: the name of a data set, one of your own, or a task that is made, as one with labels of your own:
-    then there is no noise to move, and what its truth would have to tell is left out. methods: the name or names
-    of `nlkit.METHODS` that are ticked at first. The others: where the controls start, as `make_task` and `train` take
-    them (1 to 100 epochs); unless given, symmetric noise at 80 % and 50 clean examples a class, or as many as the data
-    set allows. A task is made already, so noise, ratio and clean_per_class must be left out with one. histories: method
-    -> records of a run that you have made with just these settings, for any number of epochs; the panel shows them
-    until Start is pressed, and then as earlier runs. mode: how training is driven, see `nlkit.live`; left out, it is
-    chosen by where the notebook runs.
+    data: the name of a data set, one of your own, or a task that is made, as one with labels of your own: then there
+    is no noise to move, and what its truth would have to tell is left out. methods: the name or names of
+    `nlkit.METHODS` that are ticked at first. The others: where the controls start, as `make_task` and `train` take
+    them (1 to 100 epochs); unless given, symmetric noise at 80 % and 50 clean examples per class, or as many as the
+    data set allows. A task is made already, so noise, ratio and clean_per_class must be left out with one. histories:
+    method -> records of a run that you have made with just these settings, for any number of epochs; the panel shows
+    them until Start is pressed, and then as earlier runs. mode: how training is driven, see `nlkit.live`; left out,
+    it is chosen by where the notebook runs.
 
     Raises a ValueError for what the data set or the registry does not have, for a start beyond the end of a slider, for
     a history without records, and for what a task is made with already.

@@ -15,6 +15,7 @@ from nlkit.checks import check_choice
 from nlkit.learning.learner import Method
 from nlkit.papers.clean_only import CleanOnly
 from nlkit.papers.co_teaching import CoTeaching
+from nlkit.papers.early_stopping import EarlyStopping
 from nlkit.papers.elr import EarlyLearning
 from nlkit.papers.em import ExpectationMaximization
 from nlkit.papers.forward import Forward
@@ -27,6 +28,7 @@ from nlkit.papers.standard import Standard
 
 METHODS: dict[str, Callable[..., Method]] = {
     "standard": Standard,
+    "early_stopping": EarlyStopping,
     "clean_only": CleanOnly,
     "reweight": Reweight,
     "mixup": Mixup,

@@ -38,10 +38,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nlkit.checks import check_integer, check_number
+from nlkit.learning.burn_in import burnt_in
 from nlkit.learning.learner import Batch, Run, StepResult
 from nlkit.learning.models import evaluate
 from nlkit.noise.matrices import check_matrix
-from nlkit.papers.burn_in import burnt_in
 from nlkit.papers.forward import Matrix
 from nlkit.papers.mixup import draw_beta, mix
 

@@ -33,10 +33,10 @@ import torch
 from torch import Tensor
 
 from nlkit.checks import check_number
+from nlkit.learning.burn_in import burnt_in
 from nlkit.learning.learner import Batch, Run, StepResult
 from nlkit.learning.models import evaluate
 from nlkit.noise.matrices import check_matrix
-from nlkit.papers.burn_in import burnt_in
 
 ANCHOR = 0.3  # how far down among the examples of a class
 Matrix = Tensor | np.ndarray | Sequence[Sequence[float]]
@@ -82,7 +82,7 @@ class Forward:
         return torch.stack([p[run.clean_labels == k].mean(0) for k in range(run.num_classes)])
 
     def _from_anchors(self, run: Run) -> Tensor:
-        return at_anchors(evaluate(run.model, run.noisy_images).softmax(1))  # type: ignore[arg-type]
+        return at_anchors(evaluate(run.model, run.noisy_images).softmax(1))
 
 
 def at_anchors(p: Tensor) -> Tensor:

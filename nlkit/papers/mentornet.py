@@ -32,8 +32,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nlkit.checks import check_choice, check_flag, check_number
+from nlkit.learning.burn_in import burnt_in
 from nlkit.learning.learner import Batch, Run, StepResult, normalize_weights
-from nlkit.papers.burn_in import burnt_in
 
 MENTORS = ("threshold", "schedule", "soft")
 ALL_UNTIL, SOFT_FROM = 0.18, 0.9  # parts of the training, in the authors' schedule

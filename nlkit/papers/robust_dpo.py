@@ -85,7 +85,7 @@ class Preferences:
     flip_rate: float = setting(0.3, "ε: share of the preferences turned round", low=0, high=0.45, knob=True)
     told_off: float = setting(0.0, "ε that the loss is told, minus the true one", low=-0.45, high=0.45, knob=True)
     beta: float = setting(0.5, "β: the smaller, the further from the reference", low=0.01, high=1, knob=True, log=True)
-    labelled: int = setting(5, "Labelled images a class, for the reference", low=1, high=50, knob=True)
+    labelled: int = setting(5, "Labelled images per class, for the reference", low=1, high=50, knob=True)
     pairs: int = setting(4000, "Preferences", low=500, high=8000, knob=True)
     epochs: int = setting(8, "Passes through the preferences", low=1, high=30, knob=True)
     network: str = setting("linear", "Linear in the pixels, or with 64 hidden units", choices=NETWORKS, knob=True)
@@ -181,10 +181,10 @@ PAGE = Page(
               "known truth: difference of their cosines to θ*, for four numbers of preferences", at_most=0.01, unit=""),
         Claim("robust_dpo_beats_dpo", "At 30 % flips, with one β for all, rDPO gets more reward than DPO.",
               PAPER, lambda t: _lead(t, "rdpo", "dpo"), "digits, β = 0.5: reward of rDPO minus that of DPO",
-              at_least=0, unit="points", lower_end=True),
+              at_least=0, unit="points"),
         Claim("robust_dpo_smoothing_hurts", "There, smoothed labels (cDPO) get less reward than plain DPO.",
               PAPER, lambda t: _lead(t, "dpo", "cdpo"), "digits, β = 0.5: reward of DPO minus that of cDPO",
-              at_least=0, unit="points", lower_end=True),
+              at_least=0, unit="points"),
         Claim("robust_dpo_beats_tuned_dpo", "Also where each has its best β, rDPO gets more reward than DPO.",
               OURS, lambda t: _tuned(t, "rdpo") - _tuned(t, "dpo"),
               "digits, the best of six β for each: reward of rDPO minus that of DPO", at_least=0.02, unit="points",

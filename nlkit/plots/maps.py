@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from matplotlib.colors import to_rgb
 from matplotlib.patches import Rectangle
 
 from nlkit.intervals import Interval
 from nlkit.plots.figure import Figure, picture
-from nlkit.plots.style import faded, method_style
+from nlkit.plots.style import contrast_on_white, faded, method_style
 from nlkit.plots.words import short_name
 
 _MARKS = {1: "▲", 0: "≈", -1: "▼"}
@@ -73,7 +74,11 @@ def _color(cell: Interval, ours: str, theirs: str) -> str:
     """The colour of who is ahead, the stronger the larger the difference; a tie is grey."""
     if not cell.sign:
         return "#EEEEEE"
-    return faded(method_style(ours if cell.sign > 0 else theirs).color, 0.25 + 0.6 * min(abs(cell.mean) / _FULL, 1))
+    color = method_style(ours if cell.sign > 0 else theirs).color
+    darkest = 0.85  # of which a dark hue has less, so that black text can be read on it
+    while contrast_on_white(to_rgb(faded(color, darkest))) > 3:
+        darkest -= 0.05
+    return faded(color, 0.25 + (darkest - 0.25) * min(abs(cell.mean) / _FULL, 1))
 
 
 def _in_words(row: Sequence[Interval], columns: Sequence[str]) -> str:

@@ -60,12 +60,13 @@ _MORE_MARKERS = "8H1234+xX|_."
 def another(style: Style, turn: int = 1) -> Style:
     """The same hue with other dashes, and a marker that no method has: for what is a variation of something."""
     place = list(METHOD_STYLES.values()).index(style) if style in METHOD_STYLES.values() else 0
-    marker = _MORE_MARKERS[(place + turn - 1) % len(_MORE_MARKERS)]
+    marker = _MORE_MARKERS[place % len(_MORE_MARKERS)]
     return Style(style.color, marker, _DASHES[(_DASHES.index(style.line) + 1 + turn) % len(_DASHES)])
 
 
 _LOOKS = [METHOD_STYLES[name] for name in _IN_ORDER]
-_LOOKS += [another(style, turn) for turn in (1, 2, 3) for style in _LOOKS]
+_OF_A_HUE = [style for style in _LOOKS if style != METHOD_STYLES["early_stopping"]]  # which has that of another
+_LOOKS += [another(style, turn) for turn in (1, 2, 3) for style in _OF_A_HUE]
 
 
 def method_style(name: str) -> Style:

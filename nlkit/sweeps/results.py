@@ -75,13 +75,18 @@ class Result(_Run):
         """Whether the run had a setting at `value`, or at what None or a mapping that lacks something stands for."""
         if setting not in self.settings:
             return False
-        if value is not None and not isinstance(value, Mapping):
+        if not _stands_for_more(value):
             return self.settings[setting] == plain(value)
         try:
             meant = identity(replace(self.experiment, **{setting: value}))[setting]
         except ValueError:  # no value that this run could have had, such as options of another method
             return False
         return self.settings[setting] == meant
+
+
+def _stands_for_more(value: object) -> bool:
+    """Whether a value of a setting is one that the experiment fills in: None, or a mapping that may lack something."""
+    return value is None or isinstance(value, Mapping)
 
 
 @dataclass(frozen=True)
@@ -124,6 +129,11 @@ class Sweep:
         return in_words(result.made for result in self.results)
 
     @cached_property
+    def _settings(self) -> set[str]:
+        kinds = {type(result.experiment) for result in self.results}
+        return {f.name for kind in kinds for f in fields(kind)}
+
+    @cached_property
     def by_key(self) -> dict[str, Result]:
         return {result.key: result for result in self.results}
 
@@ -136,11 +146,11 @@ class Sweep:
 
         `options={}` are a method's defaults, and None what the recipe of the network supplies.
         """
-        names = {f.name for result in self.results for f in fields(result.experiment)}
         for name in settings:
-            check_choice("setting", name, names)
-        plain_first = sorted(settings.items(), key=lambda item: item[1] is None or isinstance(item[1], Mapping))
-        found = [r for r in self.results if all(r.has(name, value) for name, value in plain_first)]
+            check_choice("setting", name, self._settings)
+        alike = {name: plain(value) for name, value in settings.items() if not _stands_for_more(value)}
+        found = [r for r in self.results if all(n in r.settings and r.settings[n] == v for n, v in alike.items())]
+        found = [r for r in found if all(r.has(name, settings[name]) for name in settings.keys() - alike.keys())]
         if not found:
             raise ValueError(f"no run of this sweep has {', '.join(f'{k}={v!r}' for k, v in settings.items())}")
         return found

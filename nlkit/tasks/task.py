@@ -162,7 +162,7 @@ def make_task(
         noise that has a name, also one for each class: a mapping from names of classes, or their numbers, in which a
         class that is left out has 0; or a sequence.
     clean_per_class: size of the clean set a class, 0 to one less than the smallest class; 50 unless given. By class, it
-        is a mapping or a sequence as `ratio` is. The clean set is drawn first, and nested: that of 10 a class is part
+        is a mapping or a sequence as `ratio` is. The clean set is drawn first, and nested: that of 10 per class is part
         of that of 20. Noise falls on what is left.
     exact: exact counts (the default), which is stratified sampling; or every label drawn by itself, as in most papers
         (see `nlkit.noise.matrices.corrupt` for what that changes).

@@ -53,7 +53,7 @@ class Experiment:
         high=1,
         knob=True,
     )
-    clean_per_class: int = setting(50, "Clean set: trusted examples a class.", low=0, high=200, knob=True)
+    clean_per_class: int = setting(50, "Clean set: trusted examples per class.", low=0, high=200, knob=True)
     method: str = setting("standard", f"Method: {', '.join(METHODS)}.")
     model: str = setting("mlp", f"Network: {', '.join(MODELS)}.")
     epochs: int | None = setting(None, "Passes through the noisy set.", low=1, high=100, knob=True)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -38,6 +39,7 @@ class Trainer:
     augmentation: torch.Generator
     draws: OwnDraws | None  # of the layers of a network of one's own; the kit's own networks draw nothing
     threads: int  # of a step
+    held_out: Tensor | None = None  # (H,) places in the noisy set of which no batch is made
     behind: float = 0.0  # progress that a plan of fewer epochs had reached; what a method left behind stays behind
     diverged: bool = False
 
@@ -58,6 +60,8 @@ class Trainer:
                             yield event
                             raise
                 yield event
+        if weights := getattr(self.algorithm, "weights", None):
+            self._measured.load_state_dict(weights)
 
     def epoch(self, number: int) -> Iterator[Step | Record]:
         task, run = self.task, self.run
@@ -66,12 +70,15 @@ class Trainer:
             "clean": (task.clean_images, task.clean_labels),
             "noisy and clean": (task.images, task.given),
         }[self.algorithm.learns_from]
+        places = torch.arange(len(labels), device=task.device)  # those that it learns from
+        if self.held_out is not None:
+            places = places[~torch.isin(places, self.held_out)]
         # A method that learns from the clean set alone goes through it as often as it takes to see as many examples.
-        visits = max(len(labels), len(task.given_labels))
+        visits = max(len(places), len(task.given_labels) if self.held_out is None else 0)
         losses, weights = [], torch.zeros(len(labels), device=task.device)
         shown: dict[str, Tensor] = {}
         started, waited = time.perf_counter(), 0.0
-        batches = self._batches(len(labels), visits)
+        batches = self._batches(places, visits)
         for done, index in enumerate(batches):
             progress = (number - 1 + done / len(batches)) / self.epochs
             run.progress = max(progress, self.behind)
@@ -97,25 +104,28 @@ class Trainer:
         self._say_if_diverged(number, loss)
         weighs, weights = result.weights is not None, weights[: task.noisy_count]  # those of the noisy set
         shown = {name: values[: task.noisy_count] for name, values in shown.items()}
-        measured, runner_up = self._measure()
+        chosen = self.algorithm.after_epoch(run, self._measured) if hasattr(self.algorithm, "after_epoch") else {}
+        with self._weights_of_choice():
+            measured, runner_up = self._measure()
         yield Record(
             epoch=number,
             loss=loss,
             **measured,
             seconds=seconds,
             examples_per_second=visits / seconds,
-            extra=(_weight_shares(weights, task) if weighs else {}) | _tells_wrong(shown, task) | runner_up,
+            extra=(_weight_shares(weights, task) if weighs else {}) | _tells_wrong(shown, task) | runner_up | chosen,
             example_weights=weights.cpu() if weighs else None,
             example_values={name: values.cpu() for name, values in shown.items()},
         )
 
-    def _batches(self, size: int, visits: int) -> tuple[Tensor, ...]:
-        """Indices (B,) of shuffled passes through `size` examples, `visits` of them in all.
+    def _batches(self, places: Tensor, visits: int) -> tuple[Tensor, ...]:
+        """Indices (B,) of shuffled passes through the examples at `places`, `visits` of them in all.
 
         A last batch of one example joins the one before: a norm over the batch would have nothing to compare it with.
         """
+        size = len(places)
         passes = [torch.randperm(size, generator=self.generator) for _ in range(math.ceil(visits / size))]
-        order = torch.cat(passes)[:visits].to(self.task.device)
+        order = places[torch.cat(passes)[:visits].to(places.device)]
         last = visits - 1 if self.batch_size > 1 and visits % self.batch_size == 1 and visits > 1 else visits
         batches = list(order[:last].split(self.batch_size))
         batches[-1] = torch.cat([batches[-1], order[last:]])
@@ -132,7 +142,7 @@ class Trainer:
 
     def _measure(self) -> tuple[dict[str, float | None], dict[str, float]]:
         """The accuracies and shares of a record, and what is asked where the noise names a likeliest wrong label."""
-        task, model = self.task, self.averaged or self.network
+        task, model = self.task, self._measured
         predicted = predict(model, task.noisy_images)
         as_given, as_true = predicted == task.given_labels, predicted == task.true_labels
         of_a_class = task.true_labels >= 0
@@ -149,6 +159,23 @@ class Trainer:
             "recovered": as_true[task.wrong & of_a_class].double().mean().item() if known else None,
             "known": None if known == task.noisy_count else known,
         }, {} if runner_up is None else {"runner_up": runner_up}
+
+    @property
+    def _measured(self) -> nn.Module:
+        return self.averaged or self.network
+
+    @contextmanager
+    def _weights_of_choice(self) -> Iterator[None]:
+        """Within it the network that is measured has the weights that its method chose, if it chooses any."""
+        weights = getattr(self.algorithm, "weights", None)
+        now = copy.deepcopy(self._measured.state_dict()) if weights else None
+        if weights:
+            self._measured.load_state_dict(weights)
+        try:
+            yield
+        finally:
+            if now:
+                self._measured.load_state_dict(now)
 
     def state(self) -> dict[str, object]:
         return {

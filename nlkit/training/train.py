@@ -134,6 +134,7 @@ def train(
             num_classes=task.num_classes,
             num_examples=len(task.given),
             noisy_images=task.noisy_images,
+            given_labels=task.given_labels,
             augment=AUGMENTATIONS[augment],
             averaged=averaged,
             build=build,
@@ -152,6 +153,8 @@ def train(
     if hasattr(algorithm, "prepare"):
         with threads(trainer.threads), torch.enable_grad():
             algorithm.prepare(trainer.run)
+    if hasattr(algorithm, "hold_out"):
+        trainer.held_out = algorithm.hold_out(trainer.run)
     done = []
     if file:
         settings = plain({

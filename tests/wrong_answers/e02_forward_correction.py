@@ -34,3 +34,23 @@ def forward_loss(logits, given, T):
 def forward_loss(logits, given, T):
     explained = logits.log_softmax(1) @ T
     return -explained.gather(1, given[:, None]).mean()
+
+
+# %% loss: out of torch and back, so that nothing can be learned from it -> loss
+def forward_loss(logits, given, T):
+    p = np.exp(logits.detach().numpy())
+    explained = p / p.sum(1, keepdims=True) @ T.numpy()
+    return torch.tensor(-np.log(explained[np.arange(len(given)), given]).mean())
+
+
+# %% loss: in NumPy -> loss
+def forward_loss(logits, given, T):
+    p = np.exp(logits.numpy())
+    explained = p / p.sum(1, keepdims=True) @ T.numpy()
+    return -np.log(explained[np.arange(len(given)), given]).mean()
+
+
+# %% loss: a number in place of a tensor -> loss
+def forward_loss(logits, given, T):
+    explained = logits.softmax(1) @ T
+    return -explained.gather(1, given[:, None]).log().mean().item()

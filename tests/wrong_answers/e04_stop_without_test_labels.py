@@ -25,7 +25,7 @@ def stopping_epoch(scores, patience):
     return len(scores)
 
 
-# %% stop: the last of equals -> stop
+# %% stop: the last of equals -> stop when graded
 def stopping_epoch(scores, patience):
     best = 0
     for epoch, score in enumerate(scores):
@@ -45,3 +45,8 @@ def stopping_epoch(scores, patience):
         if epoch - best >= patience:
             break
     return best
+
+
+# %% stop: a list of epochs -> stop
+def stopping_epoch(scores, patience):
+    return [epoch + 1 for epoch, score in enumerate(scores) if score == max(scores)]

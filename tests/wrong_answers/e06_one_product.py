@@ -40,3 +40,27 @@ def help_by_product(theta, lr, images, labels, clean_images, clean_labels):
     clean = grad(lambda t: losses_at(t, clean_images, clean_labels).mean())(theta)
     noisy = grad(lambda t: losses_at(t, images, labels).mean())(theta)
     return lr * sum((clean[name] * noisy[name]).sum() for name in theta).expand(len(labels))
+
+
+# %% product: one gradient for each example, by vmap -> product
+def help_by_product(theta, lr, images, labels, clean_images, clean_labels):
+    clean = grad(lambda t: losses_at(t, clean_images, clean_labels).mean())(theta)
+    one = grad(lambda t, x, y: losses_at(t, x[None], y[None]).sum())
+    own = torch.func.vmap(one, in_dims=(None, 0, 0))(theta, images, labels)
+    return lr * sum((own[name] * clean[name]).flatten(1).sum(1) for name in theta)
+
+
+# %% product: differentiated twice backwards -> product
+def help_by_product(theta, lr, images, labels, clean_images, clean_labels):
+    clean = grad(lambda t: losses_at(t, clean_images, clean_labels).mean())(theta)
+    parts = {name: p.clone().requires_grad_() for name, p in theta.items()}
+    v = torch.zeros(len(labels), dtype=torch.float64, requires_grad=True)
+    slopes = torch.autograd.grad(losses_at(parts, images, labels) @ v, list(parts.values()), create_graph=True)
+    return torch.autograd.grad(sum((s * lr * clean[name]).sum() for name, s in zip(parts, slopes)), v)[0]
+
+
+# %% product: a trial step to either side -> product
+def help_by_product(theta, lr, images, labels, clean_images, clean_labels):
+    clean = grad(lambda t: losses_at(t, clean_images, clean_labels).mean())(theta)
+    there, back = ({name: p + h * lr * clean[name] for name, p in theta.items()} for h in (1e-4, -1e-4))
+    return (losses_at(there, images, labels) - losses_at(back, images, labels)) / 2e-4

@@ -9,7 +9,7 @@ def next_threshold(gamma, losses, p):
     return 0.5 * (0.0 if gamma is None else gamma) + 0.5 * losses.quantile(p)
 
 
-# %% threshold: a threshold of 0 taken for none -> threshold
+# %% threshold: a threshold of 0 taken for none -> threshold when graded
 def next_threshold(gamma, losses, p):
     percentile = losses.quantile(p)
     return 0.5 * gamma + 0.5 * percentile if gamma else percentile
@@ -43,3 +43,9 @@ def batches_to_follow(d, share=0.9):
 # %% memory: until that share is left of the old -> memory
 def batches_to_follow(d, share=0.9):
     return math.ceil(math.log(share) / math.log(d))
+
+
+# %% threshold: the example at that place, as some programs have it -> threshold
+def next_threshold(gamma, losses, p):
+    percentile = losses.sort().values[int(p * len(losses))]
+    return percentile if gamma is None else 0.5 * gamma + 0.5 * percentile

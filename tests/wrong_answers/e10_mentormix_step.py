@@ -47,3 +47,37 @@ def mentormix_loss(model, images, labels, partner, lam):
     logits = model(own * images + (1 - own) * images[partner])
     losses = [F.cross_entropy(logits, y, reduction="none") for y in (labels, labels[partner])]
     return (v * (lam * losses[0] + (1 - lam) * losses[1])).mean()
+
+
+# %% partners: from torch's global random numbers -> partners
+def draw_partners(v, generator):
+    return torch.multinomial(v.softmax(0), len(v), replacement=True)
+
+
+# %% partners: each at most once -> partners
+def draw_partners(v, generator):
+    return torch.multinomial(v.softmax(0), len(v), generator=generator)
+
+
+# %% partners: one for all -> partners
+def draw_partners(v, generator):
+    return torch.multinomial(v.softmax(0), 1, generator=generator)
+
+
+# %% share: blended by the weight, as in the paper -> share
+def turn(lam, v):
+    larger = torch.maximum(lam, 1 - lam)
+    return v * larger + (1 - v) * (1 - larger)
+
+
+# %% loss: nothing is mixed -> loss
+def mentormix_loss(model, images, labels, partner, lam):
+    return F.cross_entropy(model(images), labels)
+
+
+# %% loss: the shares exchanged -> loss
+def mentormix_loss(model, images, labels, partner, lam):
+    own = lam.view(-1, 1, 1, 1)
+    logits = model((1 - own) * images + own * images[partner])
+    losses = [F.cross_entropy(logits, y, reduction="none") for y in (labels, labels[partner])]
+    return ((1 - lam) * losses[0] + lam * losses[1]).mean()

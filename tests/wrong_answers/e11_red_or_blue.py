@@ -32,3 +32,24 @@ def name_the_noise(table):
     others = table - table.diagonal().diag()
     rival = (others.max(1).values / others.sum(1)).median()
     return "pair" if rival > 0.5 else "red" if rival > 2 / (len(table) - 1) else "symmetric"
+
+
+# %% name: pair noise forgotten -> name
+def name_the_noise(table):
+    others = table - table.diagonal().diag()
+    rival = (others.max(1).values / others.sum(1)).mean()
+    return "red" if rival > 2 / (len(table) - 1) else "symmetric"
+
+
+# %% name: pair noise only where the rival has it all -> name
+def name_the_noise(table):
+    others = table - table.diagonal().diag()
+    rival = (others.max(1).values / others.sum(1)).mean()
+    return "pair" if rival > 0.9 else "red" if rival > 2 / (len(table) - 1) else "symmetric"
+
+
+# %% name: the names of the rows -> name
+def name_the_noise(table):
+    others = table - table.diagonal().diag()
+    rivals = others.max(1).values / others.sum(1)
+    return np.where(rivals > 0.5, "pair", np.where(rivals > 2 / (len(table) - 1), "red", "symmetric"))

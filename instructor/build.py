@@ -1,4 +1,4 @@
-"""Make the students' and the instructor's zip of the solved exercises, by nbgrader's own means: `make exercises`."""
+"""Make the students' exercises of the solved ones, by nbgrader's own means, and pack both: `make exercises`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import BinaryIO
 from nlkit.files import check_writable, write_whole
 
 HERE = Path(__file__).resolve().parent
+STUDENTS = HERE.parent / "notebooks" / "exercises"  # what `nlkit lab` shows: without solutions and hidden tests
 EXERCISES = sorted(HERE.glob("e[0-9][0-9]_*.ipynb"))
 
 
@@ -64,18 +65,32 @@ def write_zip(archive: Path, files: dict[str, Path]) -> None:
     write_whole(archive, pack)
 
 
-def main(out: Path) -> None:
-    """Make both zips in a folder. Raises an OSError or a ValueError, before any work, where they can't be written."""
+def replace_notebooks(folder: Path, notebooks: list[Path]) -> None:
+    """Put notebooks into a folder in place of those that lie there; other files of the folder stay."""
+    for old in {file.name for file in folder.glob("*.ipynb")} - {notebook.name for notebook in notebooks}:
+        (folder / old).unlink()
+    for notebook in notebooks:
+        write_whole(folder / notebook.name, notebook.read_bytes())
+
+
+def main(out: Path, students: Path = STUDENTS) -> None:
+    """Renew the students' exercises in their folder, and make both zips in another.
+
+    Raises an OSError or a ValueError, before any work, where they can't be written.
+    """
     out.mkdir(exist_ok=True)
-    for name in ("nlkit-exercises.zip", "nlkit-course.zip"):
-        check_writable(out / name)
+    for place in (*(out / name for name in ("nlkit-exercises.zip", "nlkit-course.zip")), students / EXERCISES[0].name):
+        check_writable(place)
     with tempfile.TemporaryDirectory() as folder:
         course = lay_out_course(Path(folder))
-        released = {notebook.name: notebook for notebook in students_versions(course)}
-        write_zip(out / "nlkit-exercises.zip", released | {"README.md": HERE / "for_students.md"})
+        released = students_versions(course)
+        replace_notebooks(students, released)
+        files = {notebook.name: notebook for notebook in released} | {"README.md": STUDENTS / "for_students.md"}
+        write_zip(out / "nlkit-exercises.zip", files)
         kept = [*course.glob("source/*/*.ipynb"), course / "nbgrader_config.py"]
         sources = {file.relative_to(course).as_posix(): file for file in kept}
         write_zip(out / "nlkit-course.zip", sources | {"README.md": HERE / "for_instructors.md"})
+    print(f"{students}: the students' versions, renewed")
     for name, reader in {"nlkit-exercises.zip": "students", "nlkit-course.zip": "instructors, with solutions"}.items():
         print(f"{out / name}: for {reader}")
 
