@@ -58,7 +58,7 @@ def over_seeds(values: Sequence[float]) -> Interval:
 def in_percent(interval: Interval, *, signed: bool = False) -> str:
     """A mean share with its interval in percent, or alone where it has none (a half width of NaN)."""
     mean = f"{100 * interval.mean:+.1f}" if signed else f"{100 * interval.mean:.1f}"
-    mean = "0.0" if mean == "-0.0" else mean
+    mean = mean if mean.strip("+-0.") else "0.0"  # nothing is not "-0.0"
     return mean if math.isnan(interval.half) else f"{mean} ± {100 * interval.half:.1f}"
 
 
