@@ -573,7 +573,7 @@ def test_the_stored_results_are_those_of_the_whole_grid(name):
     # Runs that were made several at a time are stored as they came.
     assert sorted(result.key for result in sweep.results) == sorted(set(map(key, grid_of(name))))
     assert sweep.failed == () and all(result.made for result in sweep.results)
-    assert stored(name).stat().st_size < 500_000
+    assert stored(name).stat().st_size < 700_000
 
 
 def test_a_cell_of_the_stored_grid_can_be_run_again():
