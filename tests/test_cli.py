@@ -339,7 +339,7 @@ def test_a_download_that_fails_leaves_nothing_half_written(kit, data_folders, mo
     assert [path.name for path in data_folders[0].rglob("*") if path.is_file()] == ["mine"]
 
 
-@pytest.mark.parametrize("closed", (">&-", "<&- >&- 2>&-"))
+@pytest.mark.parametrize("closed", (pytest.param(">&-", marks=pytest.mark.nightly), "<&- >&- 2>&-"))
 @pytest.mark.slow
 def test_a_stream_that_is_closed_does_not_stop_the_work(tmp_path, closed):
     command = f"'{PROGRAM}' {' '.join(TRAIN)} --plot curves.png {closed}"

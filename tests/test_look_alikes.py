@@ -212,6 +212,7 @@ def small_judge(mnist5k):
     return model
 
 
+@pytest.mark.nightly
 def test_a_classifier_seldom_reads_the_digit_but_holds_it_for_likely(small_judge, mnist5k):
     assert_red(small_judge, mnist5k, most=0.22, most_of_a_digit=0.4)
 

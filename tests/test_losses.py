@@ -256,6 +256,7 @@ def test_elr_pulls_along_the_gradient_of_the_paper(new_run, batch):
     torch.testing.assert_close(pulled, (p - y + 3.0 * g).mean(0))
 
 
+@pytest.mark.nightly
 def test_elr_keeps_what_was_learned_early(mnist5k):
     for seed in range(2):
         task = make_task(mnist5k, ratio=0.4, clean_per_class=0, seed=seed, device="cpu")
