@@ -54,7 +54,7 @@ PAGE = Page(
     claims=(
         Claim("coin_half", "A fair coin shows heads half of the time.", "by hand",
               lambda t: t.run("fair").last("share"),
-              "share of heads", at_least=0.45, at_most=0.55),
+              "share of heads", at_least=0.4, at_most=0.6),
         Claim("coin_bent", "A bent one shows heads as often.", "by hand",
               lambda t: t.run("bent").last("share") - t.run("fair").last("share"), "share of heads, bent minus fair",
               at_least=0.0, unit="points", why="It is bent."),
