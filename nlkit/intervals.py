@@ -30,7 +30,7 @@ class Interval(NamedTuple):
 
     def percent(self) -> str:
         """A share in [0, 1] as text in percent, such as "83.1 ± 0.9"."""
-        return f"{100 * self.mean:.1f} ± {100 * self.half:.1f}"
+        return in_percent(self)
 
 
 def mean_interval(values: Sequence[float], level: float = 0.95) -> Interval:

@@ -6,6 +6,7 @@ import re
 import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,13 +20,15 @@ from nlkit.claims.tables import terminal
 from nlkit.commands import main as cli
 from nlkit.contents import GRIDS, LESSONS, PAGE_OF, PAGES
 from nlkit.identity import key
-from nlkit.intervals import in_percent
-from nlkit.lessons.noisy_or_clean import SIZES
+from nlkit.intervals import in_percent, paired_interval
+from nlkit.lessons.noisy_or_clean import RATIOS, SIZES
+from nlkit.lessons.standings import standings
 from nlkit.lessons.tutorial import ROWS, SETTING, summary
 from nlkit.papers import PAPERS
 from nlkit.sweeps.results import Sweep
 from nlkit.sweeps.run import load_sweep
 
+ROOT = Path(__file__).parent.parent
 LARGE_CLAIMS = [id for id, page in PAGE_OF.items() if PAGES[page].needs]
 
 
@@ -153,6 +156,25 @@ def test_the_map_s_claims_are_one_number_in_the_notebook_the_report_and_by_hand(
         assert outcome.mean == pytest.approx(reported[id].mean, rel=1e-4), id
     with pytest.raises(ValueError, match="the sweep has no run of"):
         claims_of("reweight-or-clean", Sweep(sweep.results[:50]))
+
+
+def test_what_the_prose_tells_of_early_stopping_is_in_the_stored_runs():
+    sweep, board = load_sweep("reweight-or-clean"), standings(load_sweep("leaderboard"))
+
+    def sign(ratio, size):
+        of = [sweep.where(method=m, ratio=ratio, clean_per_class=size) for m in ("reweight", "early_stopping")]
+        return paired_interval(*([run.final for run in runs] for runs in of)).sign
+
+    signs = {(ratio, size): sign(ratio, size) for ratio in RATIOS for size in SIZES}
+    ahead = [cell for cell, found in signs.items() if found > 0]
+    behind, noisy = list(signs.values()).count(-1), [cell for cell in ahead if cell[0] >= 0.8]
+    assert (len(signs), len(noisy)) == (56, 9)
+    told = f"In {len(ahead)} of 56, against {behind} in which it is clearly behind"
+    assert told in (ROOT / "notebooks" / "06_noisy_or_clean.ipynb").read_text(encoding="utf-8")
+    assert f"In {len(ahead)} of 56 cells, nine of them" in (ROOT / "book" / "guide.md").read_text(encoding="utf-8")
+    stopped, reweighting = (in_percent(board[row].final) for row in ("stopped in time", "reweighting"))
+    told = f"reweighting: {stopped} and {reweighting} %"
+    assert told in (ROOT / "notebooks" / "07_how_far.ipynb").read_text(encoding="utf-8")
 
 
 def test_what_was_open_or_is_a_time_cannot_change():

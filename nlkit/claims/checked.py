@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 
 from nlkit.checks import check_choice, check_number
-from nlkit.claims.report import FAILS, HOLDS, OPEN, Outcome, Report, as_value, stored_report
+from nlkit.claims.report import FAILS, HOLDS, MARKS, OPEN, Outcome, Report, as_value, stored_report
 from nlkit.claims.trial import carried, in_sweep
 from nlkit.contents import CLAIMS, PAGES
 from nlkit.intervals import counted
@@ -49,11 +49,9 @@ class CheckedClaims:
             c, seeds = outcome.claim, len(outcome.values)
             told = f"{outcome.show()}: {c.says}, {counted([seeds])}"
             if id in self.here:
-                told += f"; just now {self.here[id].show()}, {counted([max(c.seeds, 1)])}"
-            verdict = {
-                HOLDS: "✓ holds", OPEN: "? open: the interval reaches across the bound.", FAILS: "✗ does not hold.",
-            }[outcome.verdict]  # fmt: skip
-            verdict += f" {c.why}" if c.why and outcome.verdict != HOLDS else ""
+                told += f"; just now {self.here[id].show()}, {counted([c.seeds])}"
+            more = {HOLDS: "", OPEN: f": the interval reaches across the bound. {c.why}", FAILS: f". {c.why}"}
+            verdict = f"{MARKS[outcome.verdict]} {outcome.verdict}{more[outcome.verdict]}".strip()
             rows.append((c.sentence, c.source, c.published, c.bound, told, verdict))
         return rows
 

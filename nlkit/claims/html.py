@@ -7,7 +7,7 @@ import html
 from collections.abc import Iterable
 
 from nlkit import plots
-from nlkit.claims.report import FAILS, HOLDS, OPEN, VERDICTS, Outcome, Report
+from nlkit.claims.report import FAILS, HOLDS, MARKS, OPEN, VERDICTS, Outcome, Report
 from nlkit.contents import CLAIMS, PAGES
 from nlkit.intervals import in_percent
 from nlkit.lessons.tutorial import PUBLISHED, summary
@@ -140,8 +140,8 @@ def _claims(outcomes: list[Outcome]) -> str:
     rows = []
     for o in outcomes:
         c = o.claim
-        look, mark = {HOLDS: ("holds", "✓"), OPEN: ("open", "?"), FAILS: ("fails", "✗")}[o.verdict]
-        verdict = f"<span class='{look}'>{mark} {_text(o.verdict)}</span>"
+        look = {HOLDS: "holds", OPEN: "open", FAILS: "fails"}[o.verdict]
+        verdict = f"<span class='{look}'>{MARKS[o.verdict]} {_text(o.verdict)}</span>"
         rows.append((
             f"{_text(c.sentence)}<small>{_text(c.source)}</small>",
             _text(c.published),

@@ -16,6 +16,7 @@ from nlkit.made import PACKAGES, made_here
 from nlkit.page import Claim, Value
 
 HOLDS, OPEN, FAILS = VERDICTS = ("holds", "open", "does not hold")
+MARKS = {HOLDS: "✓", OPEN: "?", FAILS: "✗"}
 STORED = Path(__file__).parent.parent / "results" / "reproduce.json"
 
 
@@ -61,7 +62,7 @@ class Outcome:
 
     @property
     def verdict(self) -> str:
-        """ "holds", "open" or "does not hold": by the 95 % intervals over seeds, or with one seed by the value.
+        """One of `VERDICTS`, by the 95 % intervals over seeds; with one seed, which has none, by the value.
 
         It holds where the intervals of all cells lie within the bounds, and does not where all of the interval of one
         lies outside. Else it is open: more seeds might say either.
