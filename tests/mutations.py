@@ -26,9 +26,13 @@ HEAD = "| fault | caught by | seconds |\n|---|---|---|"
 
 def copy_of_the_kit(folder: Path) -> Path:
     """A copy in which faults may be planted, without what is hidden, downloaded or built."""
-    return shutil.copytree(
-        ROOT, folder / "kit", ignore=shutil.ignore_patterns(".*", "data", "*.egg-info", "__pycache__", "my_course")
-    )
+    anywhere = shutil.ignore_patterns(".*", "*.egg-info", "__pycache__")
+
+    def left_out(place: str, names: list[str]) -> set[str]:
+        at_the_top = {"data", "build", "my_course"} if Path(place) == ROOT else set()  # nlkit/ has a data/ too
+        return anywhere(place, names) | at_the_top & set(names)
+
+    return shutil.copytree(ROOT, folder / "kit", ignore=left_out)
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 import pytest
 from faults import FAULTS, Fault
-from mutations import ROOT, check, planted, row
+from mutations import ROOT, check, copy_of_the_kit, planted, row
 
 SOURCE = "def double(x):\n    return 2 * x\n"
 
@@ -17,6 +17,15 @@ def test_a_fault_is_a_change_of_one_place_in_code_that_still_compiles(fault):
 
 def test_faults_have_names_of_their_own():
     assert len({fault.name for fault in FAULTS}) == len(FAULTS)
+
+
+def test_the_copy_has_every_module_of_the_kit(tmp_path):
+    copied = copy_of_the_kit(tmp_path)
+    modules = {path.relative_to(ROOT) for folder in ("nlkit", "tests") for path in (ROOT / folder).rglob("*.py")}
+    assert modules == {
+        path.relative_to(copied) for part in ("nlkit", "tests") for path in (copied / part).rglob("*.py")
+    }
+    assert not (copied / "data").exists()
 
 
 @pytest.fixture
