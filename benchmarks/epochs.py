@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 from benchmarks import usual
 from benchmarks.timing import Row, interleaved, rows_of
 from nlkit import build_model, load, make_task, train
-from nlkit.data.dataset import find_dataset
+from nlkit.data.load import find_dataset
 from nlkit.tasks.task import Task
 
 BATCH, LEARNING_RATE = 128, 6e-4

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from benchmarks.timing import Row, single
-from nlkit.data.dataset import find_dataset
+from nlkit.data.load import find_dataset
 
 ROOT = Path(__file__).parent.parent
 

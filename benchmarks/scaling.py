@@ -7,7 +7,8 @@ from torch import nn
 from benchmarks.steps import Bench
 from benchmarks.timing import Row, interleaved, rows_of
 from nlkit import make_task, train
-from nlkit.data.dataset import Dataset, load
+from nlkit.data.dataset import Dataset
+from nlkit.data.load import load
 
 SIZES = {"examples": (500, 1000, 2000, 4000), "clean set": (50, 500, 5000), "classes": (10, 100, 1000),
          "width": (64, 128, 256, 512, 1024)}  # fmt: skip

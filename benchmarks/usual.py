@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader, Dataset
 
-from nlkit.data.dataset import import_torchvision
+from nlkit.data.load import import_torchvision
 
 Examples = tuple[Tensor, Tensor]  # images (B, C, H, W) and labels (B,)
 

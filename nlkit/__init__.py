@@ -18,9 +18,9 @@ import os
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 _HOME = {
-    "load": "data.dataset", "Dataset": "data.dataset", "DataError": "checks",
-    "corrupt": "noise.matrices", "noise_matrix": "noise.matrices",
-    "Task": "tasks.task", "make_task": "tasks.task",
+    "load": "data.load", "Dataset": "data.dataset", "DataError": "checks",
+    "corrupt": "noise.draws", "noise_matrix": "noise.matrices",
+    "Task": "tasks.task", "make_task": "tasks.make",
     "train": "training.train", "METHODS": "papers", "MODELS": "learning.models", "build_model": "learning.models",
     "Record": "records", "Step": "records", "records_frame": "records",
     "Experiment": "training.classification", "plots": "plots", "live": "live",

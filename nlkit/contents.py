@@ -10,7 +10,7 @@ from dataclasses import Field, fields
 from typing import Any
 
 from nlkit.checks import check_choice
-from nlkit.data.dataset import find_dataset
+from nlkit.data.load import find_dataset
 from nlkit.lessons import (
     beyond_synthetic,
     how_far,
@@ -27,26 +27,18 @@ from nlkit.settings import knobs
 from nlkit.training.classification import Experiment
 
 # A lesson goes by the name of its grid, where it has one: the package carries results/NAME.json.
-LESSONS: dict[str, Page] = {
-    "label-noise": label_noise.PAGE,
-    "memorization": memorization.PAGE,
-    "meta-reweighting": meta_reweighting.PAGE,
-    "mentormix": mentormix.PAGE,
-    "blue-and-red": beyond_synthetic.PAGE,
-    "tutorial": tutorial.PAGE,
-    "reweight-or-clean": noisy_or_clean.PAGE,
-    "leaderboard": how_far.PAGE,
+_COURSE: dict[str, tuple[str, Page]] = {  # name -> its notebook, which two pages may share, and its page
+    "label-noise": ("01_label_noise", label_noise.PAGE),
+    "memorization": ("02_memorization", memorization.PAGE),
+    "meta-reweighting": ("03_meta_reweighting", meta_reweighting.PAGE),
+    "mentormix": ("04_mentormix", mentormix.PAGE),
+    "blue-and-red": ("05_beyond_synthetic_noise", beyond_synthetic.PAGE),
+    "tutorial": ("03_meta_reweighting", tutorial.PAGE),
+    "reweight-or-clean": ("06_noisy_or_clean", noisy_or_clean.PAGE),
+    "leaderboard": ("07_how_far", how_far.PAGE),
 }
-NOTEBOOKS: dict[str, str] = {  # of the course; a paper's is notebooks/atlas/NAME.ipynb
-    "label-noise": "01_label_noise",
-    "memorization": "02_memorization",
-    "meta-reweighting": "03_meta_reweighting",
-    "mentormix": "04_mentormix",
-    "blue-and-red": "05_beyond_synthetic_noise",
-    "tutorial": "03_meta_reweighting",
-    "reweight-or-clean": "06_noisy_or_clean",
-    "leaderboard": "07_how_far",
-}
+LESSONS: dict[str, Page] = {name: page for name, (_, page) in _COURSE.items()}
+NOTEBOOKS: dict[str, str] = {name: notebook for name, (notebook, _) in _COURSE.items()}  # of the course alone
 PAGES: dict[str, Page] = LESSONS | {name: importlib.import_module(f"nlkit.papers.{name}").PAGE for name in PAPERS}
 GRIDS = [name for name, page in PAGES.items() if page.grid or name in PAPERS]  # those whose results are carried
 PAGE_OF: dict[str, str] = {claim.id: name for name, page in PAGES.items() for claim in page.claims}

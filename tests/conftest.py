@@ -10,7 +10,7 @@ from hypothesis import settings
 import nlkit
 import nlkit.files
 from nlkit.commands.doctor import find_chromium
-from nlkit.data.dataset import find_dataset
+from nlkit.data.load import find_dataset
 
 settings.register_profile("nlkit", deadline=None, derandomize=True, max_examples=50)
 settings.load_profile("nlkit")

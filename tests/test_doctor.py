@@ -12,7 +12,7 @@ import torch
 from nlkit import DataError, load
 from nlkit.commands import main as cli
 from nlkit.commands.doctor import examine, find_chromium
-from nlkit.data.dataset import find_dataset
+from nlkit.data.load import find_dataset
 from nlkit.noise.human import human_labels
 
 NEEDED = ["torch", "torchvision", "higher", "numpy", "mlxtend", "pandas", "matplotlib", "click", "tqdm"]

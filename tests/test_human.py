@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from nlkit import DataError
-from nlkit.data.dataset import find_dataset
+from nlkit.data.load import find_dataset
 from nlkit.noise.human import HUMAN_LABEL_SETS, find_human_labels, human_labels, human_matrix
 
 KEYS = {

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from nlkit import Dataset, make_task
 from nlkit.noise.instance import InstanceNoise, _falls_at, _last, instance_labels
-from nlkit.tasks.task import glance
+from nlkit.tasks.make import glance
 
 GENERATOR = torch.Generator().manual_seed(0)
 IMAGES = torch.randn(600, 1, 4, 4, generator=GENERATOR)
@@ -76,6 +76,7 @@ def test_a_task_of_real_digits_has_it(mnist5k):
 def test_a_glance_s_labels_are_the_task_s_however_its_ratio_moves(mnist5k):
     """Also where what a former ratio, clean set or seed had worked out is at hand."""
     moves = [(0.4, 50, 0), (0.8, 50, 0), (0.1, 50, 0), (0.8, 10, 0), (0.85, 10, 1), (0.85, 50, 0), (1.0, 50, 0)]
+    moves += [(0.4, 0, 0), (0.4, 0, 1)]  # the same places, since no clean set is drawn
     for ratio, clean, seed in moves:
         settings = {"noise": "instance", "ratio": ratio, "clean_per_class": clean, "seed": seed}
         assert torch.equal(glance(mnist5k, **settings).given, make_task(mnist5k, **settings, device="cpu").given)

@@ -14,7 +14,7 @@ from nlkit import build_model, live, make_task, plots
 from nlkit.live import any_panel as panel_module
 from nlkit.live.controls import percent_slider, scale_slider, values_of
 from nlkit.noise import look_alikes
-from nlkit.tasks.task import glance
+from nlkit.tasks.make import glance
 
 
 @pytest.fixture

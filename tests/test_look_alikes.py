@@ -19,8 +19,9 @@ from sklearn.preprocessing import StandardScaler
 from nlkit import build_model, load, make_task, train
 from nlkit.data.dataset import normalize
 from nlkit.learning.models import evaluate, predict
-from nlkit.noise import look_alikes
-from nlkit.noise.look_alikes import FACES, LEVELS, LOOK_ALIKES, PROPORTIONS, SLANTS, STROKE_WIDTHS, draw_look_alikes
+from nlkit.noise import characters, look_alikes
+from nlkit.noise.characters import FACES, LOOK_ALIKES
+from nlkit.noise.look_alikes import LEVELS, PROPORTIONS, SLANTS, STROKE_WIDTHS, draw_look_alikes
 
 LABELS = torch.arange(1000) % 10
 STYLE = (
@@ -158,11 +159,11 @@ def test_all_characters_and_faces_are_drawn_about_evenly(monkeypatch):
     monkeypatch.setattr(alphabet, "points", Recorder())
     labels = torch.arange(20000) % 10
     draw_look_alikes(labels, seed=0)
-    for digit, characters in LOOK_ALIKES.items():
+    for digit, those in LOOK_ALIKES.items():
         names = [alphabet.names[glyph] for glyph in drawn[digit::10]]
-        counts = [sum(c == character for c, _ in names) for character in characters]
+        counts = [sum(c == character for c, _ in names) for character in those]
         assert sum(counts) == 2000
-        assert min(counts) > 0.75 * 2000 / len(characters)
+        assert min(counts) > 0.75 * 2000 / len(those)
     assert {alphabet.names[glyph][1] for glyph in drawn} == set(FACES)
     assert len(set(drawn)) > 0.99 * len(alphabet.names)
 
@@ -219,9 +220,9 @@ def test_a_classifier_seldom_reads_the_digit_but_holds_it_for_likely(small_judge
 
 def test_characters_that_could_be_the_digit_would_be_found_out(small_judge, mnist5k, monkeypatch):
     """The judge's eyes are good enough: it reads the digit in letters that have its shape."""
-    monkeypatch.setattr(
-        look_alikes, "LOOK_ALIKES", dict(enumerate(["OD", "lI", "Zz", "Ǝэ", "Hy", "Ss", "bь", "?>", "B%", "qɋ"]))
-    )
+    could_be = dict(enumerate(["OD", "lI", "Zz", "Ǝэ", "Hy", "Ss", "bь", "?>", "B%", "qɋ"]))
+    for module in (characters, look_alikes):
+        monkeypatch.setattr(module, "LOOK_ALIKES", could_be)
     monkeypatch.setattr(look_alikes, "_alphabet", functools.cache(look_alikes._alphabet.__wrapped__))
     look_alikes._drawn_so_far.cache_clear()
     read, _ = verdicts(small_judge, mnist5k)

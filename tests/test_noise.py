@@ -11,19 +11,17 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn.metrics import confusion_matrix
 
+from nlkit.noise.draws import confusion_counts, corrupt, realized_matrix
 from nlkit.noise.fair_sequence import FairSequence, fair_targets
 from nlkit.noise.matrices import (
     ASYMMETRIC_MAPS,
     NOISE_TYPES,
     asymmetric_matrix,
     check_matrix,
-    confusion_counts,
-    corrupt,
     doubled_matrix,
     from_cleanlab,
     noise_matrix,
     pair_matrix,
-    realized_matrix,
     symmetric_matrix,
     to_cleanlab,
 )

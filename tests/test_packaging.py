@@ -155,7 +155,8 @@ def test_without_the_extra_for_the_panels_all_else_works_and_the_panels_say_what
 # Imports go down, from the last to the first. What is not named here is ground: the contract and tools.
 LAYERS = [
     {"sweeps"},
-    {"data", "learning"},
+    {"data"},
+    {"learning"},
     {"noise"},
     {"tasks", "papers"},
     {"training", "plots"},

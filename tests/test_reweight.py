@@ -10,19 +10,12 @@ from zoo import NETWORKS, UNTRAINABLE, make
 
 from nlkit import build_model, make_task, train
 from nlkit.learning.engine_trial import first_exact, one_by_one
+from nlkit.learning.layer_by_layer import acts_alone, help_by_layers
 from nlkit.learning.learner import Batch, Run, normalize_weights
 from nlkit.learning.look_ahead import clean_direction, look_ahead, torch_eps
 from nlkit.learning.optimizers import OPTIMIZERS, build_optimizer
 from nlkit.learning.resnet import Block
-from nlkit.papers.reweight import (
-    ENGINES,
-    Reweight,
-    acts_alone,
-    help_by_double_backward,
-    help_by_higher,
-    help_by_jvp,
-    help_by_layers,
-)
+from nlkit.papers.reweight import ENGINES, Reweight, help_by_double_backward, help_by_higher, help_by_jvp
 from nlkit.randomness import seeded_generator
 
 SHAPE, CLASSES = (1, 8, 8), 4

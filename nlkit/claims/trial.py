@@ -12,7 +12,8 @@ from nlkit.contents import experiment_of
 from nlkit.page import Page
 from nlkit.sweeps.results import Result, Sweep
 from nlkit.sweeps.run import read_sweep, stored
-from nlkit.tasks.task import Task, make_task
+from nlkit.tasks.make import make_task
+from nlkit.tasks.task import Task
 
 
 @dataclass(frozen=True)

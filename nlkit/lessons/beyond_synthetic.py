@@ -5,12 +5,12 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 
-from nlkit.data.dataset import load
+from nlkit.data.load import load
 from nlkit.learning.models import build_model, with_new_head
 from nlkit.lessons.sources import WEB
 from nlkit.page import Claim, Page, Trial
 from nlkit.tasks.cnwl import LEVELS
-from nlkit.tasks.task import make_task
+from nlkit.tasks.make import make_task
 from nlkit.training.train import train
 
 QUICK_LEVELS = (0.4, 0.8)  # of the ten, when there is no time for all

@@ -8,7 +8,8 @@ from nlkit.intervals import counted, in_percent, over_seeds
 from nlkit.lessons.rows import EPOCHS, NOISES, ROWS, SEEDS, SEEDS_ELSEWHERE
 from nlkit.lessons.sources import TUTORIAL
 from nlkit.lessons.standings import standings
-from nlkit.page import Claim, Measure, Page
+from nlkit.measures import end, lead
+from nlkit.page import Claim, Page
 from nlkit.sweeps.results import Sweep
 
 MARK, BEST_MARK = "true labels", "true labels, full recipe"
@@ -23,15 +24,6 @@ PUBLISHED = {
 }
 
 
-def _of(name: str) -> Measure:
-    """The last test accuracy of a row at 80 % noise."""
-    return lambda t: t.run(name).final
-
-
-def _ahead(name: str, other: str) -> Measure:
-    return lambda t: t.run(name).final - t.run(other).final
-
-
 def _claims() -> Iterator[Claim]:
     points = {"unit": "points", "at_least": 0.0, "seeds": 5}
     alone = "the clean set alone, full recipe"
@@ -39,7 +31,7 @@ def _claims() -> Iterator[Claim]:
         "leaderboard_goal",
         "With 80 % of the labels wrong, but told the matrix, one can reach 98.2 %.",
         "the goal set for this lesson",
-        _of("EM, matrix told"),
+        end("EM, matrix told"),
         "last test accuracy of EM with 50 clean per class",
         at_least=0.982,
         published="85.4 %",
@@ -49,7 +41,7 @@ def _claims() -> Iterator[Claim]:
         "leaderboard_best",
         "With 80 % of the labels wrong, 98.2 % can be reached without being told the matrix.",
         "the goal set for this lesson",
-        _of("EM"),
+        end("EM"),
         "last test accuracy of EM with 50 clean per class",
         at_least=0.982,
         published="85.4 %",
@@ -59,7 +51,7 @@ def _claims() -> Iterator[Claim]:
         "leaderboard_mark",
         "EM reaches what the tutorial's way of training reaches on true labels.",
         "measured here",
-        _ahead("EM", MARK),
+        lead("EM", MARK),
         "last test accuracy, EM minus the mark",
         **points,
     )
@@ -67,7 +59,7 @@ def _claims() -> Iterator[Claim]:
         "leaderboard_below",
         "On true labels EM's recipe is better still: wrong labels do cost something.",
         "measured here",
-        _ahead("EM", BEST_MARK),
+        lead("EM", BEST_MARK),
         "last test accuracy, EM minus true labels with EM's recipe",
         at_most=0.0,
         seeds=5,
@@ -77,7 +69,7 @@ def _claims() -> Iterator[Claim]:
         "leaderboard_reweight",
         "Told the same, EM ends far above the tutorial's reweighting.",
         TUTORIAL,
-        _ahead("EM", "reweighting"),
+        lead("EM", "reweighting"),
         "last test accuracy, EM minus reweighting",
         at_least=0.05,
         seeds=5,
@@ -87,7 +79,7 @@ def _claims() -> Iterator[Claim]:
         "leaderboard_control",
         "EM beats its own recipe on the clean set alone.",
         "the control of every row",
-        _ahead("EM", alone),
+        lead("EM", alone),
         "last test accuracy, EM minus the clean set alone, full recipe",
         seeds=5,
         at_least=0.01,
@@ -97,7 +89,7 @@ def _claims() -> Iterator[Claim]:
         "leaderboard_labels",
         "The noisy labels are worth it: EM that ignores them, and learns from its own beliefs, ends lower.",
         "the control of EM: a flat matrix",
-        _ahead("EM", "EM, given labels ignored"),
+        lead("EM", "EM, given labels ignored"),
         "last test accuracy, EM minus EM told a flat matrix",
         seeds=5,
         at_least=0.01,
@@ -110,7 +102,7 @@ def _claims() -> Iterator[Claim]:
         "leaderboard_stopped",
         "EM beats standard training stopped on held-out labels, with the same recipe.",
         "the control of every row",
-        _ahead("EM", "stopped in time, full recipe"),
+        lead("EM", "stopped in time, full recipe"),
         "last test accuracy, EM minus early stopping",
         seeds=5,
         at_least=0.0,
@@ -120,7 +112,7 @@ def _claims() -> Iterator[Claim]:
         "leaderboard_matrix",
         "Counting the matrix on the way costs at most half a point against being told it.",
         "measured here",
-        _ahead("EM", "EM, matrix told"),
+        lead("EM", "EM, matrix told"),
         "last test accuracy, matrix counted minus told",
         at_least=-0.005,
         seeds=5,
@@ -130,7 +122,7 @@ def _claims() -> Iterator[Claim]:
         "leaderboard_no_clean_told",
         "Without a clean set, but told the matrix, 96.5 % can be reached.",
         "measured here",
-        _of("EM without a clean set, matrix told"),
+        end("EM without a clean set, matrix told"),
         "last test accuracy of EM",
         at_least=0.965,
         seeds=5,
@@ -139,7 +131,7 @@ def _claims() -> Iterator[Claim]:
         "leaderboard_no_clean",
         "Told nothing beside the given labels, 96.5 % can be reached.",
         "measured here",
-        _of("EM without a clean set"),
+        end("EM without a clean set"),
         "last test accuracy of EM",
         at_least=0.965,
         seeds=5,
@@ -149,7 +141,7 @@ def _claims() -> Iterator[Claim]:
         "leaderboard_forward",
         "With the full recipe, forward correction beats the clean set alone as well.",
         "the control of every row",
-        _ahead("forward correction, full recipe", alone),
+        lead("forward correction, full recipe", alone),
         "last test accuracy, forward minus the clean set alone",
         why="Moved and turned about, 500 clean digits teach so much that labels of which four in five are wrong "
         "add little, unless what the network believes goes into explaining each of them.",
@@ -165,7 +157,7 @@ def _claims() -> Iterator[Claim]:
     }
     for id, (name, without) in parts.items():
         yield Claim(
-            f"without_{id}", f"EM is better with {name} than without.", "its ablation", _ahead("EM", without),
+            f"without_{id}", f"EM is better with {name} than without.", "its ablation", lead("EM", without),
             "last test accuracy, the full method minus that without it",
             why="An ablation takes a part away while the others are there to do its work.", **points,
         )  # fmt: skip

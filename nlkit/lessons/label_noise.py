@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from nlkit.lessons.sources import TUTORIAL
-from nlkit.noise.matrices import corrupt, noise_matrix
+from nlkit.noise.draws import corrupt
+from nlkit.noise.matrices import noise_matrix
 from nlkit.page import Claim, Page, Trial
 
 

@@ -8,6 +8,7 @@ from nlkit.learning.learner import normalize_weights
 from nlkit.learning.models import build_model
 from nlkit.learning.optimizers import build_optimizer
 from nlkit.lessons.sources import TUTORIAL
+from nlkit.measures import end, lead
 from nlkit.page import Claim, Page, Trial
 from nlkit.papers.reweight import help_by_higher, help_by_jvp
 from nlkit.randomness import seeded_generator
@@ -83,7 +84,7 @@ PAGE = Page(
             "reweight_beats_standard",
             "At 80 % noise, reweighting ends far above standard training.",
             TUTORIAL,
-            lambda t: t.run("reweight").final - t.run("standard").final,
+            lead("reweight", "standard"),
             "last test accuracy, reweighting minus standard",
             seeds=3,
             at_least=0.15,
@@ -114,7 +115,7 @@ PAGE = Page(
             "reweight_learns_clean",
             "Trained on the clean set too, and not only guided by it, reweighting ends higher.",
             "what the tutorial leaves open",
-            lambda t: t.run("reweight", options={"learn_clean": True}).final - t.run("reweight").final,
+            lead("reweight", "reweight", options={"learn_clean": True}),
             "last test accuracy at 80 % noise, with minus without",
             seeds=3,
             at_least=0.0,
@@ -124,7 +125,7 @@ PAGE = Page(
             "weight_finds_right",
             "Right labels get more than their share of the weight.",
             "Ren et al. 2018",
-            lambda t: t.run("reweight").last("weight_on_right"),
+            end("reweight", "weight_on_right"),
             "weight on the 20 % of right labels, last epoch",
             seeds=3,
             at_least=0.3,

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 from nlkit.intervals import over_seeds
 from nlkit.lessons.sources import TUTORIAL
+from nlkit.measures import end, lead
 from nlkit.page import Claim, Page, Trial
 from nlkit.training.train import train
 
@@ -49,10 +50,6 @@ _MENTORMIX = SETTING | {
     "method": "mentormix", "clean_per_class": 0, "weight_average": 0.999,
     "options": {"percentile": 0.2, "alpha": 4.0, "second_weighting": True, "by_class": True},
 }  # fmt: skip
-
-
-def _ahead(t: Trial, name: str, other: str) -> float:
-    return t.run(name).final - t.run(other).final
 
 
 def _cost(t: Trial, rounds: int = 3) -> float:
@@ -105,7 +102,7 @@ PAGE = Page(
             "full_standard_final",
             "On all of MNIST, standard training ends at about 40 %.",
             TUTORIAL,
-            lambda t: t.run("standard training").final,
+            end("standard training"),
             "last test accuracy",
             at_least=0.354,
             at_most=0.454,
@@ -127,7 +124,7 @@ PAGE = Page(
             "full_too_small",
             "The network is too small to memorize 48,000 wrong labels in 25 epochs.",
             TUTORIAL,
-            lambda t: t.run("standard training").last("given_accuracy"),
+            end("standard training", "given_accuracy"),
             "accuracy on the given labels at the end",
             at_most=0.4,
             published="29.8 %",
@@ -136,7 +133,7 @@ PAGE = Page(
             "full_reweight_final",
             "On all of MNIST, reweighting ends at about 85 %.",
             TUTORIAL,
-            lambda t: t.run("reweighting").final,
+            end("reweighting"),
             "last test accuracy",
             at_least=0.824,
             at_most=0.884,
@@ -156,7 +153,7 @@ PAGE = Page(
             "full_beats_stopped",
             "It ends above standard training that is stopped on held-out given labels.",
             "the control that the tutorial lacks",
-            lambda t: _ahead(t, "reweighting", "standard training, stopped in time"),
+            lead("reweighting", "standard training, stopped in time"),
             "last test accuracy, reweighting minus early stopping",
             at_least=0.0,
             unit="points",
@@ -178,7 +175,7 @@ PAGE = Page(
             "full_beats_clean",
             "On all of MNIST, reweighting beats the 500 clean examples alone.",
             "what the tutorial leaves open",
-            lambda t: _ahead(t, "reweighting", "clean set alone"),
+            lead("reweighting", "clean set alone"),
             "last test accuracy, reweighting minus clean only",
             at_least=0.0,
             unit="points",
@@ -187,7 +184,7 @@ PAGE = Page(
             "full_same_labels_standard",
             "Without the clean labels, standard training ends no better than with them.",
             "what the tutorial leaves open",
-            lambda t: _ahead(t, "standard training, noisy set alone", "standard training"),
+            lead("standard training, noisy set alone", "standard training"),
             "last test accuracy, standard on the noisy set minus on both",
             at_most=0.0,
             unit="points",
@@ -196,7 +193,7 @@ PAGE = Page(
             "full_same_labels_reweight",
             "Trained on the clean set too, as the baseline is, reweighting ends higher.",
             "what the tutorial leaves open",
-            lambda t: _ahead(t, "reweighting, trained on the clean set too", "reweighting"),
+            lead("reweighting, trained on the clean set too", "reweighting"),
             "last test accuracy with minus without training on the clean set",
             at_least=0.0,
             unit="points",
@@ -205,7 +202,7 @@ PAGE = Page(
             "full_same_labels_clean",
             "Trained on the clean set too, reweighting beats the clean set alone.",
             "what the tutorial leaves open",
-            lambda t: _ahead(t, "reweighting, trained on the clean set too", "clean set alone"),
+            lead("reweighting, trained on the clean set too", "clean set alone"),
             "last test accuracy, minus clean only",
             at_least=0.0,
             unit="points",
@@ -214,7 +211,7 @@ PAGE = Page(
             "full_same_compute_standard",
             "Given three times the epochs, standard training ends lower still.",
             "what the tutorial leaves open",
-            lambda t: _ahead(t, "standard training, 75 epochs", "standard training"),
+            lead("standard training, 75 epochs", "standard training"),
             "last test accuracy, 75 epochs minus 25",
             at_most=0.0,
             unit="points",
@@ -223,7 +220,7 @@ PAGE = Page(
             "full_same_compute",
             "Given three times the epochs, the clean set alone still does not beat reweighting.",
             "what the tutorial leaves open",
-            lambda t: _ahead(t, "reweighting", "clean set alone, 75 epochs"),
+            lead("reweighting", "clean set alone, 75 epochs"),
             "last test accuracy, reweighting minus clean only for 75 epochs",
             at_least=0.0,
             unit="points",
@@ -232,7 +229,7 @@ PAGE = Page(
             "full_mentormix",
             "MentorMix, by class, passes 91 % there without any clean set.",
             "measured here",
-            lambda t: t.run("MentorMix by class").final,
+            end("MentorMix by class"),
             "last test accuracy, averaged weights",
             at_least=0.91,
         ),

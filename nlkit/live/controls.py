@@ -9,7 +9,8 @@ from typing import Any
 import ipywidgets as widgets
 
 from nlkit.checks import check_choice, check_integer, check_number, shown
-from nlkit.data.dataset import Dataset, load
+from nlkit.data.dataset import Dataset
+from nlkit.data.load import load
 from nlkit.noise.human import find_human_labels
 from nlkit.noise.kinds import NOISES
 from nlkit.randomness import MAX_SEED

@@ -1,11 +1,9 @@
 """What runs behind a panel: a `Driver` takes a generator from step to step while the kernel stays free.
 
-It knows nothing of widgets or training. There are three ways of driving, and `pick_mode` chooses:
-
+It knows nothing of widgets or training. Of three ways of driving, `pick_mode` chooses one:
 - `thread`, where a Jupyter kernel runs (JupyterLab, Notebook, VS Code, Voilà, nbval): one daemon thread, which is there
   only while there is something to do;
-- `asyncio`, on Colab, which does not show what another thread changes: the kernel's own event loop, between its other
-  tasks;
+- `asyncio`, on Colab, which does not show what another thread changes: the kernel's own event loop, between tasks;
 - `blocking`, where no kernel is (scripts, tests): a start returns when the run is over.
 """
 

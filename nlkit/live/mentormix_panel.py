@@ -18,7 +18,8 @@ from nlkit.live.controls import check_left_out, percent_slider, scale_slider
 from nlkit.live.picture_panel import PicturePanel
 from nlkit.papers.mentormix import draw_mixture
 from nlkit.randomness import seeded_generator
-from nlkit.tasks.task import Task, make_task
+from nlkit.tasks.make import make_task
+from nlkit.tasks.task import Task
 from nlkit.training.train import train
 
 _ALPHAS = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)

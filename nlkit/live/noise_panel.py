@@ -11,7 +11,8 @@ from nlkit.data.dataset import Dataset
 from nlkit.live.any_panel import Frame, drawn
 from nlkit.live.controls import data_of, task_controls, task_settings
 from nlkit.live.picture_panel import PicturePanel
-from nlkit.tasks.task import Task, glance
+from nlkit.tasks.make import glance
+from nlkit.tasks.task import Task
 
 
 def noise(

@@ -11,7 +11,7 @@ import ipywidgets as widgets
 from nlkit import plots
 from nlkit.checks import check_choice
 from nlkit.contents import PAGES, accepts, experiment_of, knobs_of, told_apart_by
-from nlkit.data.dataset import load
+from nlkit.data.load import load
 from nlkit.identity import key
 from nlkit.live.controls import field_control, noise_types, seed_control
 from nlkit.live.session import in_turn, table_of_numbers

@@ -11,7 +11,8 @@ from typing import Any
 from nlkit.data.dataset import Dataset
 from nlkit.plots import Curve
 from nlkit.records import Measured, Record, Recorded, Step, best_record
-from nlkit.tasks.task import Task, make_task
+from nlkit.tasks.make import make_task
+from nlkit.tasks.task import Task
 from nlkit.training.classification import Experiment
 
 _SHORT = {

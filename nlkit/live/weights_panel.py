@@ -22,7 +22,8 @@ from nlkit.live.driver import Driver
 from nlkit.live.run_panel import RunPanel, check_history, racing, training_controls
 from nlkit.papers import METHODS
 from nlkit.records import Record
-from nlkit.tasks.task import Task, make_task
+from nlkit.tasks.make import make_task
+from nlkit.tasks.task import Task
 
 
 def weights(

@@ -27,8 +27,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nlkit.checks import check_integer, check_number
-from nlkit.data.dataset import Dataset, load
+from nlkit.data.dataset import Dataset
 from nlkit.data.labels import check_labels
+from nlkit.data.load import load
 from nlkit.randomness import seeded_generator
 
 # On mnist5k the scores name the true class of 92 % of the left-out images, on 10,000 of CIFAR-10 of 42 %. Twice the
@@ -43,7 +44,7 @@ _CHUNK = 4096
 def boundary_labels(data: str | Dataset, index: Tensor, ratio: float, *, seed: int = 0, exact: bool = True) -> Tensor:
     """Draw given labels (N,) for the training examples of `data` at the places `index` (N,).
 
-    data: a name of `nlkit.data.dataset.DATASETS`, or a data set of your own with two classes or more.
+    data: a name of `nlkit.data.load.DATASETS`, or a data set of your own with two classes or more.
     ratio: share of labels to make wrong, in [0, 1]. Nested: what is wrong at a lower ratio is wrong at a higher one,
         with the same label.
     exact: make exactly that share wrong; otherwise each label is drawn by itself.

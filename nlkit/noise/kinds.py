@@ -10,13 +10,15 @@ import torch
 from torch import Tensor
 
 from nlkit.checks import check_choice, check_number, shown
-from nlkit.data.dataset import DATASETS, Dataset, normalize
+from nlkit.data.dataset import Dataset, normalize
 from nlkit.data.gather import Gathered
+from nlkit.data.load import DATASETS
 from nlkit.noise.boundary import boundary_labels
+from nlkit.noise.draws import corrupt, moving_order
 from nlkit.noise.human import HUMAN_LABEL_SETS, human_labels
 from nlkit.noise.instance import instance_labels, remembered_noise
 from nlkit.noise.look_alikes import draw_look_alikes
-from nlkit.noise.matrices import ASYMMETRIC_MAPS, NOISE_TYPES, corrupt, moving_order, noise_matrix
+from nlkit.noise.matrices import ASYMMETRIC_MAPS, NOISE_TYPES, noise_matrix
 from nlkit.noise.nearest_images import nearest_images
 
 

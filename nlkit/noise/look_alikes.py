@@ -19,40 +19,14 @@ on the test digits, it reads 14 to 20 % as the digit.
 from __future__ import annotations
 
 import functools
-import string
-from pathlib import Path
 from types import SimpleNamespace
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from nlkit.data.labels import check_labels
+from nlkit.noise.characters import CELL, LOOK_ALIKES, centre_lines
 from nlkit.randomness import seeded_generator
-
-# Digit -> letters and signs that resemble it, and that a good classifier of digits seldom takes for it. Chosen by hand
-# out of 1,393 characters: mostly those that networks read as the digit in less than a fifth of the cases, and yet put
-# among its three likeliest more often than lot would. Others resemble more, but are read as the digit more often than
-# not, and so are not red: O Q for 0, l I | for 1, Z for 2, A for 4, S $ for 5, T ? for 7, B for 8. No character serves
-# two digits.
-LOOK_ALIKES: dict[int, str] = {
-    0: "Ɵϑ¢e℮єæⅇ",
-    1: "T:;τΓĩ",
-    2: "∠∟αR∝œℓ¿",
-    3: "$≈ɘℬꟻ}≶♂ßB",
-    4: "∪hX∧ωћλ^",
-    5: "G€CJ[ɕtK",
-    6: "δkƃς@ϕεϐ",
-    7: "PVYFґ)∇ϡ+",
-    8: "&§∞ð∅©y",
-    9: "¶?ϙŋQpηρΩ",
-}
-
-# Files that matplotlib carries, so that the faces are the same everywhere.
-FACES = (
-    "DejaVuSans", "DejaVuSans-Oblique", "DejaVuSans-Bold", "DejaVuSerif", "DejaVuSerif-Italic", "DejaVuSansMono",
-    "STIXGeneral", "STIXGeneralItalic", "STIXGeneralBolIta", "cmr10", "cmmi10", "cmss10", "cmti10", "cmtt10",
-)  # fmt: skip
 
 # How real digits are written: quantiles at LEVELS, a row a digit, over the 500 of each in mnist5k (a test recomputes
 # them). Stroke width: twice the ink over the sum of its gradient, in pixels. Proportion: width over height of the box
@@ -82,7 +56,6 @@ SLANTS = (
 )
 # fmt: on
 
-_CELL = 40  # side of the square in which a character is thinned, in pixels
 _SHARPNESS = 1.5  # of the soft minimum that turns points into the distance from a line, per pixel squared
 _BATCH = 256
 
@@ -208,17 +181,17 @@ _WAVE_HEIGHTS = 1 / _WAVES.sum(1).clamp(min=1)
 @functools.cache
 def _alphabet() -> SimpleNamespace:
     """The centre lines of all characters in all faces that have them: G glyphs of up to P points."""
-    lines, names = _centre_lines()
+    lines, names = centre_lines()
     count = lines.sum((1, 2))  # (G,)
     glyph = lines.nonzero()[:, 0]
     rank = torch.arange(len(glyph)) - (count.cumsum(0) - count)[glyph]
 
     # Averaging the places of neighbours rounds corners off and takes away the steps of the pixel grid.
-    place = torch.arange(_CELL) - (_CELL - 1) / 2
+    place = torch.arange(CELL) - (CELL - 1) / 2
     sums = torch.stack([lines, lines * place, lines * place[:, None]], 1).double()
     sums = torch.nn.functional.avg_pool2d(sums, 7, stride=1, padding=3)
     points = torch.full((len(names), int(count.max()), 2), torch.nan, dtype=torch.float64)
-    points[glyph, rank] = (sums[:, 1:] / sums[:, :1]).permute(0, 2, 3, 1)[lines] * 17.5 / (_CELL - 4)
+    points[glyph, rank] = (sums[:, 1:] / sums[:, :1]).permute(0, 2, 3, 1)[lines] * 17.5 / (CELL - 4)
     used = ~points[:, :, 0].isnan()
     points = torch.where(used[:, :, None], points, points[:, :1])
 
@@ -239,52 +212,3 @@ def _alphabet() -> SimpleNamespace:
         faces=torch.tensor([[owners.count(c) for c in row] for row in rows]),  # (10, C) faces of each of them
         first=torch.tensor([[owners.index(c) if c in owners else 0 for c in row] for row in rows]),  # (10, C) glyph
     )
-
-
-def _centre_lines() -> tuple[Tensor, list[tuple[str, str]]]:
-    """Centre lines (G, _CELL, _CELL) bool of all characters in all faces that have them, and the names of both."""
-    from matplotlib import get_data_path
-    from matplotlib.ft2font import FT2Font
-    from PIL import Image, ImageDraw, ImageFont
-
-    folder = Path(get_data_path()) / "fonts" / "ttf"
-    files = {face: str(folder / f"{face}.ttf") for face in FACES}
-    tables = {face: FT2Font(file) for face, file in files.items()}
-    fonts = {face: ImageFont.truetype(file, 64, layout_engine=ImageFont.Layout.BASIC) for face, file in files.items()}
-    cells, names = [], []
-    for character in "".join(LOOK_ALIKES.values()):
-        for face in FACES:
-            # The Computer Modern files have other characters than letters at the places of others.
-            if face.startswith("cm") and character not in string.ascii_letters:
-                continue
-            if tables[face].get_char_index(ord(character)) == 0:
-                continue
-            glyph = Image.new("L", (128, 128))
-            ImageDraw.Draw(glyph).text((24, 16), character, fill=255, font=fonts[face])
-            glyph = glyph.crop(glyph.getbbox())
-            scale = (_CELL - 4) / max(glyph.size)
-            size = [max(1, round(side * scale)) for side in glyph.size]
-            cell = Image.new("L", (_CELL, _CELL))
-            cell.paste(glyph.resize(size, Image.Resampling.BOX), [(_CELL - side) // 2 for side in size])
-            cells.append(np.asarray(cell) > 90)
-            names.append((character, face))
-    return torch.from_numpy(_thin(np.stack(cells))), names
-
-
-def _thin(ink: np.ndarray) -> np.ndarray:
-    """Thin images (G, S, S) bool, empty at the border, to lines of one pixel (Zhang & Suen 1984)."""
-    # The eight neighbours of a pixel, clockwise from the north, are the bits of a number; two tables say if it goes.
-    bits = np.arange(256)[:, None] >> np.arange(8) & 1  # (256, 8)
-    north, east, south, west = bits[:, ::2].T
-    removable = (bits.sum(1) >= 2) & (bits.sum(1) <= 6) & ((bits < np.roll(bits, -1, 1)).sum(1) == 1)
-    tables = (
-        removable & (north * east * south == 0) & (east * south * west == 0),
-        removable & (north * east * west == 0) & (north * south * west == 0),
-    )
-    steps = ((1, 0), (1, -1), (0, -1), (-1, -1), (-1, 0), (-1, 1), (0, 1), (1, 1))
-    ink, before = ink.astype(np.uint8), ink.size + 1
-    while ink.sum() < before:
-        before = ink.sum()
-        for table in tables:
-            ink = ink & ~table[sum(np.roll(ink, step, (1, 2)) << bit for bit, step in enumerate(steps))]
-    return ink.astype(bool)

@@ -18,8 +18,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nlkit.data.dataset import Dataset, load
+from nlkit.data.dataset import Dataset
 from nlkit.data.labels import check_labels
+from nlkit.data.load import load
 from nlkit.learning.models import build_model
 from nlkit.randomness import seeded_generator
 
@@ -45,7 +46,7 @@ class _Pool(NamedTuple):
 def nearest_images(data: str | Dataset, source: str | Dataset, labels: Tensor) -> tuple[Tensor, Tensor]:
     """For each of `labels` (M,), classes of `data`, take an image of `source` that is near to the class.
 
-    data, source: names of `nlkit.data.dataset.DATASETS`, or data sets of your own; their training parts are used.
+    data, source: names of `nlkit.data.load.DATASETS`, or data sets of your own; their training parts are used.
     labels: each class at most as often as in `data`.
 
     Returns images (M, C, H, W), in the size, channels and normalisation of `data`, and their places (M,) in the

@@ -32,7 +32,8 @@ from torch.nn import functional as F
 from nlkit.checks import check_choice, check_flag, check_number, shown
 from nlkit.learning.learner import Batch, Run, StepResult
 from nlkit.learning.ranking import best_scores
-from nlkit.page import Claim, Measure, Page, Trial
+from nlkit.measures import end, lead
+from nlkit.page import Claim, Page, Trial
 from nlkit.settings import setting
 
 BOUNDINGS: dict[str, Callable[[Tensor], Tensor]] = {  # scores (B, K) -> scores (B, K) whose sizes have a mean of 1
@@ -130,8 +131,8 @@ CE = "cross entropy"
 PAIR: dict[str, object] = {"noise": "pair", "ratio": 0.3, "epochs": 15}
 LONG = PAIR | {"epochs": 40}
 CURVE = (1.0, 2.0, 3.0, 5.0, 10.0, 30.0, "inf")  # λ, along which LDR goes from cross entropy to the symmetric mean
-RAW: dict[str, object] = {"bounding": "none"}
-AS_CE = {"lam": 1.0, "margin": 0.0}  # with which LDR is cross entropy of the bounded scores
+RAW: dict[str, Any] = {"bounding": "none"}
+AS_CE: dict[str, Any] = {"lam": 1.0, "margin": 0.0}  # with which LDR is cross entropy of the bounded scores
 MACHINE = {"lam": 0.0, "margin": 1.0, "bounding": "none"}  # Crammer and Singer's
 WIDE = MACHINE | {"margin": 5.0}
 _COMMON = {"ratio": 0.4, "clean_per_class": 0, "epochs": 30, "learning_rate": 1e-3}
@@ -156,15 +157,6 @@ def _gaps(t: Trial) -> list[float]:
     return (f - f.amax(1, keepdim=True) - exact).abs().amax(1).tolist()
 
 
-def _end(variant: str, number: str = "test_accuracy", **changes: Any) -> Callable[[Trial], float]:
-    return lambda t: t.run(variant, **changes).last(number)
-
-
-def _lead(ours: str, theirs: str, noise: Mapping[str, Any], **changes: Any) -> Measure:
-    one, other = _end(ours, **noise, **changes), _end(theirs, **noise)
-    return lambda t: one(t) - other(t)
-
-
 PAGE = Page(
     title="Label-distributionally robust losses",
     source="Zhu, Ying, Yang, ICML 2023, arXiv:2112.14869",
@@ -182,24 +174,24 @@ PAGE = Page(
     claims=(
         Claim("ldr_order", "For λ above 0 the best scores of an image are λ log q: they keep the order of the labels.",
               _SECOND, _gaps, "largest distance from λ log q, at λ = 0.3, 1, 3", at_most=0.02, unit=""),
-        Claim("ldr_robust", "At λ = 10 LDR resists symmetric noise.", "abstract: robust", _lead("LDR", CE, {}),
+        Claim("ldr_robust", "At λ = 10 LDR resists symmetric noise.", "abstract: robust", lead("LDR", CE),
               f"last test accuracy, LDR less cross entropy, {_SYMMETRIC}", at_least=0.10, unit="points"),
         Claim("ldr_bounded_ce", "Bounded scores alone do nothing for cross entropy.", _CONTROL,
-              _lead("LDR", CE, {}, **AS_CE), f"the same with λ = 1 and no margin, {_SYMMETRIC}",
+              lead("LDR", CE, **AS_CE), f"the same with λ = 1 and no margin, {_SYMMETRIC}",
               at_least=-0.03, at_most=0.03, unit="points"),
         Claim("ldr_raw", "Under pair noise a large λ alone does little: on raw scores, less than 5 points.", _CONTROL,
-              _lead("LDR", CE, PAIR, **RAW), f"last test accuracy, LDR on raw scores less cross entropy, {_PAIR}",
+              lead("LDR", CE, both=PAIR, **RAW), f"last test accuracy, LDR on raw scores less cross entropy, {_PAIR}",
               at_most=0.05, unit="points"),
         Claim("ldr_second_ce", "Cross entropy learns which wrong label is likeliest.", _SECOND,
-              _end(CE, "runner_up", **PAIR), f"runner-up is the next class, cross entropy, {_PAIR}", at_least=0.85),
-        Claim("ldr_second_mae", "The mean absolute error does not.", _SECOND, _end("MAE", "runner_up", **PAIR),
+              end(CE, "runner_up", **PAIR), f"runner-up is the next class, cross entropy, {_PAIR}", at_least=0.85),
+        Claim("ldr_second_mae", "The mean absolute error does not.", _SECOND, end("MAE", "runner_up", **PAIR),
               f"the same, mean absolute error, {_PAIR}", at_most=0.30),
-        Claim("ldr_second_ldr", "Nor does LDR where it is robust.", _SECOND, _end("LDR", "runner_up", **PAIR),
+        Claim("ldr_second_ldr", "Nor does LDR where it is robust.", _SECOND, end("LDR", "runner_up", **PAIR),
               f"the same, LDR, {_PAIR}", at_most=0.50),
         Claim("ldr_adaptive", "A λ for each example adds nothing at the published λ₀ = 10.", "abstract: adaptive",
-              _lead("ALDR", "LDR", {}), f"last test accuracy, ALDR less LDR, {_SYMMETRIC}",
+              lead("ALDR", "LDR"), f"last test accuracy, ALDR less LDR, {_SYMMETRIC}",
               at_least=-0.01, at_most=0.01, unit="points"),
         Claim("ldr_lambda", "And yet λ_i is larger where a label is wrong.", "abstract: adapts to the noise of a label",
-              _end("ALDR", "lambda_auc"), f"area under the ROC curve of λ_i, {_SYMMETRIC}", at_least=0.6, unit=""),
+              end("ALDR", "lambda_auc"), f"area under the ROC curve of λ_i, {_SYMMETRIC}", at_least=0.6, unit=""),
     ),
 )  # fmt: skip

@@ -15,7 +15,7 @@ DPO on the pairs as they were. Its pull σ(-h) + ε/(1-2ε) never falls below ε
 Compared with IPO (Azar et al., arXiv:2310.12036) and the hinge of SLiC (Zhao et al., arXiv:2305.10425).
 What differs: the paper's policies write texts (IMDb; Anthropic's HH; β = 0.1, 1,000 steps of 16 pairs); here one names
 digits, so that its reward can be computed: P(true name), the mean over the answers that it would draw. The paper's
-theorem has log-linear policies with ‖θ‖ ≤ B; `nlkit.data.preferences.fit_linear` bounds each |θ_j| instead.
+theorem has log-linear policies with ‖θ‖ ≤ B; `nlkit.learning.preferences.fit_linear` bounds each |θ_j| instead.
 """
 
 from __future__ import annotations
@@ -31,9 +31,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nlkit.checks import check_choice
-from nlkit.data.dataset import DATASETS, load
-from nlkit.data.preferences import NETWORKS, check_flip_rate, from_the_truth, learn, margins, naming_task, worth
+from nlkit.data.load import DATASETS, load
+from nlkit.data.preferences import NETWORKS, check_flip_rate, naming_task
 from nlkit.learning.devices import pick_device
+from nlkit.learning.preferences import from_the_truth, learn, margins, worth
+from nlkit.measures import lead
 from nlkit.page import Claim, Page, Trial
 from nlkit.records import Measured, Recorded, Step
 from nlkit.settings import check_settings, setting
@@ -137,10 +139,6 @@ def _slope(errors: numpy.ndarray) -> float:
     return float(numpy.polyfit(numpy.log(SIZES), numpy.log(errors), 1)[0])
 
 
-def _lead(t: Trial, ours: str, theirs: str) -> float:
-    return t.run(ours).last("reward") - t.run(theirs).last("reward")
-
-
 def _tuned(t: Trial, loss: str) -> float:
     return max(t.run(loss, beta=beta).last("reward") for beta in BETAS)
 
@@ -180,10 +178,10 @@ PAGE = Page(
               OURS, lambda t: abs(known_truth("dpo", 0.3, t.seed)[1] - known_truth("rdpo", 0.3, t.seed)[1]).tolist(),
               "known truth: difference of their cosines to θ*, for four numbers of preferences", at_most=0.01, unit=""),
         Claim("robust_dpo_beats_dpo", "At 30 % flips, with one β for all, rDPO gets more reward than DPO.",
-              PAPER, lambda t: _lead(t, "rdpo", "dpo"), "digits, β = 0.5: reward of rDPO minus that of DPO",
+              PAPER, lead("rdpo", "dpo", "reward"), "digits, β = 0.5: reward of rDPO minus that of DPO",
               at_least=0, unit="points"),
         Claim("robust_dpo_smoothing_hurts", "There, smoothed labels (cDPO) get less reward than plain DPO.",
-              PAPER, lambda t: _lead(t, "dpo", "cdpo"), "digits, β = 0.5: reward of DPO minus that of cDPO",
+              PAPER, lead("dpo", "cdpo", "reward"), "digits, β = 0.5: reward of DPO minus that of cDPO",
               at_least=0, unit="points"),
         Claim("robust_dpo_beats_tuned_dpo", "Also where each has its best β, rDPO gets more reward than DPO.",
               OURS, lambda t: _tuned(t, "rdpo") - _tuned(t, "dpo"),

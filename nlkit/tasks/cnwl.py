@@ -29,7 +29,7 @@ from nlkit.checks import DataError, check_choice, check_integer
 from nlkit.data.dataset import normalize
 from nlkit.data.images import check_cache, read_images
 from nlkit.learning.devices import pick_device
-from nlkit.noise.matrices import realized_matrix
+from nlkit.noise.draws import realized_matrix
 from nlkit.randomness import seeded_generator
 from nlkit.tasks.task import Task
 

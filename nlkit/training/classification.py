@@ -16,7 +16,7 @@ from typing import ClassVar
 import torch
 
 from nlkit.checks import check_choice
-from nlkit.data.dataset import DATASETS
+from nlkit.data.load import DATASETS
 from nlkit.identity import Complete
 from nlkit.learning.augment import AUGMENTATIONS
 from nlkit.learning.devices import PRECISIONS, pick_device
@@ -26,7 +26,8 @@ from nlkit.noise.kinds import NOISES
 from nlkit.papers import METHODS, build_method
 from nlkit.records import Record, Step
 from nlkit.settings import plain, setting
-from nlkit.tasks.task import Task, make_task
+from nlkit.tasks.make import make_task
+from nlkit.tasks.task import Task
 from nlkit.training.recipes import RECIPES, Recipe
 from nlkit.training.train import train
 

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
-from nlkit.data.dataset import load
-from nlkit.data.preferences import draw_flips, fit_linear, learn, linear_pairs, margins, name_pairs, naming_task, worth
+from nlkit.data.load import load
+from nlkit.data.preferences import draw_flips, linear_pairs, name_pairs, naming_task
+from nlkit.learning.preferences import fit_linear, learn, margins, worth
 from nlkit.papers.robust_dpo import LOSSES, Preferences, cdpo, dpo, rdpo, resting_margin
 from nlkit.plots.margins import preference_margins
 from nlkit.records import Step
