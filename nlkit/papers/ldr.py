@@ -102,7 +102,7 @@ class LabelDistributionallyRobust:
         self.state: dict[str, Tensor] = {}
 
     def step(self, run: Run, batch: Batch) -> StepResult:
-        scores = BOUNDINGS[self.bounding](run.model(batch.images))  # (B, K)
+        scores = BOUNDINGS[self.bounding](run.logits(batch.images))  # (B, K)
         lam: Any = self.lam
         paid: Any = 0.0
         if self.adaptive:
