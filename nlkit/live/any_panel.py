@@ -52,8 +52,9 @@ _STYLE = f"""<style onload="{_SCRIPT}">
 .jp-Notebook .nlkit-panel .widget-image {{ max-height: max(440px, 100vh - {_BARS}px); }}
 .nlkit-panel .widget-label {{ min-width: 7.5em; }}
 .nlkit-panel table {{ border-collapse: collapse; }}
-.nlkit-panel th, .nlkit-panel td {{ padding: 0.2em 1em 0.2em 0; text-align: left; font-variant-numeric: tabular-nums; }}
-.nlkit-panel td {{ white-space: nowrap; }}
+.nlkit-panel th, .nlkit-panel td {{
+  padding: 0.2em 0.7em 0.2em 0; text-align: left; font-variant-numeric: tabular-nums; white-space: nowrap;
+}}
 .nlkit-panel .widget-html-content {{ line-height: 1.4; }}
 @container (min-width: {_TWO_COLUMNS}px) {{
   .nlkit-panel .nlkit-beside {{
@@ -61,6 +62,7 @@ _STYLE = f"""<style onload="{_SCRIPT}">
   }}
   .nlkit-panel .nlkit-beside .nlkit-ticks > .widget-label {{ min-width: 0; margin-right: 0.8em; }}
   .nlkit-beside .nlkit-ticks .widget-checkbox {{ height: 24px; line-height: 24px; }}
+  .jp-Notebook .nlkit-beside .nlkit-ticks > .widget-hbox {{ max-height: max(116px, 100vh - 500px); overflow: auto; }}
   .jp-Notebook .nlkit-panel .nlkit-beside .nlkit-view {{ max-height: max(360px, 100vh - {_BARS}px); }}
   .nlkit-beside .nlkit-frame {{ display: contents; }}
   .jp-Notebook .nlkit-panel .nlkit-beside .widget-image {{
