@@ -34,6 +34,10 @@ const name = () => {
     set(handle, 'aria-label', label.textContent);
     set(handle, 'aria-valuetext', readout.textContent);
   }
+  for (const table of panel.querySelectorAll('.nlkit-table')) {
+    if (table.scrollHeight <= table.clientHeight + 1) continue;
+    for (const [key, value] of [['tabindex', '0'], ['role', 'region'], ['aria-label', 'runs']]) set(table, key, value);
+  }
   for (const line of panel.querySelectorAll('.nlkit-polite > .widget-html-content')) set(line, 'aria-live', 'polite');
 };
 const seen = {subtree: true, childList: true, characterData: true, attributeFilter: ['aria-valuetext']};
@@ -64,6 +68,7 @@ _STYLE = f"""<style onload="{_SCRIPT}">
   .nlkit-beside .nlkit-ticks .widget-checkbox {{ height: 24px; line-height: 24px; }}
   .jp-Notebook .nlkit-beside .nlkit-ticks > .widget-hbox {{ max-height: max(116px, 100vh - 500px); overflow: auto; }}
   .jp-Notebook .nlkit-panel .nlkit-beside .nlkit-view {{ max-height: max(360px, 100vh - {_BARS}px); }}
+  .nlkit-panel .nlkit-beside .nlkit-view {{ overflow: visible; }}
   .nlkit-beside .nlkit-frame {{ display: contents; }}
   .jp-Notebook .nlkit-panel .nlkit-beside .widget-image {{
     flex: 0 1 auto; min-width: 0; min-height: 0; max-height: none;
