@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.grad import conv2d_input, conv2d_weight
 
-from nlkit.learning.layer_by_layer import LINEAR_IN_PARAMETERS, acts_alone
+from nlkit.learning.by_hand import LINEAR_IN_PARAMETERS, acts_alone
 
 Product = Callable[[], Tensor]
 

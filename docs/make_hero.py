@@ -7,7 +7,7 @@ from PIL import Image
 
 from nlkit import make_task, plots, train
 
-METHODS, SEEDS = ("standard", "reweight", "clean_only"), (0, 1, 2)
+METHODS, SEEDS = ("standard", "early_stopping", "reweight", "clean_only"), (0, 1, 2)
 
 
 def draw() -> Image.Image:

@@ -371,6 +371,9 @@ def hostile() -> dict:
         ),
         "weighted_images, equal": lambda: plots.weighted_images(task, picks[:8], torch.ones(8), columns=4),
         "labelled_images, chosen": lambda: plots.labelled_images(task, picks=picks[:16], columns=8, marked=False),
+        "labelled_images, digits and none": lambda: plots.labelled_images(
+            a_task(10, own=True, true={place: NO_CLASS for place in range(120)}), rows=2
+        ),
         "labelled_images, one row": lambda: plots.labelled_images(task, rows=1),
         "training_curves, before": lambda: plots.training_curves([], chance=0.1),
         "training_curves, all": lambda: plots.training_curves(runs, runs[:6], chance=0.1),

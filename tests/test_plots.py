@@ -360,6 +360,18 @@ def test_a_single_epoch_can_be_drawn(task):
     plots.compare_methods({"standard": [history]}).png()
 
 
+def test_the_scale_of_belts_follows_lines_that_lie_close_and_is_one_for_all_panels():
+    def limits(low, high):
+        panels = {"one": {"blue": [[low, low]] * 2}, "two": {"blue": [[low, high]] * 2}}
+        return {ax.get_ylim() for ax in plots.belts(panels, [1, 2], xlabel="epoch", ylabel="share").axes}
+
+    assert limits(0.2, 0.9) == {(0, 100)}
+    ((low, high),) = limits(0.0, 0.08)
+    assert low == 0 and 8 < high < 12
+    ((low, high),) = limits(0.95, 0.995)
+    assert 90 < low < 95 and 99.5 < high <= 100
+
+
 def test_belts_are_the_mean_and_its_interval():
     runs = [[0.5, 0.4], [0.6, 0.5], [0.7, 0.3]]
     (ax,) = plots.belts({"20 %": {"blue": runs}}, [1, 2], xlabel="epoch", ylabel="accuracy").axes

@@ -54,7 +54,7 @@ def test_records_and_pictures_know_images_that_are_of_no_class(task):
     assert right > record.memorized
     assert torch.equal(task.realized_matrix, torch.eye(10, dtype=torch.float64))
     texts = [t.get_text() for t in plots.labelled_images(task).axes[0].texts]
-    assert any(text.endswith("(none)") for text in texts)
+    assert any(text.endswith("(–)") for text in texts)
     plots.noise_overview(task).png()
 
 

@@ -9,8 +9,9 @@ from torch.nn import functional as F
 from zoo import NETWORKS, UNTRAINABLE, make
 
 from nlkit import build_model, make_task, train
+from nlkit.learning.by_hand import acts_alone
 from nlkit.learning.engine_trial import first_exact, one_by_one
-from nlkit.learning.layer_by_layer import acts_alone, help_by_layers
+from nlkit.learning.layer_by_layer import help_by_layers
 from nlkit.learning.learner import Batch, Run, normalize_weights
 from nlkit.learning.look_ahead import clean_direction, look_ahead, torch_eps
 from nlkit.learning.optimizers import OPTIMIZERS, build_optimizer

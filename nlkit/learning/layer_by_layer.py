@@ -5,18 +5,17 @@ It takes networks in which no example sees another, as those without batch norm 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import Optimizer
 
+from nlkit.learning import by_hand
+from nlkit.learning.by_hand import LINEAR_IN_PARAMETERS, LossesWithSlopes, acts_alone, linear_layers
 from nlkit.learning.engine_trial import Examples
 from nlkit.learning.look_ahead import clean_direction
-
-LINEAR_IN_PARAMETERS = (nn.Linear, nn.Conv2d)
-
-
-WITHOUT_PARAMETERS = (nn.Flatten, nn.ReLU, nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.Identity)
 
 
 def help_by_layers(
@@ -35,6 +34,8 @@ def help_by_layers(
         )
     images, labels = noisy
     direction = clean_direction(model, optimizer, clean, ahead)
+    if layers := linear_layers(model):
+        return _by_hand(layers, direction, images, labels)
     passed = []  # (layer, what went in, what came out)
     hooks = [
         layer.register_forward_hook(lambda layer, given, out: passed.append((layer, given[0], out)))
@@ -52,50 +53,33 @@ def help_by_layers(
         for (layer, given, _), slope in zip(passed, slopes):
             tangent = pass_with(layer, given, *(direction[p] for p in layer.parameters()))
             help_ += tangent.mul_(slope).sum(tuple(range(1, slope.ndim)))
-    return help_, LossesBySlopes.apply(losses.detach(), passed, slopes, *model.parameters())
 
-
-class LossesBySlopes(torch.autograd.Function):
-    """The losses (B,), with a shorter way back to the parameters: the slopes ∂ℓ_i/∂z_i of the layers are at hand.
-
-    A layer's gradient of Σ w_i ℓ_i is that of Σ ⟨w_i ∂ℓ_i/∂z_i, z_i⟩: one product a layer, none between the layers.
-    """
-
-    @staticmethod
-    def forward(ctx, losses: Tensor, passed: list, slopes: tuple[Tensor, ...], *parameters: Tensor) -> Tensor:
-        ctx.passed, ctx.slopes = passed, slopes
-        return losses
-
-    @staticmethod
-    def backward(ctx, w: Tensor) -> tuple[Tensor | None, ...]:
-        gradients: list[Tensor] = []
-        for (layer, _, out), slope in zip(ctx.passed, ctx.slopes):
+    def back(w: Tensor) -> Iterator[Tensor]:
+        for (layer, _, out), slope in zip(passed, slopes):
             weighted = slope * w.view(-1, *[1] * (slope.ndim - 1))
-            gradients += torch.autograd.grad(out, list(layer.parameters()), weighted, retain_graph=True)
-        return None, None, None, *gradients
+            yield from torch.autograd.grad(out, list(layer.parameters()), weighted, retain_graph=True)
+
+    return help_, LossesWithSlopes.apply(losses.detach(), back, *model.parameters())
 
 
-def acts_alone(model: nn.Module) -> bool:
-    """Whether `model` is a plain sequence of layers, no two of which share parameters, that treat each example by
-    itself, as batch norm does not; and whether nothing else acts on what they give out or on their gradients."""
-    known = (*LINEAR_IN_PARAMETERS, *WITHOUT_PARAMETERS)
-    if type(model) is not nn.Sequential or any(hooked(layer) for layer in (model, *model)):
-        return False
-    parameters = [p for layer in model for p in layer.parameters()]
-    own = len({id(p) for p in parameters}) == len(parameters)
-    plain = all(p.requires_grad and not p._backward_hooks for p in parameters)
-    return own and plain and all(type(layer) in known and not getattr(layer, "inplace", False) for layer in model)
+@torch.no_grad()
+def _by_hand(
+    layers: list[nn.Linear], direction: dict[Tensor, Tensor], images: Tensor, labels: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The same for a network of linear layers and ReLU, of which each pass is gone through by hand."""
+    own = by_hand.parameters(layers)
+    inputs, logits = by_hand.forward(own, images)
+    losses, last = by_hand.cross_entropy(logits, labels)
+    slopes = by_hand.slopes(own, inputs, last)
+    tangents = [torch.addmm(direction[b], given, direction[w].t()) for (w, b), given in zip(own, inputs)]
+    help_ = torch.stack([tangent.mul_(slope).sum(1) for tangent, slope in zip(tangents, slopes)]).sum(0)
 
+    def back(w: Tensor) -> Iterator[Tensor]:
+        for layer in by_hand.gradients(inputs, [slope * w[:, None] for slope in slopes]):
+            yield from layer
 
-def hooked(layer: nn.Module) -> bool:
-    """Whether anything is called before, after or in place of a layer's own forward and backward pass."""
-    kinds = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
-    everywhere = [f"_global{kind}" for kind in kinds]
-    return (
-        "forward" in vars(layer)
-        or any(getattr(layer, kind) for kind in kinds)
-        or any(getattr(nn.modules.module, kind) for kind in everywhere)
-    )
+    with torch.enable_grad():
+        return help_, LossesWithSlopes.apply(losses, back, *(p for layer in own for p in layer))
 
 
 def pass_with(layer: nn.Linear | nn.Conv2d, given: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:

@@ -10,8 +10,10 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.nn import functional as F
 
 from nlkit.learning.augment import unchanged
+from nlkit.learning.by_hand import Passes, fill_cross_entropy, fill_weighted
 from nlkit.learning.devices import InBfloat16
 from nlkit.learning.optimizers import clear_gradients, take_step
 
@@ -71,12 +73,40 @@ class Run:
     given_labels: Tensor = field(default_factory=lambda: torch.empty(0))  # (N,) theirs
     averaged: nn.Module | None = None  # the network whose weights are averaged over the steps, if the run has one
     build: Callable[[int], nn.Module] | None = None  # another network from a seed; None if the first was handed in
+    _passes: Passes = field(default_factory=Passes, init=False, repr=False)
+
+    def logits(self, images: Tensor) -> Tensor:
+        """What the network says of images, (B, K), for a loss that `descend` is handed.
+
+        It says the same as `self.model(images)`, which a loss may go through too, and takes less time where the network
+        is of linear layers (learning/by_hand.py). For derivatives of derivatives take `self.model`.
+        """
+        return self._passes.logits(self.model, images)
 
     def descend(self, loss: Tensor) -> None:
         """One optimizer step down the gradient of `loss`."""
         clear_gradients(self.optimizer)
-        loss.backward()
+        self._passes.backward(loss)
         take_step(self.optimizer)
+
+    def descend_weighted(self, losses: Tensor, weights: Tensor) -> Tensor:
+        """One optimizer step down Σ_i w_i ℓ_i, for losses (B,) and weights (B,), a constant; returns the sum."""
+        clear_gradients(self.optimizer)
+        total = (weights * losses).sum()
+        if not fill_weighted(losses, weights):
+            total.backward()
+        take_step(self.optimizer)
+        return total.detach()
+
+    def learn(self, images: Tensor, labels: Tensor) -> Tensor:
+        """One optimizer step down the mean cross-entropy of labels (B,), and the losses (B,) before it."""
+        clear_gradients(self.optimizer)
+        losses = fill_cross_entropy(self.model, images, labels)
+        if losses is None:
+            losses = F.cross_entropy(self.model(images), labels, reduction="none")
+            losses.mean().backward()
+        take_step(self.optimizer)
+        return losses.detach()
 
     def clean_batch(self, size: int) -> tuple[Tensor, Tensor]:
         """`size` examples of the clean set (all of it, if it is smaller), drawn afresh without replacement.

@@ -7,12 +7,14 @@ weight decay included. "paper" is a plain gradient step at θ, whatever optimize
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import Optimizer
 
+from nlkit.learning import by_hand
 from nlkit.learning.learner import call_with, spare_buffers
 
 
@@ -30,10 +32,15 @@ def look_ahead(optimizer: Optimizer) -> tuple[dict[Tensor, Tensor], dict[Tensor,
     check_formula(optimizer)
     moved, scale = {}, {}
     for group in optimizer.param_groups:
+        learned = [p for p in group["params"] if p.requires_grad]
+        states = [optimizer.state.get(p, {}) for p in learned]
         ahead = _sgd_ahead if type(optimizer) is torch.optim.SGD else _adam_ahead
-        for p in group["params"]:
-            if p.requires_grad:
-                moved[p], scale[p] = ahead(p.detach(), optimizer.state.get(p, {}), group)
+        if ahead is _adam_ahead and learned and not group["weight_decay"] and len({_count(s) for s in states}) == 1:
+            found = _adam_ahead_together([p.detach() for p in learned], states, group)
+        else:
+            found = [ahead(p.detach(), state, group) for p, state in zip(learned, states)]
+        for p, of in zip(learned, found):
+            moved[p], scale[p] = of
     return moved, scale
 
 
@@ -71,6 +78,14 @@ def clean_direction(
     """
     images, labels = clean
     moved, scale = LOOK_AHEADS[ahead](optimizer)
+    if layers := by_hand.linear_layers(model):
+        with torch.no_grad():
+            there = [tuple(moved.get(p, p) for p in (layer.weight, layer.bias)) for layer in layers]
+            inputs, logits = by_hand.forward(there, images)
+            last = by_hand.cross_entropy(logits, labels)[1].div_(len(labels))
+            found = by_hand.gradients(inputs, by_hand.slopes(there, inputs, last))
+            pairs = [(p, g) for layer, of in zip(layers, found) for p, g in zip((layer.weight, layer.bias), of)]
+            return {p: gradient.mul_(scale[p]) for p, gradient in pairs if p in moved}
     moved = {p: there.requires_grad_() for p, there in moved.items()}  # θ̂ at ε = 0
     clean_loss = F.cross_entropy(call_with(model, moved | spare_buffers(model), images), labels)
     if not clean_loss.requires_grad:
@@ -85,16 +100,32 @@ def _sgd_ahead(p: Tensor, state: dict, group: dict) -> tuple[Tensor, float]:
     return p - group["lr"] * (drift + group["weight_decay"] * p), group["lr"]
 
 
+def _count(state: dict) -> int:
+    """t, the coming step included."""
+    return int(state.get("step", 0)) + 1
+
+
+def _adam_ahead_together(values: list[Tensor], states: list[dict], group: dict) -> Iterator[tuple[Tensor, Tensor]]:
+    """`_adam_ahead` without weight decay, of parameters of one age: four passes over all of them.
+
+    With D = unit·(√v + eps / unit). Each pass costs as much as an example or two.
+    """
+    (beta1, beta2), t = group["betas"], _count(states[0])
+    rate, unit = group["lr"] / (1 - beta1**t), math.sqrt(beta2 / (1 - beta2**t))
+    if not states[0]:
+        states = [{"exp_avg": torch.zeros_like(p), "exp_avg_sq": torch.zeros_like(p)} for p in values]
+    root = torch._foreach_sqrt([state["exp_avg_sq"] for state in states])
+    torch._foreach_add_(root, group["eps"] / unit)
+    moved = torch._foreach_addcdiv(values, [state["exp_avg"] for state in states], root, value=-rate * beta1 / unit)
+    torch._foreach_reciprocal_(root)
+    torch._foreach_mul_(root, rate * (1 - beta1) / unit)
+    return zip(moved, root)
+
+
 def _adam_ahead(p: Tensor, state: dict, group: dict) -> tuple[Tensor, Tensor]:
-    (beta1, beta2), t = group["betas"], int(state.get("step", 0)) + 1
+    (beta1, beta2), t = group["betas"], _count(state)
     m, v = (state["exp_avg"], state["exp_avg_sq"]) if state else (torch.zeros_like(p), torch.zeros_like(p))
     rate, decay, eps = group["lr"] / (1 - beta1**t), group["weight_decay"], group["eps"]
-    if not decay:
-        # With D = unit·(√v + eps / unit) four passes over the parameters do. Each costs as much as an example or two.
-        unit = math.sqrt(beta2 / (1 - beta2**t))
-        root = v.sqrt().add_(eps / unit)
-        moved = torch.addcdiv(p, m, root, value=-rate * beta1 / unit)
-        return moved, root.reciprocal_().mul_(rate * (1 - beta1) / unit)
     d, share = decay * p, (1 - beta2) / (1 - beta2**t)
     pull = rate * (beta1 * m + (1 - beta1) * d)  # lr·m̂
     square = v * (beta2 / (1 - beta2**t)) + share * d**2  # v̂

@@ -29,7 +29,7 @@ def _claims() -> Iterator[Claim]:
     alone = "the clean set alone, full recipe"
     yield Claim(
         "leaderboard_goal",
-        "With 80 % of the labels wrong, but told the matrix, one can reach 98.2 %.",
+        "With 80 % of the labels wrong, but told the matrix, EM reaches 98.2 %.",
         "the goal set for this lesson",
         end("EM, matrix told"),
         "last test accuracy of EM with 50 clean per class",
@@ -39,7 +39,7 @@ def _claims() -> Iterator[Claim]:
     )
     yield Claim(
         "leaderboard_best",
-        "With 80 % of the labels wrong, 98.2 % can be reached without being told the matrix.",
+        "With 80 % of the labels wrong, EM reaches 98.2 % without being told the matrix.",
         "the goal set for this lesson",
         end("EM"),
         "last test accuracy of EM with 50 clean per class",
@@ -120,7 +120,7 @@ def _claims() -> Iterator[Claim]:
     )
     yield Claim(
         "leaderboard_no_clean_told",
-        "Without a clean set, but told the matrix, 96.5 % can be reached.",
+        "Without a clean set, but told the matrix, EM reaches 96.5 %.",
         "measured here",
         end("EM without a clean set, matrix told"),
         "last test accuracy of EM",
@@ -129,7 +129,7 @@ def _claims() -> Iterator[Claim]:
     )
     yield Claim(
         "leaderboard_no_clean",
-        "Told nothing beside the given labels, 96.5 % can be reached.",
+        "Told nothing beside the given labels, EM reaches 96.5 %.",
         "measured here",
         end("EM without a clean set"),
         "last test accuracy of EM",

@@ -58,7 +58,7 @@ def _loss_of_reweighting(t: Trial) -> float:
 PAGE = Page(
     title="Meta-reweighting",
     source="Ren et al. 2018, arXiv:1803.09050",
-    finding="Weights from a look at a small clean set keep most of the wrong labels out, at a price in time.",
+    finding="Weights from a look at a small clean set give right labels more than their share, at a price in time.",
     claims=(
         Claim(
             "same_weights",
@@ -94,7 +94,7 @@ PAGE = Page(
         Claim(
             "reweight_beats_stopped_80",
             "At 80 % noise it ends above standard training that is stopped on held-out given labels.",
-            "the control that the course lacked",
+            "control: stopping in time",
             lambda t: _lead_on_stopped(t),
             "last test accuracy, reweighting minus early stopping, 50 clean per class",
             seeds=3,
@@ -103,8 +103,8 @@ PAGE = Page(
         ),
         Claim(
             "reweight_beats_stopped_40",
-            "At 40 % noise with 20 clean per class, it does so too.",
-            "the control that the course lacked",
+            "At 40 % noise with 20 clean per class, reweighting ends above it, too.",
+            "control: stopping in time",
             lambda t: _lead_on_stopped(t, ratio=0.4, clean_per_class=20),
             "last test accuracy, reweighting minus early stopping",
             seeds=3,
@@ -144,7 +144,7 @@ PAGE = Page(
         ),
         Claim(
             "reweight_beats_clean_40",
-            "At 40 % noise with 20 clean per class, it beats training on the clean set alone.",
+            "At 40 % noise with 20 clean per class, reweighting beats training on the clean set alone.",
             "what the tutorial leaves open",
             lambda t: _lead_on_clean(t, ratio=0.4, clean_per_class=20),
             "last test accuracy, reweighting minus clean only",

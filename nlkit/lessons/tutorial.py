@@ -111,7 +111,7 @@ PAGE = Page(
         ),
         Claim(
             "full_standard_best",
-            "At its best epoch, which takes test labels to find, it has about 74 %.",
+            "At its best epoch, which takes test labels to find, standard training has about 74 %.",
             TUTORIAL,
             lambda t: t.run("standard training").best,
             "best test accuracy",
@@ -151,7 +151,7 @@ PAGE = Page(
         ),
         Claim(
             "full_beats_stopped",
-            "It ends above standard training that is stopped on held-out given labels.",
+            "Reweighting ends above standard training that is stopped on held-out given labels.",
             "the control that the tutorial lacks",
             lead("reweighting", "standard training, stopped in time"),
             "last test accuracy, reweighting minus early stopping",

@@ -19,6 +19,8 @@ from nlkit.plots import Figure
 from nlkit.plots.figure import with_fewer_colors
 
 _WIDTH, _LEAST_WIDTH = 988, 588  # of the pictures, in pixels; where there is less room, they move sideways
+_TWO_COLUMNS = 860  # pixels: the least width at which controls stand beside the picture
+_BARS = 124  # pixels: what JupyterLab's own bars take of the window's height
 # ipywidgets names no slider to a screen reader, and reads a place in a list for its value; nor has it an element that
 # lives on while its words change, which is what a screen reader listens to. Nothing is lost where scripts are off.
 _SCRIPT = """
@@ -32,6 +34,10 @@ const name = () => {
     set(handle, 'aria-label', label.textContent);
     set(handle, 'aria-valuetext', readout.textContent);
   }
+  for (const table of panel.querySelectorAll('.nlkit-table')) {
+    if (table.scrollHeight <= table.clientHeight + 1) continue;
+    for (const [key, value] of [['tabindex', '0'], ['role', 'region'], ['aria-label', 'runs']]) set(table, key, value);
+  }
   for (const line of panel.querySelectorAll('.nlkit-polite > .widget-html-content')) set(line, 'aria-live', 'polite');
 };
 const seen = {subtree: true, childList: true, characterData: true, attributeFilter: ['aria-valuetext']};
@@ -41,11 +47,35 @@ name();
 # Beside the live panel, its still would be the same picture twice: it is the output right behind the panel's.
 _STYLE = f"""<style onload="{_SCRIPT}">
 .jp-OutputArea-child:has(.nlkit-panel) + .jp-OutputArea-child:has(img) {{ display: none; }}
+.nlkit-panel {{ container-type: inline-size; }}
+.nlkit-panel .nlkit-sides {{ flex-direction: column; }}
+.nlkit-panel .nlkit-frame {{ overflow: auto; }}
+.nlkit-panel .widget-image {{
+  width: 100%; min-width: {_LEAST_WIDTH}px; max-width: {_WIDTH}px; object-fit: contain; object-position: left top;
+}}
+.jp-Notebook .nlkit-panel .widget-image {{ max-height: max(440px, 100vh - {_BARS}px); }}
 .nlkit-panel .widget-label {{ min-width: 7.5em; }}
 .nlkit-panel table {{ border-collapse: collapse; }}
-.nlkit-panel th, .nlkit-panel td {{ padding: 0.2em 1em 0.2em 0; text-align: left; font-variant-numeric: tabular-nums; }}
-.nlkit-panel td {{ white-space: nowrap; }}
+.nlkit-panel th, .nlkit-panel td {{
+  padding: 0.2em 0.7em 0.2em 0; text-align: left; font-variant-numeric: tabular-nums; white-space: nowrap;
+}}
 .nlkit-panel .widget-html-content {{ line-height: 1.4; }}
+@container (min-width: {_TWO_COLUMNS}px) {{
+  .nlkit-panel .nlkit-beside {{
+    display: grid; grid-template-columns: minmax(300px, 5fr) 8fr; grid-gap: 0 16px; align-items: start;
+  }}
+  .nlkit-panel .nlkit-beside .nlkit-ticks > .widget-label {{ min-width: 0; margin-right: 0.8em; }}
+  .nlkit-beside .nlkit-ticks .widget-checkbox {{ height: 24px; line-height: 24px; }}
+  .jp-Notebook .nlkit-beside .nlkit-ticks > .widget-hbox {{ max-height: max(116px, 100vh - 500px); overflow: auto; }}
+  .jp-Notebook .nlkit-panel .nlkit-beside .nlkit-view {{ max-height: max(360px, 100vh - {_BARS}px); }}
+  .nlkit-panel .nlkit-beside .nlkit-view {{ overflow: visible; }}
+  .nlkit-beside .nlkit-frame {{ display: contents; }}
+  .jp-Notebook .nlkit-panel .nlkit-beside .widget-image {{
+    flex: 0 1 auto; min-width: 0; min-height: 0; max-height: none;
+  }}
+  .nlkit-beside .nlkit-view > :not(.nlkit-frame) {{ flex: none; }}
+  .jp-Notebook .nlkit-beside .nlkit-table {{ max-height: 98px; }}
+}}
 </style>"""
 # In a notebook that was saved and opened again there is no live panel, and JupyterLab says "Error displaying widget".
 _AFTERWARDS = """<style class="nlkit-afterwards">
@@ -82,6 +112,10 @@ class Picture(widgets.Image):
 class Panel(widgets.VBox):
     """A panel of a notebook. `close()` ends what it runs and takes it away; running its cell again does that too.
 
+    parts: its controls and lines of words, which stand beside the picture where the page is wide, else above it.
+    below: what stands under the picture. Beside its controls the picture is never taller than what JupyterLab has room
+    for, so that both are seen at once, on a projector as well.
+
     Below the live panel stands its last picture as a plain image, hidden as long as the panel is there. So a notebook
     that is opened without a kernel, on a website or in print still shows it. Where nobody is there to move a slider, as
     when the course is run from top to bottom to be kept, NLKIT_PANELS=still in the environment leaves the panel out.
@@ -89,14 +123,24 @@ class Panel(widgets.VBox):
 
     drivers: tuple[Driver, ...] = ()  # none yet, should a subclass fail before it gets here
 
-    def __init__(self, kind: str, parts: Iterable[widgets.Widget], drivers: Iterable[Driver]):
+    def __init__(
+        self,
+        kind: str,
+        parts: Iterable[widgets.Widget],
+        drivers: Iterable[Driver],
+        below: Iterable[widgets.Widget] = (),
+    ):
         self.drivers = tuple(drivers)
-        self.picture = Picture(format="png", layout=widgets.Layout(width="100%", min_width=f"{_LEAST_WIDTH}px"))
+        self.picture = Picture(format="png")
         self.still: object = None  # the handle of the plain image, once the panel is displayed
         self.frame: Frame | None = None
-        layout = widgets.Layout(width="100%", max_width=f"{_WIDTH}px")
-        frame = widgets.Box([self.picture], layout=widgets.Layout(overflow="auto"))
-        super().__init__([widgets.HTML(_STYLE, layout=widgets.Layout(display="none")), *parts, frame], layout=layout)
+        frame = widgets.Box([self.picture]).add_class("nlkit-frame")
+        view = widgets.VBox([frame, *below]).add_class("nlkit-view")
+        sides = widgets.Box([widgets.VBox(list(parts)), view]).add_class("nlkit-sides")
+        if len(sides.children[0].children) > 1:  # more than a line of words
+            sides.add_class("nlkit-beside")
+        style = widgets.HTML(_STYLE, layout=widgets.Layout(display="none"))
+        super().__init__([style, sides], layout=widgets.Layout(width="100%", max_width=f"{_WIDTH + 420}px"))
         self.add_class("nlkit-panel").add_class(f"nlkit-{kind}")
         _close_those_of_an_earlier_run(self, kind)
 

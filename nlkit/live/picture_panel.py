@@ -26,7 +26,8 @@ class PicturePanel(Panel):
     ):
         self.controls, self.line = controls, polite_line()
         self.driver = Driver(draw, self.on_event, self.on_state, mode=mode, delay=0, patient=True)
-        super().__init__(kind, [columns(controls.values()), self.line], [self.driver])
+        parts = [columns(controls.values())] if controls else []
+        super().__init__(kind, [*parts, self.line], [self.driver])
         for event in draw(values_of(controls)):
             self.on_event(event)
         on_change(controls.values(), self.redraw)

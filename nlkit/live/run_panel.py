@@ -70,8 +70,7 @@ class RunPanel(Panel):
         says = widgets.Box([self.line], layout=widgets.Layout(flex="1 1 16em"))
         bar = rows([*self.buttons.values(), self.progress, says])
         bar.layout.align_items = "center"
-        super().__init__(kind, [*above, columns(controls.values()), bar], [self.driver])
-        self.children = [*self.children, *below]
+        super().__init__(kind, [*above, columns(controls.values()), bar], [self.driver], below)
         on_change(controls.values(), self.changed)
         self.on_state()
         self.draw()

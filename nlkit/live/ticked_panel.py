@@ -34,9 +34,9 @@ class TickedPanel(RunPanel):
             )
             for name in names
         }  # fmt: skip
-        self.table = widgets.HTML(layout=widgets.Layout(overflow="auto"))
+        self.table = widgets.HTML(layout=widgets.Layout(overflow="auto")).add_class("nlkit-table")
         ticks = widgets.HBox(list(self.ticks.values()), layout=widgets.Layout(flex_flow="row wrap", flex="1 1 0"))
-        picks = widgets.HBox([widgets.Label(what), ticks])
+        picks = widgets.HBox([widgets.Label(what), ticks]).add_class("nlkit-ticks")
         super().__init__(kind, make, controls, above=[picks], below=[self.table], histories=histories, mode=mode)
         on_change(self.ticks.values(), self.changed)
 

@@ -17,7 +17,8 @@ from nlkit.papers import METHODS
 from nlkit.records import Record
 from nlkit.tasks.task import Task
 
-_MOST_DRAWN = 6  # earlier runs: more lines can't be told apart
+_MOST_LINES = 8  # more can't be told apart, and their names leave little room for the picture
+_MOST_EARLIER, _LEAST_EARLIER = 6, 2
 
 
 def training(
@@ -73,7 +74,8 @@ class TrainingPanel(TickedPanel):
         super().__init__("training", racing(data), controls, "methods", METHODS, methods, histories, mode)
 
     def figure(self) -> plots.Figure:
-        earlier = self.earlier[-_MOST_DRAWN:]
+        most = min(_MOST_EARLIER, max(_LEAST_EARLIER, _MOST_LINES - len(self.current)))
+        earlier = self.earlier[-most:]
         names = named_curves([*earlier, *self.current])
         current = [plots.Curve(run.method, run.name, run.history) for run in self.current if run.history]
         epochs = (self.current[0].settings if self.current else self._at_first)["epochs"]

@@ -53,7 +53,7 @@ class CoTeaching:
 
     def step(self, run: Run, batch: Batch) -> StepResult:
         network, optimizer = self._peer(run)
-        logits = run.model(batch.images)
+        logits = run.logits(batch.images)
         losses = F.cross_entropy(logits, batch.labels, reduction="none")
         peers_losses = F.cross_entropy(network(batch.images), batch.labels, reduction="none")
         self.mentor.watch(run, logits, batch.labels)

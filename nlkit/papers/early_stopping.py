@@ -26,7 +26,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from nlkit.checks import check_flag, check_number
 from nlkit.learning.learner import Batch, Run, StepResult
@@ -67,9 +66,7 @@ class EarlyStopping:
         return self.places
 
     def step(self, run: Run, batch: Batch) -> StepResult:
-        loss = F.cross_entropy(run.model(batch.images), batch.labels)
-        run.descend(loss)
-        return StepResult(loss)
+        return StepResult(run.learn(batch.images, batch.labels).mean())
 
     def after_epoch(self, run: Run, network: nn.Module) -> dict[str, float]:
         """Ask the network of this epoch for the labels that are held out, and keep its weights if it is the best."""

@@ -37,7 +37,7 @@ class EarlyLearning:
         self.state: dict[str, Tensor] = {}
 
     def step(self, run: Run, batch: Batch) -> StepResult:
-        logits = run.model(batch.images)
+        logits = run.logits(batch.images)
         p = logits.softmax(1).clamp(1e-4, 1 - 1e-4)  # (B, K)
         said = self._remember(run, batch.index, p.detach())  # (B, K)
         holding = (1 - (p * said).sum(1)).log().mean()

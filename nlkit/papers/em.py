@@ -85,7 +85,7 @@ class ExpectationMaximization:
         transition = self._transition(run, believed, batch.labels)
         if burnt_in(run, self.burn_in, CLEAN_EPOCHS if len(run.clean_labels) else NOISY_EPOCHS) < 1:
             images, labels = run.clean_batch(len(batch.labels)) if len(run.clean_labels) else batch[1:3]
-            loss = F.cross_entropy(run.model(images), labels)
+            loss = F.cross_entropy(run.logits(images), labels)
         elif run.progress < self.forward_until:
             log_p, clean_loss = self._pass(run, batch.images)
             explained = (log_p.exp().clamp(min=1e-8) @ transition).log()
@@ -102,7 +102,7 @@ class ExpectationMaximization:
         """log p (B, K), and the loss on a clean batch (0 without one): one pass, since a norm is to see one batch."""
         clean_images, labels = run.clean_batch(self.clean_batch_size if self.clean_weight else 0)
         log_p, clean_log_p = (
-            run.model(torch.cat([images, clean_images])).log_softmax(1).split([len(images), len(labels)])
+            run.logits(torch.cat([images, clean_images])).log_softmax(1).split([len(images), len(labels)])
         )
         return log_p, F.nll_loss(clean_log_p, labels) if len(labels) else log_p.new_zeros(())
 

@@ -31,7 +31,7 @@ class GeneralizedCrossEntropy:
         self.q = check_number("q", q, 0, 1, above=True)
 
     def step(self, run: Run, batch: Batch) -> StepResult:
-        log_p = -F.cross_entropy(run.model(batch.images), batch.labels, reduction="none")  # (B,) log p_ỹ
+        log_p = -F.cross_entropy(run.logits(batch.images), batch.labels, reduction="none")  # (B,) log p_ỹ
         loss = ((1 - (self.q * log_p).exp()) / self.q).mean()
         run.descend(loss)
         return StepResult(loss)

@@ -102,7 +102,7 @@ class LabelDistributionallyRobust:
         self.state: dict[str, Tensor] = {}
 
     def step(self, run: Run, batch: Batch) -> StepResult:
-        scores = BOUNDINGS[self.bounding](run.model(batch.images))  # (B, K)
+        scores = BOUNDINGS[self.bounding](run.logits(batch.images))  # (B, K)
         lam: Any = self.lam
         paid: Any = 0.0
         if self.adaptive:
@@ -184,9 +184,11 @@ PAGE = Page(
               at_most=0.05, unit="points"),
         Claim("ldr_second_ce", "Cross entropy learns which wrong label is likeliest.", _SECOND,
               end(CE, "runner_up", **PAIR), f"runner-up is the next class, cross entropy, {_PAIR}", at_least=0.85),
-        Claim("ldr_second_mae", "The mean absolute error does not.", _SECOND, end("MAE", "runner_up", **PAIR),
+        Claim("ldr_second_mae", "The mean absolute error does not learn which wrong label is likeliest.", _SECOND,
+              end("MAE", "runner_up", **PAIR),
               f"the same, mean absolute error, {_PAIR}", at_most=0.30),
-        Claim("ldr_second_ldr", "Nor does LDR where it is robust.", _SECOND, end("LDR", "runner_up", **PAIR),
+        Claim("ldr_second_ldr", "LDR, where it is robust, does not learn it either.", _SECOND,
+              end("LDR", "runner_up", **PAIR),
               f"the same, LDR, {_PAIR}", at_most=0.50),
         Claim("ldr_adaptive", "A λ for each example adds nothing at the published λ₀ = 10.", "abstract: adaptive",
               lead("ALDR", "LDR"), f"last test accuracy, ALDR less LDR, {_SYMMETRIC}",

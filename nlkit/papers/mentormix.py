@@ -67,7 +67,7 @@ class MentorMix:
         v = self.mentor.weigh(run, losses, batch.labels)
         partner, lam = draw_mixture(v, self.alpha, run.generator)
         images = mix(batch.images, partner, lam)
-        mixed = soft_cross_entropy(run.model(images), batch.labels, batch.labels[partner], lam)
+        mixed = soft_cross_entropy(run.logits(images), batch.labels, batch.labels[partner], lam)
         if self.second_weighting:
             mostly = torch.where(lam >= 0.5, batch.labels, batch.labels[partner])  # the class that a blend is most of
             mixed = self.mentor.weigh(run, mixed, mostly, "second threshold") * mixed

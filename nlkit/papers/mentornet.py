@@ -60,7 +60,7 @@ class MentorNet:
         self.state = self.mentor.state
 
     def step(self, run: Run, batch: Batch) -> StepResult:
-        logits = run.model(batch.images)
+        logits = run.logits(batch.images)
         losses = F.cross_entropy(logits, batch.labels, reduction="none")
         self.mentor.watch(run, logits, batch.labels)
         v = self.mentor.weigh(run, losses, batch.labels)

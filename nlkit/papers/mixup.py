@@ -37,7 +37,7 @@ class Mixup:
         partner = torch.randperm(size, generator=run.generator).to(batch.labels.device)
         lam = draw_beta(self.alpha, size, run.generator).to(batch.images)
         images = mix(batch.images, partner, lam)
-        loss = soft_cross_entropy(run.model(images), batch.labels, batch.labels[partner], lam).mean()
+        loss = soft_cross_entropy(run.logits(images), batch.labels, batch.labels[partner], lam).mean()
         run.descend(loss)
         return StepResult(loss)
 

@@ -90,8 +90,7 @@ class Reweight:
         assert self._help is not None
         help_, losses = self._help(run.model, run.optimizer, (batch.images, batch.labels), clean, self.look_ahead)
         weights = normalize_weights(help_)
-        loss = (weights * losses).sum()
-        run.descend(loss)
+        loss = run.descend_weighted(losses, weights)
         return StepResult(loss, weights)
 
 

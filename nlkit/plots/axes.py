@@ -29,8 +29,8 @@ def fitted_axis(ax, values: Sequence[float], label: str) -> None:
 
 
 def whole_ticks(axis, most: int = 6) -> None:
-    """Ticks at whole numbers only, for what is counted: epochs, examples, images."""
-    axis.set_major_locator(matplotlib.ticker.MaxNLocator(most, integer=True, min_n_ticks=1))
+    """Ticks at whole and round numbers only, for what is counted: epochs, examples, images."""
+    axis.set_major_locator(matplotlib.ticker.MaxNLocator(most, integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
 
 
 def class_ticks(ax, sides: str, names: Sequence[str], room: float, every: int = 1) -> None:

@@ -12,6 +12,7 @@ from nlkit.data.labels import NO_CLASS
 from nlkit.plots.figure import Figure, picture
 from nlkit.plots.style import KINDS_OF_LABEL, text_color
 from nlkit.plots.tiles import (
+    NONE,
     cell_size,
     draw_below,
     draw_labelled,
@@ -62,7 +63,7 @@ def labelled_images(
     elif known:
         key += ";  ✗ and a frame: it is wrong (true label in brackets)"
         if (task.true[picked] == NO_CLASS).any():
-            key += ";  none: an image of none of these classes"
+            key += f";  {NONE if label_room(task) < 0.5 else 'none'}: of none of these classes"
         of_them = picks.numel() if known == picks.numel() else f"{known} verified ones"
         figure.alt = (
             f"{told} with their given labels; {wrong} of {of_them} are wrong, framed in orange and crossed, with the "
@@ -79,7 +80,9 @@ def predictions_over_time(task: Task, picks: Sequence[int], predicted: Mapping[s
     picks: places in the noisy set. predicted: a time in words -> predicted classes (N,) of the noisy set.
     """
     picks = torch.as_tensor(picks)
-    figure = Figure(figsize=(10, 2.0 + 0.34 * len(predicted)), layout="constrained")
+    side = min(9.8 / (1.5 + 1.12 * len(picks)), 1.2)  # of an image, in inches
+    height_in_tiles = 1.08 + label_room(task) + 0.34 * len(predicted)
+    figure = Figure(figsize=(10, side * height_in_tiles + 0.1), layout="constrained")
     ax = figure.subplots()
     draw_labelled(ax, task, picks[None], letters=_letters(len(picks) + 2))
     height = width = tile_side(task)

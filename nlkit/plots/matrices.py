@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import matplotlib.colors
+import matplotlib.ticker
 import torch
 from torch import Tensor
 
@@ -86,7 +87,8 @@ def estimated_matrix(estimated: Tensor, true: Tensor, class_names: Sequence[str]
     axes[2].spines[:].set_visible(False)
     axes[1].set_ylabel("")
     for ax, shown in ((axes[1], axes[1].images[0]), (axes[2], axes[2].images[0])):
-        figure.colorbar(shown, ax=ax, fraction=0.05, format="%g")
+        ticks = matplotlib.ticker.MaxNLocator(5, steps=[1, 2, 5, 10])
+        figure.colorbar(shown, ax=ax, fraction=0.05, ticks=ticks, format=matplotlib.ticker.ScalarFormatter())
     error = wrong.abs().sum(1).nanmean().item()
     figure.suptitle(f"{title + ': ' if title else ''}error {error:.2f}", x=0.01, ha="left")
     worst = divmod(int(wrong.abs().nan_to_num(0).argmax()), len(class_names))
@@ -220,6 +222,7 @@ def _draw_rows(axes, matrices: Iterable[Tensor], names: Sequence[str], row: int,
             ax.text(c, share[c] + 0.02 * highest, f"{share[c]:.1f}", ha="center", va="bottom", fontsize=11)
         class_ticks(ax, "x", names, room)
         ax.set(ylim=(0, 1.3 * max(highest, 1)), xlabel="given label")
+        ax.set_xlim(-max(0.6, 0.25 * len(share) / room), len(share) - 0.4)  # the number over the first bar is no wider
         ax.set_yticks([0, 50])
         if ax is not axes[0]:
             ax.tick_params(labelleft=False)

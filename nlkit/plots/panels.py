@@ -10,7 +10,7 @@ import matplotlib.lines
 
 from nlkit.plots.axes import draw_line, percent_axis, whole_ticks
 from nlkit.plots.figure import PANEL_DPI, PANEL_WIDTH, Figure, picture
-from nlkit.plots.places import label_ends
+from nlkit.plots.places import broken_at_end, height_at_ends, label_ends
 from nlkit.plots.style import REFERENCE, method_style
 from nlkit.plots.words import in_percent_words
 from nlkit.records import Record, best_record
@@ -20,8 +20,7 @@ _EARLIER_LINES = (
     (0, (4, 2)), (0, (1, 1.4)), (0, (6, 2, 1, 2)), (0, (2, 3)), (0, (9, 2)), (0, (4, 1.5, 1, 1.5, 1, 1.5)),
 )  # fmt: skip
 
-_LEGEND_ROW = 0.235  # inches
-_MOST_NAMED = 7  # lines of text for which there is room at the ends of curves
+_LEGEND_ROW = 0.19  # inches
 _TO_COME = {
     "test_accuracy": "how many test images it gets right:\na curve for each method grows here\nwhen training starts",
     "given_accuracy": "how many labels\nit repeats as given,\nright and wrong ones",
@@ -70,12 +69,9 @@ def training_curves(
     """
     records = [run.history[0] for run in [*current, *earlier] if run.history]
     parts = [p for p in _PARTS if p in measured and (not records or any(getattr(r, p) is not None for r in records))]
-    values = 1 if len(current) < 4 else 0  # a line of them below each name
-    named = sum(math.ceil(len(run.name) / 15) + values for run in current)
-    in_key = list(current) if named > _MOST_NAMED else []
-    legend_columns = 1 if any(len(run.name) > 24 for run in [*earlier, *in_key]) else 2
-    rows = -(-(len(earlier) + len(in_key)) // legend_columns)  # of the legend
-    below = _LEGEND_ROW * rows
+    in_key = [] if _fit_beside(current, chance) else list(current)
+    keys = [(runs, _legend_columns(runs)) for runs in (earlier, in_key) if runs]
+    below = _LEGEND_ROW * sum(math.ceil(len(runs) / columns) for runs, columns in keys)
     height = 4.6 + below
     figure = Figure(figsize=(PANEL_WIDTH, height), dpi=PANEL_DPI)
 
@@ -109,18 +105,19 @@ def training_curves(
             middle = 55 if quantity == "test_accuracy" else 50
             ax.text((1 + last) / 2, middle, _TO_COME[quantity], color=REFERENCE, ha="center", va="center",
                     bbox={"facecolor": "white", "linewidth": 0})  # fmt: skip
-    handles = [
-        matplotlib.lines.Line2D([], [], color=method_style(run.method).color, alpha=0.7,
-                                linestyle=line)
+    faint = [
+        matplotlib.lines.Line2D([], [], color=method_style(run.method).color, alpha=0.7, linestyle=line)
         for run, line in zip(earlier, dashes)
-    ]  # fmt: skip
+    ]
+    full = []
     for run in in_key:
         style = method_style(run.method)
-        handles.append(matplotlib.lines.Line2D([], [], color=style.color, linestyle=style.line, marker=style.marker))
-    if handles:
-        figure.legend(handles, [run.name for run in [*earlier, *in_key]], loc="lower left", bbox_to_anchor=(0.03, 0),
-                      ncols=legend_columns, frameon=False, fontsize=11, labelspacing=0.25, handlelength=2.6,
-                      borderpad=0.1)  # fmt: skip
+        full.append(matplotlib.lines.Line2D([], [], color=style.color, linestyle=style.line, marker=style.marker))
+    for (runs, columns), handles in zip(keys, [each for each in (faint, full) if each]):
+        figure.legend(handles, [run.name for run in runs], loc="upper left", bbox_to_anchor=(0.03, below / height),
+                      ncols=columns, frameon=False, fontsize=11, labelspacing=0.15, handlelength=2.2,
+                      columnspacing=1.2, borderpad=0.1, borderaxespad=0)  # fmt: skip
+        below -= _LEGEND_ROW * math.ceil(len(runs) / columns)
     figure.alt = _tell(current, earlier, parts)
     return figure
 
@@ -131,6 +128,28 @@ def _percents(history: Sequence[Record], quantity: str) -> list[float]:
     return [math.nan if value is None else 100 * value for value in values]
 
 
+def _at_end(run: Curve, runs: int) -> str:
+    """What stands at the end of one of so many curves: its name, its last value, and its best one if there is room."""
+    end, top = (100 * record.test_accuracy for record in (run.history[-1], best_record(run.history)))
+    return f"{run.name}\n{end:.1f} (best {top:.1f})" if runs < 4 else f"{run.name} {end:.1f}"
+
+
+def _fit_beside(current: Sequence[Curve], chance: float | None) -> bool:
+    """Whether there is room for the names of all these at the ends of their curves."""
+    left, _, wide, tall = _PLACES["test_accuracy"]
+    drawn = [run for run in current if run.history and run.history[0].test_accuracy is not None]
+    if len(drawn) < len(current):
+        return False
+    names = [broken_at_end(_at_end(run, len(current)), PANEL_WIDTH - left - wide) for run in drawn]
+    return height_at_ends([*names, *([""] if chance is not None else [])]) <= tall
+
+
+def _legend_columns(runs: Sequence[Curve]) -> int:
+    """In how many columns these runs are named below: as many as there is room for, up to three."""
+    longest = max(len(run.name) for run in runs)
+    return 3 if longest <= 16 else 2 if longest <= 24 else 1
+
+
 def _name_ends(ax, current: Sequence[Curve], chance: float | None, last: int, *, named: bool) -> None:
     ends = []
     for run in current:
@@ -139,9 +158,8 @@ def _name_ends(ax, current: Sequence[Curve], chance: float | None, last: int, *,
         color, best, final = method_style(run.method).color, best_record(run.history), run.history[-1]
         top, end = 100 * best.test_accuracy, 100 * final.test_accuracy
         ax.plot(best.epoch, top, marker="*", markersize=14, color=color, markeredgecolor="white", zorder=3)
-        name = f"{run.name}\n{end:.1f} (best {top:.1f})" if len(current) < 4 else f"{run.name} {end:.1f}"
         if named:
-            ends.append((end, name, color))
+            ends.append((end, _at_end(run, len(current)), color))
     if chance is not None:
         ax.axhline(100 * chance, color=REFERENCE, linestyle=":")
         ends.append((100 * chance, f"chance {100 * chance:.0f}", REFERENCE))

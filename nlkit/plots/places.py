@@ -7,10 +7,13 @@ import math
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
+import matplotlib
 import matplotlib.lines
 import matplotlib.patheffects
 import numpy
+from matplotlib.font_manager import FontProperties
 from matplotlib.text import Text
+from matplotlib.textpath import text_to_path
 from matplotlib.transforms import Bbox
 
 from nlkit.plots.style import text_color
@@ -28,12 +31,14 @@ def label_ends(ax, x: Sequence[float], ends: Iterable[tuple[float, str, str]]) -
     there are more names than room, they stand below the axes instead.
     """
     named = [end for end in ends if not math.isnan(end[0])]
-    letters = round(3.1 * ax.figure.get_figwidth()) if len(ax.figure.axes) < 3 else 18
-    if not ax.figure.get_layout_engine():  # then the axes stay where they are
-        letters = int(((1 - ax.get_position().x1) * ax.figure.get_figwidth() - 0.2) / 0.098)
-    named = [(value, _broken(text, letters), color) for value, text, color in named]
-    tall = sum(text.count("\n") + 1 for _, text, _ in named) * 12 * _LINE / 72
-    if tall > ax.get_position().height * ax.figure.get_figheight():
+    width, box = ax.figure.get_figwidth(), ax.get_position()
+    if ax.figure.get_layout_engine():
+        letters = round(3.1 * width) if len(ax.figure.axes) < 3 else 18
+        names = [_broken(text, letters) for _, text, _ in named]
+    else:  # then the axes stay where they are
+        names = [broken_at_end(text, (1 - box.x1) * width) for _, text, _ in named]
+    named = [(value, name, color) for (value, _, color), name in zip(named, names)]
+    if height_at_ends(names) > box.height * ax.figure.get_figheight():
         _name_below(ax, named)
     else:
         for value, text, color in named:
@@ -46,6 +51,23 @@ def label_ends(ax, x: Sequence[float], ends: Iterable[tuple[float, str, str]]) -
     else:
         margin = 0.02 * (x[-1] - x[0]) or 0.5
         ax.set_xlim(x[0] - margin, x[-1] + margin)
+
+
+def broken_at_end(text: str, room: float) -> str:
+    """A text as `label_ends` breaks it where so many inches are left beside the axes."""
+    room, size = room - (_GAP + 2) / 72, matplotlib.rcParams["font.size"]
+    letters = [math.floor(len(line) * room / max(room, _width(line, size))) for line in text.split("\n")]
+    return "\n".join(textwrap.fill(line, max(1, n)) for line, n in zip(text.split("\n"), letters) if line)
+
+
+def height_at_ends(names: Iterable[str]) -> float:
+    """How many inches these names take, one above the other, at the ends of lines."""
+    return sum(name.count("\n") + 1 for name in names) * 12 * _LINE / 72
+
+
+def _width(text: str, size: float) -> float:
+    """Inches that a line of text takes."""
+    return text_to_path.get_text_width_height_descent(text, FontProperties(size=size), False)[0] / 72
 
 
 def _broken(text: str, letters: int) -> str:
@@ -61,8 +83,19 @@ def _name_below(ax, named: Sequence[tuple[float, str, str]]) -> None:
         handles.append(line or matplotlib.lines.Line2D([], [], color=color))
     texts = [" ".join(text.split()) for _, text, _ in named]
     columns = max(1, min(5, int(figure.get_figwidth() / (0.6 + 0.1 * max(map(len, texts))))))
-    figure.set_figheight(figure.get_figheight() + 0.27 * math.ceil(len(texts) / columns))
-    figure.legend(handles, texts, loc="outside lower center", ncols=columns, frameon=False)
+    below = 0.27 * math.ceil(len(texts) / columns)
+    if figure.get_layout_engine():
+        figure.set_figheight(figure.get_figheight() + below)
+        figure.legend(handles, texts, loc="outside lower center", ncols=columns, frameon=False)
+        return
+    before, after = figure.get_figheight(), figure.get_figheight() + below
+    figure.set_figheight(after)
+    for part in figure.axes:  # which nobody else moves out of the way
+        left_edge, bottom, wide, tall = part.get_position().bounds
+        part.set_position((left_edge, (bottom * before + below) / after, wide, tall * before / after))
+    for text in figure.texts:
+        text.set_y((text.get_position()[1] * before + below) / after)
+    figure.legend(handles, texts, loc="lower center", bbox_to_anchor=(0.5, 0), ncols=columns, frameon=False)
 
 
 def mark_peak(ax, x: float, y: float, text: str, color: str) -> None:

@@ -106,7 +106,7 @@ def worth(lost: Mapping[str, Sequence[float]], *, title: str = "") -> Figure:
         ax.plot(rings, [y] * len(rings), "o", color="#333333", markerfacecolor="none", markersize=7)
         _dot(ax, y, mean, Style("#000000", "D", "-"), lambda share: 100 * share)
         ax.annotate(part, (0, y), (-8, 0), ha="right", va="center", **beside)
-        ax.annotate(in_percent(mean, signed=True), (1, y), (8, 0), ha="left", va="center", **beside)
+        ax.annotate(in_percent(mean, signed=True).replace("-", "−"), (1, y), (8, 0), ha="left", va="center", **beside)
         told.append(f"{part} {in_percent(mean, signed=True)} points")
     ax.axvline(0, color=REFERENCE, linestyle=":", linewidth=1.8)
     ax.set(ylim=(len(rows) - 0.5, -0.5), yticks=[])

@@ -16,6 +16,7 @@ from nlkit.plots.words import short_name
 from nlkit.tasks.task import Task
 
 _LEAST_SIDE = 24  # pixels
+NONE = "–"  # in place of a true label, where names have one letter and there is room for no more
 
 
 def kinds_of_label(task: Task) -> list[tuple[str, Style, Tensor]]:
@@ -97,7 +98,7 @@ def draw_labelled(
     step_y, step_x = cell_size(task, below)
     draw_images(ax, image_tiles(task, task.images[picks.to(task.device)]), step_y, step_x)
     wrongs, knowns = (((mask.cpu()[picks] & marked).flatten().tolist()) for mask in (task.wrong, task.known))
-    between, none = (" ", "none" if fontsize > 12 else "–") if label_room(task) < 0.5 else ("\n", "none")
+    between, none = (" ", NONE) if label_room(task) < 0.5 else ("\n", "none")
     frames, places = [], itertools.product(*map(range, picks.shape))
     for (row, column), pick, wrong, known in zip(places, picks.flatten().tolist(), wrongs, knowns):
         left, top = column * step_x, row * step_y
