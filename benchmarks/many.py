@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from benchmarks.timing import Row, interleaved, rows_of
 from nlkit import load, train
-from nlkit.learning.devices import threads
 from nlkit.tasks.make import tasks_at
 from nlkit.training.many import train_many
 
@@ -25,10 +24,6 @@ def measure(rounds: int = 5, epochs: int = 2, counts: tuple[int, ...] = (2, 5, 1
         def at_once(some=some) -> None:
             list(train_many(some, epochs=epochs))
 
-        def on_one_thread(at_once=at_once) -> None:
-            with threads(1):
-                at_once()
-
-        sides = {"one after the other": in_turn, "at once": at_once, "at once, one thread": on_one_thread}
+        sides = {"one after the other": in_turn, "at once": at_once}
         rows += rows_of("many", f"mlp, {count} noise ratios, {epochs} epochs", interleaved(sides, rounds), "at once")
     return rows
