@@ -127,12 +127,13 @@ def kit(tree: Path, *arguments: str) -> str:
     return inside(tree, "-c", "from nlkit.commands.main import main; main()", *arguments)
 
 
-def run_notebook(tree: Path, name: str) -> list:
-    """Its outputs, one list a code cell."""
-    command = ["-m", "jupyter", "nbconvert", "--to", "notebook", "--execute", "--inplace", f"notebooks/atlas/{name}"]
+def run_notebooks(tree: Path, *names: str) -> list[list]:
+    """Their outputs, one list a code cell."""
+    paths = [f"notebooks/atlas/{name}" for name in names]
+    command = ["-m", "jupyter", "nbconvert", "--to", "notebook", "--execute", "--inplace", *paths]
     inside(tree, *command, "--ExecutePreprocessor.store_widget_state=False", NLKIT_PANELS="still")
-    cells = nbformat.read(tree / "notebooks" / "atlas" / name, as_version=4).cells
-    return [cell.outputs for cell in cells if cell.cell_type == "code"]
+    notebooks = [nbformat.read(tree / path, as_version=4) for path in paths]
+    return [[cell.outputs for cell in notebook.cells if cell.cell_type == "code"] for notebook in notebooks]
 
 
 def test_a_new_paper_is_picked_up_everywhere(tree):
@@ -151,14 +152,14 @@ def test_a_new_paper_is_picked_up_everywhere(tree):
     assert alt.startswith("share by epoch. 1 fair: 0.")
 
     # Its notebook, and the index.
-    *_, verdicts = run_notebook(tree, "coin.ipynb")
+    (*_, verdicts), index = run_notebooks(tree, "coin.ipynb", "00_index.ipynb")
     assert [line.split("  ")[0] for line in verdicts[0].text.splitlines()] == ["holds", "does not hold"]
-    shown = json.dumps(run_notebook(tree, "00_index.ipynb"))
+    shown = json.dumps(index)
     assert "How often a coin shows heads" in shown and "a bent one does not" in shown
 
     # The generic tests, and the pages of the book.
     tests = ["tests/test_pages.py", "tests/test_packaging.py", "tests/test_notebooks.py"]
-    command = ["-m", "pytest", "-o", "addopts=", "-q", "-k", "coin or index or imports or folder", *tests]
+    command = ["-m", "pytest", "-o", "addopts=", "-q", "-k", "coin or index or folder", *tests]
     assert " passed" in inside(tree, *command, NLKIT_DATA="")
     for notebook in (tree / "notebooks").glob("*.ipynb"):
         notebook.unlink()  # they have nothing to do with it

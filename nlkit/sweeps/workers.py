@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -27,7 +28,7 @@ class _Worker:
     def __init__(self, work: Callable[[Task], Outcome]):
         self.end, theirs = SPAWN.Pipe()
         self.process = SPAWN.Process(target=_serve, args=(work, theirs), daemon=True)
-        with _unheeded_interrupts():
+        with _unheeded_interrupts(), _one_thread_each():
             self.process.start()
         theirs.close()
         self.task: Any = None
@@ -98,9 +99,6 @@ def in_processes(
 
 
 def _serve(work: Callable[[Task], Outcome], end: Connection) -> None:
-    import torch
-
-    torch.set_num_threads(1)
     end.send("ready")
     with contextlib.suppress(EOFError, ConnectionError):  # the one who asks is gone
         while True:
@@ -113,6 +111,19 @@ def _how(code: int | None) -> str:
         hint = ", as it happens when the memory is full" if name == "SIGKILL" else ""
         return f"its process was ended by {name}{hint}"
     return f"its process ended with exit code {code}"
+
+
+@contextlib.contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Processes that are started here compute with one thread: there are as many of them as cores."""
+    before = os.environ.get("OMP_NUM_THREADS")
+    os.environ["OMP_NUM_THREADS"] = "1"  # which NumPy and torch read when they are loaded
+    try:
+        yield
+    finally:
+        del os.environ["OMP_NUM_THREADS"]
+        if before is not None:
+            os.environ["OMP_NUM_THREADS"] = before
 
 
 @contextlib.contextmanager
