@@ -43,6 +43,7 @@ ACTIONS = 30
 PANELS = {
     "noise": "live.noise()",
     "training": "live.training(methods=('standard', 'reweight', 'clean_only'), epochs=40)",
+    "ratios": "live.ratios()",
     "weights": "live.weights()",
     "mentormix": "live.mentormix()",
 }
@@ -101,7 +102,7 @@ def starts_and_stops(page, panel) -> tuple[list[float], list[float]]:
 
 def take_pictures(page, panel, kind: str, folder: Path) -> None:
     width = page.viewport_size["width"]
-    if kind in ("training", "weights"):
+    if kind in ("training", "ratios", "weights"):
         press(panel, "Start")
         says(panel, "done")
     page.wait_for_timeout(500)

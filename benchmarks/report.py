@@ -24,6 +24,7 @@ TITLES = {
     "floor": "The arithmetic floor: the bare matrix products and convolutions of the same steps",
     "ideas": "Ideas: the step as it is, against the step without one of them, or by torch.compile",
     "scaling": "How the cost of reweighting grows (MLP)",
+    "many": "Many networks at once: noise ratios as one batched product, whole trainings",
     "footprint": "Memory, import, live panel",
     "notebooks": "Notebooks",
 }

@@ -9,6 +9,7 @@ table.
     5. scaling      cost by number of examples, clean set, classes, width
     6. footprint    peak memory, import, first point in the live panel; with --notebooks, each notebook
     7. TorchOpt does the reweighting step too: it is measured in part 2 where it is installed
+    8. many         noise ratios trained as one batched product, against one after the other
 
 About ten minutes on two cores. The images that steps are timed on are random numbers: time does not depend on them.
 """
@@ -17,7 +18,7 @@ from __future__ import annotations
 
 import click
 
-from benchmarks import epochs, footprint, ideas, report, scaling, steps
+from benchmarks import epochs, footprint, ideas, many, report, scaling, steps
 
 PAGE = report.BOOK / "speed.md"
 
@@ -25,7 +26,7 @@ PAGE = report.BOOK / "speed.md"
 @click.command(help="\b\n" + __doc__)
 @click.option(
     "--only",
-    type=click.Choice(["epochs", "steps", "ideas", "scaling", "footprint", "notebooks"]),
+    type=click.Choice(["epochs", "steps", "ideas", "scaling", "many", "footprint", "notebooks"]),
     help="Measure this part alone.",
 )
 @click.option("--notebooks", is_flag=True, help="Also run each notebook from top to bottom, which takes minutes.")
@@ -36,6 +37,7 @@ def main(only: str | None, notebooks: bool, quick: bool) -> None:
         "steps": lambda: steps.measure(shorten=4 if quick else 1),
         "ideas": lambda: ideas.measure(shorten=4 if quick else 1),
         "scaling": lambda: scaling.measure(4 if quick else 15),
+        "many": lambda: many.measure(2 if quick else 5),
         "footprint": lambda: footprint.measure(2 if quick else 5),
         "notebooks": footprint.measure_notebooks,
     }

@@ -39,6 +39,8 @@ PLOTS = "tests/test_plots.py"
 LIVE = "tests/test_live.py"
 LIVE_TRAINING = "tests/test_live_training.py"
 LIVE_DRIVER = "tests/test_live_driver.py"
+LIVE_RATIOS = "tests/test_live_ratios.py"
+MANY = "tests/test_many.py"
 CLI = "tests/test_cli.py"
 CO_TEACHING = "tests/test_co_teaching.py"
 EXERCISE_CHECKS = "tests/test_exercise_checks.py"
@@ -376,6 +378,15 @@ FAULTS = [
           (LIVE_TRAINING,)),
     Fault("panel: only the last record is kept", "nlkit/live/run_panel.py",
           "self.current[place].history.append(step)", "self.current[place].history[:] = [step]", (LIVE_TRAINING,)),
+    Fault("panel: a ratio's slider shows another ratio", "nlkit/live/ratios_panel.py",
+          "for ratio, name in zip(RATIOS, self.methods())", "for ratio, name in zip(RATIOS, self.methods()[::-1])",
+          (LIVE_RATIOS,)),
+    Fault("many: all networks are measured as the first", "nlkit/training/many.py",
+          "own.data = layer.data[place]", "own.data = layer.data[0]", (MANY,)),
+    Fault("many: all networks believe the same labels", "nlkit/training/many.py",
+          "self.given[:, batch.index]", "batch.labels.expand(len(self.given), -1)", (MANY,)),
+    Fault("many: losses of earlier epochs stay in the mean", "nlkit/training/many.py",
+          "losses, self._losses = self._losses, []", "losses = self._losses", (MANY,)),
     Fault("panel: an overtaken run is still delivered", "nlkit/live/driver.py",
           "if run is not self._run:", "if False:", (LIVE_DRIVER,)),
     Fault("panel: Stop lets the step in progress through", "nlkit/live/driver.py",

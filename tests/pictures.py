@@ -271,6 +271,12 @@ def hostile() -> dict:
             {i / 20: a_run(25, 0.9 - 0.03 * i, 0.8 - 0.035 * i) for i in range(20)}
         ),
         "by_ratio, five": lambda: plots.by_ratio({i / 5: a_run(25, 0.9, 0.8 - 0.1 * i) for i in range(5)}),
+        "ratio_curves, ten": lambda: plots.ratio_curves(
+            {i / 10: a_run(40, 0.9 - 0.03 * i, 0.85 - 0.08 * i) for i in range(10)}, 0.9, epochs=40, chance=0.1
+        ),
+        "ratio_curves, before": lambda: plots.ratio_curves({}, 0.4, chance=0.5),
+        "ratio_curves, one epoch": lambda: plots.ratio_curves({0.0: once, 0.1: []}, 0.1, epochs=1, tested=False),
+        "ratio_curves, NaN": lambda: plots.ratio_curves({0.1: nan}, 0.1),
         "lines, epochs fitted": lambda: plots.lines(
             range(1, 21),
             {"a line that peaks": [0.5 + 0.01 * min(i, 20 - i) for i in range(20)]},

@@ -63,6 +63,7 @@ def test_every_panel_of_any_data_is_drawn_and_trains(kind, monkeypatch):
     panels = {
         "noise": lambda: live.noise(data, mode="blocking"),
         "training": lambda: live.training(data, epochs=1, mode="blocking"),
+        "ratios": lambda: live.ratios(data, epochs=1, mode="blocking"),
         "weights": lambda: live.weights(data, method="mentornet", epochs=1, mode="blocking"),
         "mentormix": lambda: live.mentormix(task, build_model("mlp", shape, task.num_classes), mode="blocking"),
     }

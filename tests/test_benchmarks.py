@@ -9,7 +9,7 @@ import torch
 from click.testing import CliRunner
 from torch import nn
 
-from benchmarks import epochs, footprint, ideas, report, run, scaling, steps, usual
+from benchmarks import epochs, footprint, ideas, many, report, run, scaling, steps, usual
 from benchmarks.products import bare_products
 from benchmarks.timing import Row, interleaved, rows_of, single
 from nlkit import build_model, make_task
@@ -105,6 +105,7 @@ def test_every_part_measures_what_it_names(monkeypatch, mnist5k):
     rows += ideas.measure(("mlp",))
     rows += scaling.measure(1, {"examples": (500, 1000), "clean set": (10, 20), "classes": (10, 20), "width": (8, 16)})
     rows += footprint.measure(2, data="mnist5k")
+    rows += many.measure(1, epochs=1, counts=(2,))
     assert {row.part for row in rows} == report.TITLES.keys() - {"notebooks"}
     assert all(row.median > 0 and row.low <= row.median <= row.high for row in rows)
     assert {"auto", "jvp", "higher", "standard"} <= {row.side for row in rows if row.part == "reweighting"}

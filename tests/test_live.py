@@ -142,7 +142,7 @@ def test_every_noise_type_can_be_chosen(panel):
 
 def test_every_control_has_a_name_that_fits_and_every_picture_its_alternative_text(panel):
     told = widgets.HTML, widgets.Label, widgets.Image, widgets.FloatProgress
-    for found in (panel, live.training(), live.weights(), live.mentormix()):
+    for found in (panel, live.training(), live.weights(), live.mentormix(), live.ratios()):
         for widget in parts(found, widgets.Widget):
             if isinstance(widget, widgets.ValueWidget) and not isinstance(widget, told):
                 assert 2 <= len(widget.description) <= 15
@@ -225,8 +225,8 @@ def test_five_classes_or_fewer_with_long_names_are_shown(mnist5k):
 
 OUT_OF_RANGE = {
     "ratio": ((-0.1, 1.5, "half"), ("noise", "training", "weights", "mentormix")),
-    "clean_per_class": ((-1, 400, 2.5), ("noise", "training", "weights")),
-    "epochs": ((0, 101, 2.5), ("training", "weights")),
+    "clean_per_class": ((-1, 400, 2.5), ("noise", "training", "weights", "ratios")),
+    "epochs": ((0, 101, 2.5), ("training", "weights", "ratios")),
     "learning_rate": ((0, -1, float("inf")), ("training", "weights")),
     "seed": ((-1, 2**70, 0.5), ("training", "weights")),
     "percentile": ((0.0, 1.0), ("mentormix",)),

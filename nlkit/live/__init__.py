@@ -22,7 +22,8 @@ if importlib.util.find_spec("ipywidgets") is None:
 from nlkit.live.mentormix_panel import mentormix
 from nlkit.live.noise_panel import noise
 from nlkit.live.page_panel import panel
+from nlkit.live.ratios_panel import ratios
 from nlkit.live.training_panel import training
 from nlkit.live.weights_panel import weights
 
-__all__ = ["mentormix", "noise", "panel", "training", "weights"]
+__all__ = ["mentormix", "noise", "panel", "ratios", "training", "weights"]

@@ -17,6 +17,7 @@ from nlkit.plots.mixing import mentormix_steps, mixed_batch
 from nlkit.plots.panels import Curve, training_curves
 from nlkit.plots.published import beside_published
 from nlkit.plots.ranking import kept_orders, right_and_second, told_apart
+from nlkit.plots.ratios import ratio_curves
 from nlkit.plots.standings import explained_labels, leaderboard, worth
 from nlkit.plots.style import KINDS_OF_LABEL, method_style, text_color
 from nlkit.plots.tiles import image_array
@@ -27,6 +28,7 @@ __all__ = [
     "estimated_matrix", "explained_labels", "headline_bars", "headline_curves", "image_array", "kept_orders",
     "labelled_images", "leaderboard", "lines", "look_ahead_steps", "losses_and_threshold", "losses_over_time",
     "memorization_curves", "mentormix_steps", "method_style", "mixed_batch", "noise_overview", "nothing_yet",
-    "overfitting", "predicted_classes", "predictions_over_time", "right_and_second", "text_color", "told_apart",
-    "training_curves", "transition_matrices", "weighted_images", "weights_now", "weights_part", "win_map", "worth",
+    "overfitting", "predicted_classes", "predictions_over_time", "ratio_curves", "right_and_second", "text_color",
+    "told_apart", "training_curves", "transition_matrices", "weighted_images", "weights_now", "weights_part", "win_map",
+    "worth",
 ]  # fmt: skip

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -86,7 +87,7 @@ def make_task(
     return _corrupted(data, dataset, noise, ratio, clean_per_class, seed, exact, source)
 
 
-def glance(dataset: Dataset, *, noise: str, ratio: float | None, clean_per_class: int, seed: int) -> Task:
+def glance(dataset: Dataset, *, noise: str, ratio: float | None, clean_per_class: int | None, seed: int) -> Task:
     """The task of `make_task` on the CPU, for a picture of a few examples: its `images` are no tensor, and not copied.
 
     They are gathered, and look-alikes are drawn, when they are asked for by their places: so 50,000 need not be put in
@@ -95,6 +96,34 @@ def glance(dataset: Dataset, *, noise: str, ratio: float | None, clean_per_class
     if not NOISES[check_choice("noise", noise, NOISES)].at_a_glance:
         raise ValueError(f"noise={noise!r} replaces images all together; take make_task")
     return _corrupted(dataset, dataset, noise, ratio, clean_per_class, seed, exact=True, source=None, gather=Gathered)
+
+
+def tasks_at(
+    ratios: Iterable[float],
+    data: str | Dataset = "mnist5k",
+    *,
+    noise: str = "symmetric",
+    clean_per_class: int | None = None,
+    seed: int = 0,
+    device: str | torch.device = "auto",
+) -> list[Task]:
+    """The tasks that `make_task` makes with each of these noise ratios, all with the same tensor of images.
+
+    Raises a ValueError for no ratio, what `make_task` refuses, and noise that replaces images, which then differ.
+    """
+    ratios = list(ratios)
+    if not ratios:
+        raise ValueError("ratios is empty; name at least one")
+    dataset = load(check_choice("data", data, DATASETS)) if isinstance(data, str) else data
+    settings = {"noise": noise, "clean_per_class": clean_per_class, "seed": seed}
+    first = make_task(dataset, **settings, ratio=ratios[0], device=device)
+    tasks, on_cpu = [], dataset.to("cpu")
+    for ratio in ratios:
+        seen = glance(on_cpu, **settings, ratio=ratio)
+        if not torch.equal(seen.true, first.true.cpu()):
+            raise ValueError(f"noise={noise!r} replaces images, so that tasks can't share them; take make_task")
+        tasks.append(replace(first, given=seen.given.to(first.device), matrix=seen.matrix))
+    return tasks
 
 
 def _corrupted(
