@@ -106,7 +106,7 @@ class Trainer:
         shown = {name: values[: task.noisy_count] for name, values in shown.items()}
         chosen = self.algorithm.after_epoch(run, self._measured) if hasattr(self.algorithm, "after_epoch") else {}
         with self._weights_of_choice():
-            measured, runner_up = self._measure()
+            measured, runner_up = self.measure()
         yield Record(
             epoch=number,
             loss=loss,
@@ -140,7 +140,7 @@ class Trainer:
                 "nothing; take a lower learning rate", RuntimeWarning, stacklevel=2,
             )  # fmt: skip
 
-    def _measure(self) -> tuple[dict[str, float | None], dict[str, float]]:
+    def measure(self) -> tuple[dict[str, float | None], dict[str, float]]:
         """The accuracies and shares of a record, and what is asked where the noise names a likeliest wrong label."""
         task, model = self.task, self._measured
         predicted = predict(model, task.noisy_images)

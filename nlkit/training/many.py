@@ -102,7 +102,7 @@ def _events(
             record = replace(
                 event, seconds=event.seconds / len(tasks), examples_per_second=event.examples_per_second * len(tasks)
             )
-            measured = [other._measure() for other in others]
+            measured = [other.measure() for other in others]
             records = [record, *(replace(record, **shares, extra=extra) for shares, extra in measured)]
             yield tuple(replace(r, loss=loss) for r, loss in zip(records, trainer.algorithm.epoch_losses()))
 
