@@ -1,16 +1,17 @@
-"""Measure everything side by side in one run, and write benchmarks/results.json, benchmarks/RESULTS.md and the book's
-table.
+"""Measure everything side by side in one run, and write benchmarks/results.json, benchmarks/RESULTS.md, the table in
+the book and the README's sentence.
 
-    1. epochs       an epoch of standard training and of reweighting on full MNIST, against the usual way
+    1. epochs       an epoch of standard training and of reweighting on full MNIST, against the other ways to write it
     2. reweighting  a step against a standard step and `higher`, for three networks and clean batches of 16 to 512
     3. mentormix    a step against a standard step; beside it mixup and MentorNet, which it is made of
     4. floor        the same steps against their bare matrix products
        ideas        the same steps without what makes them faster, and by torch.compile
     5. scaling      cost by number of examples, clean set, classes, width
     6. footprint    peak memory, import, first point in the live panel; with --notebooks, each notebook
-    7. TorchOpt does the reweighting step too: it is measured in part 2 where it is installed
+    7. TorchOpt does the reweighting step too: it is measured in parts 1 and 2 where it is installed
 
-About ten minutes on two cores. The images that steps are timed on are random numbers: time does not depend on them.
+About a quarter of an hour on two cores. The images that steps are timed on are random numbers: time does not depend on
+them.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ def main(only: str | None, notebooks: bool, quick: bool) -> None:
     where, rows = report.read()
     if report.TITLES.keys() <= {row.part for row in rows}:
         report.fill_page(PAGE, report.short_table(where, rows))
+        report.fill_page(report.README, report.sentence(rows), report.SPEED_MARKS)
     click.echo(report.table(where, rows))
 
 

@@ -1,6 +1,7 @@
 """The benchmarks compare like with like, and what is kept of them has no hole. No time is asserted."""
 
 import dataclasses
+import itertools
 import json
 import math
 
@@ -9,25 +10,16 @@ import torch
 from click.testing import CliRunner
 from torch import nn
 
-from benchmarks import epochs, footprint, ideas, report, run, scaling, steps, usual
+from benchmarks import epochs, footprint, ideas, report, run, scaling, steps, usual, ways
 from benchmarks.products import bare_products
 from benchmarks.timing import Row, interleaved, rows_of, single
-from nlkit import build_model, make_task
-from nlkit.learning.learner import Batch, Run
-from nlkit.learning.optimizers import build_optimizer
-from nlkit.papers import build_method
+from nlkit import build_model, make_task, train
 from nlkit.randomness import seeded_generator
 
 
 @pytest.fixture(scope="module")
 def task(mnist5k):
     return make_task(mnist5k, ratio=0.8, clean_per_class=5, seed=0, device="cpu")
-
-
-def kit_run(task, optimizer: str) -> Run:
-    model = build_model("mlp", (1, 28, 28), 10, seed=0)
-    return Run(model, build_optimizer(optimizer, model, 6e-4), task.clean_images, task.clean_labels,
-               seeded_generator(0, "method"), 10, len(task.given))  # fmt: skip
 
 
 def test_sides_are_timed_in_turn_after_one_call_that_does_not_count():
@@ -43,44 +35,84 @@ def test_a_ratio_is_the_median_over_rounds_of_times_in_the_same_round():
     assert (row.ratio_low, row.ratio_high) == (1.5, 2.5)
 
 
-def test_the_usual_way_reads_the_same_images_and_labels(task):
-    noisy, clean = epochs.loaders(task, with_clean=True)
-    assert len(noisy.dataset) == len(task.images)
-    for loader, start in ((noisy, 0), (clean, len(task.wrong))):
+def test_every_way_reads_the_same_images_and_labels(task):
+    for method, count in (("standard", len(task.images)), ("reweight", len(task.wrong))):
+        noisy, clean = ways.loaders(task, method, workers=0)
+        assert len(noisy.dataset) == len(ways.in_memory(task, method)[0].images) == count
+        assert len(noisy) == len(ways.in_memory(task, method)[0])
         for place in (0, 17):
-            image, label = loader.dataset[place]
-            torch.testing.assert_close(image, task.images[start + place], atol=1e-5, rtol=1e-5)
-            assert label == task.given[start + place]
-    assert len(epochs.loaders(task, with_clean=False)[0].dataset) == len(task.wrong)
+            image, label = noisy.dataset[place]
+            torch.testing.assert_close(image, task.images[place], atol=1e-5, rtol=1e-5)
+            assert label == task.given[place]
+    assert next(clean) is next(clean)  # the tutorial's loops keep the clean batches of their first pass
+    for images, labels in (next(clean), next(ways.in_memory(task, "reweight")[1])):
+        order, there = (each.flatten(1).sum(1).argsort() for each in (images, task.clean_images))
+        torch.testing.assert_close(images[order], task.clean_images[there], atol=1e-5, rtol=1e-5)
+        assert labels[order].equal(task.clean_labels[there])
+    (images, labels), *_ = ways.in_memory(task, "standard")[0]
+    assert not images.equal(task.images[:128]) and len(images) == len(labels) == 128
 
 
-@pytest.mark.parametrize("method, optimizer", [("standard", "adam"), ("reweight", "sgd"), ("reweight", "momentum")])
-def test_both_sides_of_a_step_compute_the_same(task, method, optimizer):
+ADAM = {fused: lambda model, fused=fused: torch.optim.Adam(model.parameters(), 6e-4, fused=fused) for fused in (0, 1)}
+
+
+@pytest.mark.parametrize(
+    "step, ours, theirs",
+    [
+        pytest.param(usual.standard_step, "adam", ADAM[0], id="plain"),
+        pytest.param(usual.counting_right_ones(usual.standard_step), "adam", ADAM[1], id="plain, counting"),
+        pytest.param(
+            usual.reweight_step,
+            "momentum",
+            lambda model: torch.optim.SGD(model.parameters(), 6e-4, momentum=0.9),
+            id="higher",
+        ),
+        pytest.param(usual.forward_mode_step, "adam", ADAM[0], id="torch.func"),
+        pytest.param(usual.torchopt_step, "sgd", None, id="TorchOpt"),
+    ],
+)
+def test_on_the_kits_batches_every_way_ends_where_the_kit_does(task, step, ours, theirs):
     """With Adam, `higher` as it comes places eps elsewhere than torch: see nlkit.learning.look_ahead.torch_eps."""
-    ours, theirs = kit_run(task, optimizer), kit_run(task, optimizer)
-    algorithm = build_method(method, {})
-    for start in (0, 64):
-        index = torch.arange(start, start + 64)
-        noisy = task.images[index], task.given[index]
-        loss = algorithm.step(ours, Batch(index, *noisy)).loss
-        if method == "standard":
-            usual_loss = usual.standard_step(theirs.model, theirs.optimizer, noisy)
-        else:
-            usual_loss = usual.reweight_step(theirs.model, theirs.optimizer, noisy, theirs.clean_batch(128))
-        torch.testing.assert_close(loss.detach(), usual_loss, rtol=1e-3, atol=1e-5)
-    torch.testing.assert_close(list(ours.model.parameters()), list(theirs.model.parameters()), rtol=1e-3, atol=1e-5)
+    if theirs is None:
+        torchopt = pytest.importorskip("torchopt")
+        theirs = lambda model: torchopt.MetaSGD(model, 6e-4)  # noqa: E731
+    networks = [build_model("mlp", (1, 28, 28), 10, seed=0) for _ in range(2)]
+    start = [p.detach().clone() for p in networks[0].parameters()]
+    method = "standard" if ours == "adam" and step is not usual.forward_mode_step else "reweight"
+    taken = train(task, method, model=networks[0], optimizer=ours, epochs=1, seed=0, yield_steps=True)
+    optimizer = theirs(networks[1])
+    order = torch.randperm(len(task.given) if method == "standard" else len(task.wrong),
+                           generator=seeded_generator(0, "batches"))  # fmt: skip
+    clean = task.clean_images, task.clean_labels  # a draw of the kit's has all 50
+    for index, _ in zip(order.split(128), itertools.islice(taken, 4)):
+        step(
+            networks[1], optimizer, (task.images[index], task.given[index]), *([clean] if method == "reweight" else [])
+        )
+    moved = [p.detach() - q for p, q in zip(networks[0].parameters(), start)]
+    torch.testing.assert_close([p.detach() - q for p, q in zip(networks[1].parameters(), start)], moved,
+                               rtol=1e-2, atol=0.01 * float(max(each.abs().max() for each in moved)))  # fmt: skip
 
 
-def test_torchopt_computes_the_same_step(task):
-    torchopt = pytest.importorskip("torchopt")
-    ours, model = kit_run(task, "sgd"), build_model("mlp", (1, 28, 28), 10, seed=0)
-    optimizer = torchopt.MetaSGD(model, 6e-4)
-    noisy = task.images[:64], task.given[:64]
-    loss = build_method("reweight", {}).step(ours, Batch(torch.arange(64), *noisy)).loss
-    other = usual.torchopt_step(model, optimizer, noisy, (task.clean_images, task.clean_labels))
-    torch.testing.assert_close(loss.detach(), other, rtol=1e-3, atol=1e-5)
-    theirs = [p.detach() for p in model.parameters()]
-    torch.testing.assert_close([p.detach() for p in ours.model.parameters()], theirs, rtol=1e-3, atol=1e-5)
+def test_right_ones_are_counted_in_what_the_step_saw_before_it(task):
+    model = build_model("mlp", (1, 28, 28), 10, seed=0)
+    before = model(task.images[:64]).argmax(1)
+    step = usual.counting_right_ones(usual.standard_step)
+    assert step(model, ADAM[0](model), (task.images[:64], before)) == 64
+
+
+def test_the_fastest_settings_are_taken_and_the_start_of_workers_is_not_scaled(task, monkeypatch):
+    class Clocked:
+        def seconds(self, method, way, settings, batches):
+            return 1.0 if (settings.workers, settings.threads) == (2, 1) else 2.0
+
+    monkeypatch.setitem(ways.WAYS, ways.TUTORIAL, dataclasses.replace(
+        ways.WAYS[ways.TUTORIAL], settings=tuple(ways.Settings(1, workers) for workers in (0, 2, 4))))  # fmt: skip
+    best, rows = epochs.best_settings(Clocked(), "standard", ways.TUTORIAL, "mnist5k", 3)
+    assert str(best) == "2 workers, Adam, 1 thread"
+    assert {row.side: row.ratio for row in rows} == {f"{n} workers, Adam, 1 thread": 1 + (n != 2) for n in (0, 2, 4)}
+    ticks = iter([0, 10, 12, 13])  # a start of 10, two batches in 2 in all, an end of 1; an epoch has 32
+    monkeypatch.setattr(ways.time, "perf_counter", lambda: next(ticks))
+    assert next(ways.epochs(task, "standard", "in memory, plain PyTorch", ways.Settings(), 2)) == 10 + 2 * 32 / 2 + 1
 
 
 def test_bare_products_are_counted_layer_by_layer():
@@ -99,7 +131,10 @@ def test_every_part_measures_what_it_names(monkeypatch, mnist5k):
     monkeypatch.setattr(steps, "CLEAN_BATCHES", {"mlp": (4, 128)})
     monkeypatch.setattr(steps, "ROUNDS", {"mlp": (2, 1)})
     monkeypatch.setattr(footprint, "fresh", lambda program: [1.0, 2.0] if "perf_counter" in program else 3.0)
-    rows = epochs.measure(1, batches=2, data="mnist5k")
+    few = {ways.TUTORIAL: (ways.Settings(1, 1), ways.Settings(1, 0))}
+    for name, way in ways.WAYS.items():
+        monkeypatch.setitem(ways.WAYS, name, dataclasses.replace(way, settings=few.get(name, way.settings[:1])))
+    rows = epochs.measure(1, data="mnist5k", tried=2, batches=2)
     rows += steps.measure(("mlp",))
     monkeypatch.setattr(ideas, "Compiled", steps.Bench)  # compiling takes half a minute
     rows += ideas.measure(("mlp",))
