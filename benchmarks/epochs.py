@@ -16,7 +16,7 @@ from nlkit.data.load import find_dataset
 from nlkit.tasks.task import Task
 
 KIT = "nlkit"
-TRIED = 80  # batches of each setting
+TRIED = 40  # batches of each setting
 
 
 def measure(

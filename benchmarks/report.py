@@ -94,8 +94,8 @@ def table(where: dict[str, object], rows: list[Row]) -> str:
     """RESULTS.md: one table a part."""
     text = ["# Benchmarks", "", "Written by `make bench`; what is measured stands at the top of `run.py`.", ""]
     text += [f"- {name}: {value}" for name, value in where.items() if name != "measured"]
-    text += ["", "Median, with quartiles in brackets. The sides of a case are timed in turn within one process, and a",
-             "ratio is the median over the rounds of a side's time by that of its base in the same round."]  # fmt: skip
+    text += ["", "Median, with quartiles in brackets. The sides of a case are timed in turn, and a ratio is the median",
+             "over the rounds of a side's time by that of its base in the same round."]  # fmt: skip
     for part, title in TITLES.items():
         of_part = [row for row in rows if row.part == part]
         if of_part:

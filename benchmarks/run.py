@@ -29,11 +29,12 @@ PAGE = report.BOOK / "speed.md"
     type=click.Choice(["epochs", "steps", "ideas", "scaling", "footprint", "notebooks"]),
     help="Measure this part alone.",
 )
+@click.option("--pages", is_flag=True, help="Measure nothing: write the pages anew from results.json.")
 @click.option("--notebooks", is_flag=True, help="Also run each notebook from top to bottom, which takes minutes.")
-@click.option("--quick", is_flag=True, help="A quarter of the rounds, to see that it works.")
-def main(only: str | None, notebooks: bool, quick: bool) -> None:
+@click.option("--quick", is_flag=True, help="A quarter of the rounds (of epochs, three), to see that it works.")
+def main(only: str | None, pages: bool, notebooks: bool, quick: bool) -> None:
     parts = {
-        "epochs": lambda: epochs.measure(2 if quick else 5),
+        "epochs": lambda: epochs.measure(3 if quick else 5),
         "steps": lambda: steps.measure(shorten=4 if quick else 1),
         "ideas": lambda: ideas.measure(shorten=4 if quick else 1),
         "scaling": lambda: scaling.measure(4 if quick else 15),
@@ -41,9 +42,11 @@ def main(only: str | None, notebooks: bool, quick: bool) -> None:
         "notebooks": footprint.measure_notebooks,
     }
     for name, measure in parts.items():
-        if name == only or (only is None and (notebooks or name != "notebooks")):
+        if name == only or (only is None and not pages and (notebooks or name != "notebooks")):
             click.echo(f"measuring: {name}", err=True)
             report.write(report.machine(), measure())
+    if pages:
+        report.write(report.read()[0], [])
     where, rows = report.read()
     if report.TITLES.keys() <= {row.part for row in rows}:
         report.fill_page(PAGE, report.short_table(where, rows))

@@ -6,6 +6,7 @@ when it is imported (`nlkit/__init__.py`): on a quiet machine torch's own is fas
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib.util
 import itertools
@@ -156,15 +157,15 @@ class OwnProcess:
     """The process in which the ways run. Ask it for an epoch as often as you like; it waits meanwhile."""
 
     def __init__(self, data: str):
+        command = [sys.executable, "-W", "ignore:This DataLoader will create", "-c", SERVE.format(data)]
         surroundings = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", SERVE.format(data)], cwd=Path(__file__).parent.parent, env=surroundings, text=True,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        )  # fmt: skip
+        folder, pipe = Path(__file__).parent.parent, subprocess.PIPE
+        self.process = subprocess.Popen(command, cwd=folder, env=surroundings, text=True, stdin=pipe, stdout=pipe)
 
     def seconds(self, method: str, way: str, settings: Settings, batches: int | None = None) -> float:
         """How long the next epoch takes."""
-        print(json.dumps([method, way, asdict(settings), batches]), file=self.process.stdin, flush=True)
+        with contextlib.suppress(BrokenPipeError):  # of a process that has ended, and gives no answer
+            print(json.dumps([method, way, asdict(settings), batches]), file=self.process.stdin, flush=True)
         answer = self.process.stdout.readline()
         if not answer:
             raise RuntimeError(f"the process of the ways ended in an epoch of {method} by {way}; see above")
@@ -174,7 +175,8 @@ class OwnProcess:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.process.communicate()
+        with contextlib.suppress(BrokenPipeError):
+            self.process.communicate()
 
 
 def serve(data: str) -> None:

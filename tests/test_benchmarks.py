@@ -1,9 +1,12 @@
 """The benchmarks compare like with like, and what is kept of them has no hole. No time is asserted."""
 
+import contextlib
 import dataclasses
+import io
 import itertools
 import json
 import math
+from unittest import mock
 
 import pytest
 import torch
@@ -100,6 +103,31 @@ def test_right_ones_are_counted_in_what_the_step_saw_before_it(task):
     assert step(model, ADAM[0](model), (task.images[:64], before)) == 64
 
 
+class InThisProcess(contextlib.nullcontext):
+    """Runs the ways as their own process does, without waiting for one to start."""
+
+    def __init__(self, data: str):
+        super().__init__(self)
+        self.data = data
+
+    def seconds(self, method: str, way: str, settings: ways.Settings, batches: int) -> float:
+        line = json.dumps([method, way, dataclasses.asdict(settings), batches])
+        with mock.patch("sys.stdin", [line]), contextlib.redirect_stdout(io.StringIO()) as told:
+            ways.serve(self.data)
+        return float(told.getvalue())
+
+
+def test_the_ways_run_where_torch_waits_as_it_likes(monkeypatch):
+    """In their own process torch comes before the kit, which would set how its threads wait."""
+    assert ways.SERVE.index("import torch") < ways.SERVE.index("benchmarks")
+    monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")
+    monkeypatch.setattr(ways, "SERVE", "import os; print(len(input()) * ('OMP_WAIT_POLICY' not in os.environ)) # {!r}")
+    with ways.OwnProcess("mnist5k") as process:
+        assert process.seconds("standard", "a way", ways.Settings(), 2) > 0
+        with pytest.raises(RuntimeError, match="ended in an epoch of standard by a way"):
+            process.seconds("standard", "a way", ways.Settings())
+
+
 def test_the_fastest_settings_are_taken_and_the_start_of_workers_is_not_scaled(task, monkeypatch):
     class Clocked:
         def seconds(self, method, way, settings, batches):
@@ -131,10 +159,9 @@ def test_every_part_measures_what_it_names(monkeypatch, mnist5k):
     monkeypatch.setattr(steps, "CLEAN_BATCHES", {"mlp": (4, 128)})
     monkeypatch.setattr(steps, "ROUNDS", {"mlp": (2, 1)})
     monkeypatch.setattr(footprint, "fresh", lambda program: [1.0, 2.0] if "perf_counter" in program else 3.0)
-    few = {ways.TUTORIAL: (ways.Settings(1, 1), ways.Settings(1, 0))}
     for name, way in ways.WAYS.items():
-        monkeypatch.setitem(ways.WAYS, name, dataclasses.replace(way, settings=few.get(name, way.settings[:1])))
-    rows = epochs.measure(1, data="mnist5k", tried=2, batches=2)
+        monkeypatch.setitem(ways.WAYS, name, dataclasses.replace(way, settings=way.settings[:1]))
+    rows = epochs.measure(1, data="mnist5k", tried=2, batches=2, process=InThisProcess)
     rows += steps.measure(("mlp",))
     monkeypatch.setattr(ideas, "Compiled", steps.Bench)  # compiling takes half a minute
     rows += ideas.measure(("mlp",))
@@ -165,6 +192,11 @@ def test_one_command_measures_a_part(monkeypatch, tmp_path):
     result = CliRunner().invoke(run.main, ["--only", "footprint", "--quick"])
     assert result.exit_code == 0, result.output
     assert "import nlkit" in result.output and (tmp_path / "results.json").exists()
+    kept = (tmp_path / "results.json").read_bytes()
+    (tmp_path / "RESULTS.md").unlink()
+    assert CliRunner().invoke(run.main, ["--pages"]).exit_code == 0
+    assert (tmp_path / "results.json").read_bytes() == kept
+    assert "import nlkit" in (tmp_path / "RESULTS.md").read_text(encoding="utf-8")
 
 
 def test_peak_memory_is_that_of_the_process_itself():
