@@ -112,7 +112,7 @@ def short_table(where: dict[str, object], rows: list[Row]) -> str:
     text = ["| | | as many times as long |", "|---|---|---|"]
     for method, what in METHODS.items():
         own, others = epochs_of(rows, method)
-        told = "; ".join(f"{other.side}: {other.ratio:.1f}" for other in others)
+        told = "; ".join(f"{other.ratio:.1f} {_way(other)}" for other in others)
         text.append(f"| an epoch of {what} on `{_data(own)}`, MLP | {own.median:.2g} s | {told} |")
     for name in ("mlp", "cnn", "resnet32"):
         exact = by_name["reweighting", f"{name}, 128 clean", "auto"]
@@ -127,7 +127,8 @@ def short_table(where: dict[str, object], rows: list[Row]) -> str:
     text += [
         "",
         f"Peak memory {peak:.0f} MB. {where['processor']}, {where['cores']} cores, torch {where['torch']}; "
-        f"measured {where['measured']['reweighting']} at the end (a load above 0 is other work).",
+        f"epochs measured {where['measured']['epochs']} at the end, steps {where['measured']['reweighting']} "
+        "(a load above 0 is other work).",
     ]
     return "\n".join(text)
 
