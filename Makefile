@@ -38,7 +38,7 @@ exercises: .venv/instructor.installed
 book: .venv/book.installed
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet book build/book
 
-# Speed, side by side with what people would use instead: about ten minutes. It writes what benchmarks/run.py says.
+# Speed, side by side with what people would use instead: a quarter of an hour. It writes what benchmarks/run.py says.
 bench: .venv/test.installed
 	$(BIN)/python -m benchmarks.run
 

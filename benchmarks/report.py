@@ -7,18 +7,24 @@ import datetime
 import json
 import os
 import platform
+import textwrap
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import torch
 
 from benchmarks.timing import Row
+from benchmarks.ways import TUTORIAL, WAYS
 
 FOLDER = Path(__file__).parent
+METHODS = {"standard": "standard training", "reweight": "reweighting"}
 BOOK = FOLDER.parent / "book"  # whose pages hold the short tables
+README = FOLDER.parent / "README.md"
 MARKS = "<!-- benchmarks -->", "<!-- /benchmarks -->"
+SPEED_MARKS = "<!-- speed -->", "<!-- /speed -->"  # of the README
 TITLES = {
-    "epochs": "One epoch: the kit against the usual way (`DataLoader` with transforms image by image; `higher`)",
+    "epochs": "One epoch: the kit against every other way to do the same work",
+    "settings": "How each way was tried, and the settings that it was then given: the base of each case",
     "reweighting": "A reweighting step, 128 noisy examples, by engine and size of the clean batch",
     "mentormix": "A MentorMix step, and what it is made of",
     "floor": "The arithmetic floor: the bare matrix products and convolutions of the same steps",
@@ -27,6 +33,19 @@ TITLES = {
     "many": "Many networks at once: noise ratios as one batched product, whole trainings",
     "footprint": "Memory, import, live panel",
     "notebooks": "Notebooks",
+}
+
+
+ABOUT = {
+    "epochs": [
+        "- nlkit: `train`, as it is called.",
+        *(f"- {name}: {way.told}" for name, way in WAYS.items()),
+        "",
+        "The ways other than the kit run in one process of their own, with torch's own way for threads to wait "
+        "(`OMP_WAIT_POLICY` unset).",
+        "",
+    ],
+    "settings": ["A few batches of an epoch in each setting, in turn, scaled to an epoch.", ""],
 }
 
 
@@ -76,12 +95,13 @@ def table(where: dict[str, object], rows: list[Row]) -> str:
     """RESULTS.md: one table a part."""
     text = ["# Benchmarks", "", "Written by `make bench`; what is measured stands at the top of `run.py`.", ""]
     text += [f"- {name}: {value}" for name, value in where.items() if name != "measured"]
-    text += ["", "Median, with quartiles in brackets. The sides of a case are timed in turn within one process, and a",
-             "ratio is the median over the rounds of a side's time by that of its base in the same round."]  # fmt: skip
+    text += ["", "Median, with quartiles in brackets. The sides of a case are timed in turn, and a ratio is the median",
+             "over the rounds of a side's time by that of its base in the same round."]  # fmt: skip
     for part, title in TITLES.items():
         of_part = [row for row in rows if row.part == part]
         if of_part:
             text += ["", f"## {title}", "", f"Measured {where['measured'][part]} at the end.", ""]
+            text += ABOUT.get(part, [])
             text += ["| case | side | median | ratio |", "|---|---|---|---|"]
             text += [_line(row) for row in of_part]
     return "\n".join(text) + "\n"
@@ -91,11 +111,10 @@ def short_table(where: dict[str, object], rows: list[Row]) -> str:
     """The book's short table."""
     by_name = {(row.part, row.case, row.side): row for row in rows}
     text = ["| | | as many times as long |", "|---|---|---|"]
-    for case, what in (("standard", "standard training"), ("reweight", "reweighting")):
-        own = next(row for row in rows if row.part == "epochs" and row.case.startswith(case) and row.side == "nlkit")
-        usual = by_name["epochs", own.case, "usual way"]
-        data = own.case.partition(", ")[2]
-        text.append(f"| an epoch of {what} on `{data}`, MLP | {own.median:.2g} s | the usual way: {usual.ratio:.1f} |")
+    for method, what in METHODS.items():
+        own, others = epochs_of(rows, method)
+        told = "; ".join(f"{other.ratio:.1f} {_way(other)}" for other in others)
+        text.append(f"| an epoch of {what} on `{_data(own)}`, MLP | {own.median:.2g} s | {told} |")
     for name in ("mlp", "cnn", "resnet32"):
         exact = by_name["reweighting", f"{name}, 128 clean", "auto"]
         higher = by_name["reweighting", f"{name}, 128 clean", "higher"]
@@ -109,9 +128,42 @@ def short_table(where: dict[str, object], rows: list[Row]) -> str:
     text += [
         "",
         f"Peak memory {peak:.0f} MB. {where['processor']}, {where['cores']} cores, torch {where['torch']}; "
-        f"measured {where['measured']['reweighting']} at the end (a load above 0 is other work).",
+        f"epochs measured {where['measured']['epochs']} at the end, steps {where['measured']['reweighting']} "
+        "(a load above 0 is other work).",
     ]
     return "\n".join(text)
+
+
+def epochs_of(rows: list[Row], method: str) -> tuple[Row, list[Row]]:
+    """The row of the kit's epoch, and those of the other ways, the fastest first."""
+    of_method = [row for row in rows if row.part == "epochs" and row.case.startswith(method)]
+    (own,) = [row for row in of_method if row.side == row.base]
+    return own, sorted((row for row in of_method if row is not own), key=lambda row: row.ratio)
+
+
+def sentence(rows: list[Row]) -> str:
+    """What the README says of speed: how much longer the fastest other way takes, and the tutorial's loops."""
+    fastest, tutorials = [], []
+    for method, what in METHODS.items():
+        own, others = epochs_of(rows, method)
+        (tutorial,) = [row for row in others if row.side.startswith(TUTORIAL)]
+        fastest.append(f"{others[0].ratio:.1f} times as long as `train` for {what} ({_way(others[0])})")
+        tutorials.append(f"{tutorial.ratio:.1f}")
+    text = (
+        f"The fastest other way that we know to write an epoch on `{_data(own)}` takes {' and '.join(fastest)}. "
+        f"The loops of the tutorial that the course starts from take {' and '.join(tutorials)} times as long, "
+        "with the best number of workers: [all ways, measured in turn](book/speed.md)."
+    )
+    return textwrap.fill(text, 128, break_on_hyphens=False, break_long_words=False)
+
+
+def _data(row: Row) -> str:
+    return row.case.partition(", ")[2]
+
+
+def _way(row: Row) -> str:
+    """Its name without its settings."""
+    return row.side.partition(":")[0]
 
 
 def _two_digits(value: float) -> str:

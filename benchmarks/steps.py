@@ -66,7 +66,7 @@ class Bench:
         import torchopt
 
         model = self.network()
-        optimizer = torchopt.MetaAdam(model, 6e-4) if self.optimizer == "adam" else torchopt.MetaSGD(
+        optimizer = usual.meta_adam(model, 6e-4) if self.optimizer == "adam" else torchopt.MetaSGD(
             model, 6e-4, momentum=0.9)  # fmt: skip
         batches, clean = self._batches(), (self.images[:clean_batch], self.labels[:clean_batch])
 
