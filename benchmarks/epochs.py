@@ -33,7 +33,7 @@ def measure(
     with process(data) as others:
         for method in ("standard", "reweight"):
             sides = {KIT: kit_epochs(task, method).__next__}
-            for way in (name for name, way in WAYS.items() if method in way.steps):
+            for way in (name for name, way in WAYS.items() if method in way.steps and way.here):
                 best, of_trial = best_settings(others, method, way, data, tried)
                 rows += of_trial
                 sides[f"{way}: {best}"] = functools.partial(others.seconds, method, way, best, batches)

@@ -54,6 +54,12 @@ class Way:
     told: str  # what it does, in one line
     steps: dict[str, Callable[..., object]]
     settings: tuple[Settings, ...]
+    needs: str = ""  # a package that must be installed
+
+    @property
+    def here(self) -> bool:
+        """Whether it can be taken on this machine."""
+        return not self.needs or importlib.util.find_spec(self.needs) is not None
 
 
 _COUNTS = (1, None) if torch.get_num_threads() > 1 else (None,)
@@ -84,13 +90,13 @@ WAYS = {
         {"reweight": usual.forward_mode_step},
         _IN_MEMORY,
     ),
-}
-if importlib.util.find_spec("torchopt"):
-    WAYS["in memory, TorchOpt"] = Way(
+    "in memory, TorchOpt": Way(
         "the same with TorchOpt's `MetaAdam` for the inner loop.",
         {"reweight": usual.torchopt_step},
         tuple(Settings(count, None, "MetaAdam") for count in _COUNTS),
-    )
+        needs="torchopt",
+    ),
+}
 
 
 def epochs(task: Task, method: str, way: str, settings: Settings, batches: int | None = None) -> Iterator[float]:
