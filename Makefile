@@ -13,7 +13,7 @@ lab: .venv/lab.installed
 	$(BIN)/nlkit lab
 
 test: .venv/test.installed
-	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile
+	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 
 # Style, types, examples in docstrings, and all tests but those of notebooks, browser, book, classroom and long trainings.
 check: .venv/test.installed

@@ -25,7 +25,18 @@ SLOW = {
 }  # fmt: skip
 
 
+# What takes longest, first: so both processes of `make test` end at about the same time.
+LONGEST = (
+    "test_classroom", "04_mentormix", "03_meta_reweighting", "02_memorization", "05_beyond_synthetic_noise",
+    "07_how_far", "06_noisy_or_clean", "test_new_paper", "test_browser_room", "test_pages", "test_cli", "test_zoo",
+    "test_recipes", "test_book", "test_sweep", "test_reproduce", "test_plots", "test_training", "test_many",
+    "test_any_data",
+)  # fmt: skip
+
+
 def pytest_collection_modifyitems(items):
+    place = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.stem, len(place)))
     for item in items:
         if item.path.stem in SLOW or item.path.suffix == ".ipynb" or item.get_closest_marker("browser"):
             item.add_marker(pytest.mark.slow)

@@ -228,7 +228,7 @@ def test_each_example_keeps_its_own_lambda_in_whatever_order_it_comes():
     labels = labels.long()
     method = LabelDistributionallyRobust(lam=3.0, adaptive=True, alpha=2.0, margin=0.1)
     known = dict.fromkeys(range(9), 3.0)
-    run = SimpleNamespace(model=lambda images: images, num_examples=9, descend=lambda loss: None)
+    run = SimpleNamespace(logits=lambda images: images, num_examples=9, descend=lambda loss: None)
     for places in ([0, 4, 7], [7, 0, 8], [8, 2, 4], [4, 7, 0]):
         chosen = [place % 6 for place in places]
         batch = SimpleNamespace(
@@ -254,7 +254,7 @@ def test_no_gradient_goes_through_lambda(task):
     scores, labels = drawn(5, 4, dtype=torch.float32)
     scores.requires_grad_()
     method = LabelDistributionallyRobust(lam=2.0, adaptive=True, margin=0.3, bounding="none")
-    run = SimpleNamespace(model=lambda images: images, num_examples=5, descend=lambda loss: loss.backward())
+    run = SimpleNamespace(logits=lambda images: images, num_examples=5, descend=lambda loss: loss.backward())
     result = method.step(run, SimpleNamespace(index=torch.arange(5), images=scores, labels=labels))
     label = F.one_hot(labels, 4)
     chosen = ((scores.detach() + 0.3 * (1 - label)) / result.shown["lambda"][:, None]).softmax(1)
