@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from nlkit import build_model
 from nlkit.learning.by_hand import LossesWithSlopes, Passes, fill_cross_entropy, fill_weighted, linear_layers
+from nlkit.learning.learner import Run
 
 GENERATOR = torch.Generator().manual_seed(0)
 IMAGES = torch.randn(37, 1, 28, 28, generator=GENERATOR)
@@ -29,6 +30,10 @@ OTHER = {
     "batch norm": lambda: nn.Sequential(nn.Flatten(), nn.Linear(784, 8), nn.BatchNorm1d(8), nn.Linear(8, 10)),
     "cnn": lambda: build_model("cnn", (1, 28, 28), 10),
 }
+
+
+def test_a_network_without_layers_is_of_another_kind():
+    assert linear_layers(nn.Sequential()) == []
 
 
 def gradients(network: nn.Module) -> list[torch.Tensor]:
@@ -84,6 +89,20 @@ def test_what_no_loss_hangs_on_leaves_no_gradient():
         passes.backward(F.cross_entropy(passes.logits(network, IMAGES), LABELS))
     ours = gradients(network)
     assert equal(ours, by_graph(network, lambda graph: F.cross_entropy(graph(IMAGES), LABELS)))
+
+
+def test_weighted_losses_of_a_pass_by_hand_move_the_network_as_those_of_the_graph_do():
+    """`descend_weighted` of losses that `logits` gave, and not only of those that know their way back."""
+    moved = []
+    for say in ("logits", "model"):
+        network = PLAIN["mlp"]()
+        optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+        run = Run(network, optimizer, IMAGES, LABELS, torch.Generator(), 10, 37)
+        losses = F.cross_entropy(getattr(run, say)(IMAGES), LABELS, reduction="none")
+        run.descend_weighted(losses, torch.arange(37.0) / 37)
+        moved.append([p.detach() for p in network.parameters()])
+    assert equal(*moved)
+    assert not torch.equal(moved[0][0], PLAIN["mlp"]()[1].weight)
 
 
 @pytest.mark.parametrize("kind", OTHER)

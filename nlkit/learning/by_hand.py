@@ -1,7 +1,7 @@
 """Networks of linear layers and ReLU, gone through by hand: the same operations as torch's graph makes, without it.
 
-For the classroom network the graph costs a third of a training step. What comes out is the same to the last bit, and a
-test holds it to that. Networks of any other kind go through torch's graph.
+Of a small network's step, the graph's own calls are a good part. What comes out is the same to the last bit, and a test
+holds it to that. Networks of any other kind go through torch's graph.
 
     z_k = a_k W_kᵀ + b_k,  a_{k+1} = max(z_k, 0);   s_k = ∂L/∂z_k:  s_{k-1} = (s_k W_k) ∘ 1[a_k > 0]
     ∂L/∂W_k = s_kᵀ a_k,  ∂L/∂b_k = Σ_i s_k,i
@@ -99,7 +99,7 @@ def _fill(layers: list[nn.Linear], inputs: list[Tensor], last: Tensor) -> None:
 
 def linear_layers(model: nn.Module) -> list[nn.Linear]:
     """The linear layers of a network that is made of them, with ReLU between them and `Flatten` before; else none."""
-    if not acts_alone(model):
+    if not acts_alone(model) or not len(model):
         return []
     first, *rest = model._modules.values()
     linear, between = rest[::2], rest[1::2]
@@ -121,15 +121,11 @@ def forward(layers: Sequence[Layer], images: Tensor) -> tuple[list[Tensor], Tens
     return inputs, passing
 
 
-def cross_entropy(logits: Tensor, labels: Tensor, weights: Tensor | float = 1.0) -> tuple[Tensor, Tensor]:
-    """ℓ (B,) of logits (B, K) and labels (B,); and of Σ_i w_i ℓ_i the slope w_i (p_i - y_i) at the logits, (B, K).
-
-    weights: w (B,), or one number for all.
-    """
+def cross_entropy(logits: Tensor, labels: Tensor, weight: float = 1.0) -> tuple[Tensor, Tensor]:
+    """ℓ (B,) of logits (B, K) and labels (B,); and of Σ_i w ℓ_i the slope w (p_i - y_i) at the logits, (B, K)."""
     log_p = logits.log_softmax(1)
     losses = F.nll_loss(log_p, labels, reduction="none")
-    of_each = weights[:, None] if isinstance(weights, Tensor) else logits.new_full((len(labels), 1), weights)
-    of_log_p = torch.zeros_like(log_p).scatter_(1, labels[:, None], -of_each)
+    of_log_p = torch.zeros_like(log_p).scatter_(1, labels[:, None], -weight)
     return losses, torch.ops.aten._log_softmax_backward_data(of_log_p, log_p, 1, log_p.dtype)
 
 

@@ -94,7 +94,7 @@ class Run:
         clear_gradients(self.optimizer)
         total = (weights * losses).sum()
         if not fill_weighted(losses, weights):
-            total.backward()
+            self._passes.backward(total)
         take_step(self.optimizer)
         return total.detach()
 
