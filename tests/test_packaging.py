@@ -160,6 +160,7 @@ LAYERS = [
     {"noise"},
     {"tasks", "papers"},
     {"training", "plots"},
+    {"audit"},
     {"lessons"},
     {"contents"},
     {"claims"},
