@@ -38,6 +38,9 @@ class Trial(Protocol):
     @property
     def quick(self) -> bool: ...  # whether the measure should be content with less than it claims
 
+    @property
+    def precision(self) -> str: ...  # of the trainings that the measure makes itself; those of `run` have it anyway
+
     def run(self, variant: str, **changes: Any) -> Any:  # a `nlkit.sweeps.results.Result`
         """The run of a variant of the page, with some settings changed: `t.run("elr", ratio=0.4).last("f1")`."""
 

@@ -54,6 +54,15 @@ MY_COURSE = "tests/test_my_course.py"
 UNSPOILED = "tests/test_unspoiled.py"
 
 FAULTS = [
+    # Precision
+    Fault("precision: products stay in bfloat16 after a step", "nlkit/learning/devices.py",
+          "kind.fp32_precision = before", "kind.fp32_precision = \"bf16\"", (RECIPES,)),
+    Fault("precision: the first thread to leave ends the fast products of all", "nlkit/learning/devices.py",
+          "_within -= 1\n            if not _within:", "_within -= 1\n            if True:", (RECIPES,)),
+    Fault("precision: fast is asked of a processor without the instructions", "nlkit/learning/devices.py",
+          'device.type == "cpu" and has_bfloat16_products()', 'device.type == "cpu"', (RECIPES,)),
+    Fault("reproduce: runs of a study with fast products pass for those of float32", "nlkit/claims/trial.py",
+          'changes = {"precision": self.precision, **changes}', "pass", (REPRODUCE,)),
     # Noise and tasks
     Fault("noise: the ratio is ignored", "nlkit/noise/matrices.py",
           "torch.full((classes, classes), ratio / spread,", "torch.full((classes, classes), 0.8 / spread,", (NOISE,)),

@@ -292,6 +292,32 @@ def test_bad_input_is_refused_before_anything_is_made(tmp_path, capsys, argument
     assert not (tmp_path / "new").exists()
 
 
+def test_what_is_measured_with_fast_products_is_kept_apart(tmp_path, capsys, monkeypatch):
+    """What it is for: to see on a processor that has them which verdicts they move."""
+    monkeypatch.setattr("nlkit.claims.study.has_bfloat16_products", lambda: False)
+    asked = "--precision", "fast", "--only", "standard_falls", "--only", "exact_ratio", "--seeds", 1
+    code, _, err = reproduce(capsys, *asked, "--folder", tmp_path / "new")
+    assert code == 1 and "precision='fast' can't be measured here" in err and not (tmp_path / "new").exists()
+    monkeypatch.setattr("nlkit.claims.study.has_bfloat16_products", lambda: True)
+    made, trials = [], []
+
+    def end(trial):
+        trials.append(trial.precision)
+        return trial.run("standard", epochs=1).final
+
+    monkeypatch.setitem(CLAIMS, "standard_falls", replace(CLAIMS["standard_falls"], measure=end))
+    for precision in ("fast", "float32"):
+        study = Study(tmp_path, only=["standard_falls", "exact_ratio"], seeds=1, device="cpu", precision=precision)
+        study.on_run = made.append
+        report = study.report()
+        assert report.made.get("precision", "float32") == precision
+    assert trials[::2] == ["fast", "float32"] and [run.precision for run in made] == ["fast", None]
+    assert set(json.loads((tmp_path / "values.json").read_text())["values"]) == {"cpu, fast", "cpu"}
+    slower, report = report, replace(report, made=report.made | {"precision": "fast"})
+    with pytest.raises(ValueError, match="precision is fast and None"):
+        report.over(slower)
+
+
 def test_without_the_data_it_says_what_it_leaves_out(data_folders, tmp_path, capsys):
     study = Study(tmp_path / "new", device="cpu")
     assert study.skipped.keys() == set(LARGE_CLAIMS)

@@ -25,9 +25,13 @@ class PageTrial:
     get: Callable[[Any], Result]  # experiment -> its result
     device: str = "auto"
     quick: bool = False
+    precision: str = "float32"
 
     def run(self, variant: str, **changes: Any) -> Result:
-        return self.get(experiment_of(self.page, variant, **{"seed": self.seed, "device": self.device, **changes}))
+        changes = {"seed": self.seed, "device": self.device, **changes}
+        if self.precision != "float32" and self.page.experiment is None:  # papers of other kinds train as they do
+            changes = {"precision": self.precision, **changes}
+        return self.get(experiment_of(self.page, variant, **changes))
 
     def task(self, data: str = "mnist5k", **settings: Any) -> Task:
         return make_task(data, seed=self.seed, device=self.device, **settings)

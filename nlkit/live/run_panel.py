@@ -11,7 +11,9 @@ from typing import Any
 
 import ipywidgets as widgets
 
+from nlkit.checks import check_choice
 from nlkit.data.dataset import Dataset
+from nlkit.learning.devices import PRECISIONS
 from nlkit.live.any_panel import Panel, drawn, tell
 from nlkit.live.controls import columns, on_change, rows, scale_slider, task_settings, values_of, whole_slider
 from nlkit.live.driver import Driver
@@ -215,15 +217,19 @@ def check_history(method: str, history: Sequence[Record]) -> Sequence[Record]:
     return history
 
 
-def racing(data: Dataset | Task) -> Callable[[tuple[list[str], dict[str, object]]], Iterator[tuple[str, object]]]:
-    """What a panel of methods on the kit's own task runs."""
-    return functools.partial(_run, data)
+def racing(
+    data: Dataset | Task, precision: str = "float32"
+) -> Callable[[tuple[list[str], dict[str, object]]], Iterator[tuple[str, object]]]:
+    """What a panel of methods on the kit's own task runs; a ValueError for a precision that `train` does not have."""
+    return functools.partial(_run, data, check_choice("precision", precision, PRECISIONS))
 
 
-def _run(data: Dataset | Task, asked: tuple[list[str], dict[str, object]]) -> Iterator[tuple[str, object]]:
+def _run(
+    data: Dataset | Task, precision: str, asked: tuple[list[str], dict[str, object]]
+) -> Iterator[tuple[str, object]]:
     """Events of a race: ("run", (methods, settings, task)) first, then ("step", (place, Step or Record))."""
     methods, settings = asked
-    training = {name: settings[name] for name in ("epochs", "learning_rate", "seed")}
+    training = {name: settings[name] for name in ("epochs", "learning_rate", "seed")} | {"precision": precision}
     events = race(data, task_settings(settings), training, methods)
     yield "run", (methods, settings, next(events))
     for event in events:
