@@ -148,9 +148,7 @@ def acts_alone(model: nn.Module) -> bool:
     if type(model) is not nn.Sequential or hooked(model) or any(map(vars(nn.modules.module).get, _GLOBAL_HOOKS)):
         return False
     layers = model._modules.values()
-    if not all(
-        type(layer) in _KNOWN and not hooked(layer) and not getattr(layer, "inplace", False) for layer in layers
-    ):
+    if not all(type(layer) in _KNOWN and not hooked(layer) and not vars(layer).get("inplace") for layer in layers):
         return False
     own = [p for layer in layers for p in layer._parameters.values() if p is not None]
     plain = all(p.requires_grad and not p._backward_hooks and not p._post_accumulate_grad_hooks for p in own)
