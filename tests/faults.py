@@ -54,7 +54,11 @@ MY_COURSE = "tests/test_my_course.py"
 UNSPOILED = "tests/test_unspoiled.py"
 
 FAULTS = [
-    # Precision
+    # Precision and speed
+    Fault("panel: the first point waits until another picture is due", "nlkit/live/run_panel.py",
+          "if first or time.monotonic()", "if time.monotonic()", (LIVE_TRAINING,)),
+    Fault("co-teaching: the second network learns from the whole batch", "nlkit/papers/co_teaching.py",
+          "peers_losses[chosen].mean())", "peers_losses.mean())", (CO_TEACHING,)),
     Fault("precision: products stay in bfloat16 after a step", "nlkit/learning/devices.py",
           "kind.fp32_precision = before", "kind.fp32_precision = \"bf16\"", (RECIPES,)),
     Fault("precision: the first thread to leave ends the fast products of all", "nlkit/learning/devices.py",

@@ -23,6 +23,7 @@ from nlkit.records import Record, Step
 from nlkit.tasks.task import Task
 
 PICTURES_A_SECOND = 6
+_EMPTY_AFTER = 0.5  # seconds without a record, after which a run's picture without any curve is drawn
 _MOST_KEPT = 12  # earlier runs
 _LEARNING_RATES = (1e-5, 3e-5, 6e-5, 1e-4, 2e-4, 3e-4, 6e-4, 1e-3, 2e-3, 3e-3, 6e-3, 0.01, 0.03, 0.1)
 
@@ -55,7 +56,7 @@ class RunPanel(Panel):
         self.earlier: list[Seen] = []
         self.current: list[Seen] = []
         self.task: Task | None = None
-        self._next_picture = 0.0
+        self._next_picture, self._shows_current = 0.0, True
         self._set_back()
         self._began: float | None = None  # when the run began to train; None while its data are made
         self.line = widgets.HTML()
@@ -78,6 +79,7 @@ class RunPanel(Panel):
         self.draw()
 
     doing = "training"  # what a run is, in the line of words
+    at_once = 1  # how many records make the first picture of a run, which none before it should hold up
 
     def methods(self) -> list[str]:
         """Names of the methods to train."""
@@ -130,15 +132,19 @@ class RunPanel(Panel):
                 self._number += 1
             self.current = [Seen(self._number, method, settings) for method in methods]
             self._keeps_current, self._began = False, time.monotonic()
-        else:
-            place, step = what
-            if isinstance(step, Step):
-                self._show_progress(place, step)
-                return
-            self.current[place].history.append(step)
-            if not isinstance(step, Record):  # a run of another kind need not tell of its steps
-                self._show_progress(place, Step(step.epoch, 1, 1))
-        if time.monotonic() >= self._next_picture or kind == "run":
+            self._next_picture, self._shows_current = self._began + _EMPTY_AFTER, False
+            return
+        place, step = what
+        if isinstance(step, Step):
+            self._show_progress(place, step)
+            if not self._shows_current and time.monotonic() >= self._next_picture:
+                self.draw()
+            return
+        self.current[place].history.append(step)
+        if not isinstance(step, Record):  # a run of another kind need not tell of its steps
+            self._show_progress(place, Step(step.epoch, 1, 1))
+        first = sum(len(run.history) for run in self.current) == self.at_once
+        if first or time.monotonic() >= self._next_picture:
             self.draw()
 
     def on_state(self) -> None:
@@ -184,6 +190,7 @@ class RunPanel(Panel):
         """Draw the runs as they are; the next picture waits until drawing takes a quarter of the time at most."""
         began = time.monotonic()
         self.show(drawn(self.figure()))
+        self._shows_current = True
         now = time.monotonic()
         self._next_picture = now + max(1 / PICTURES_A_SECOND, 3 * (now - began))
 
