@@ -90,7 +90,7 @@ class Trainer:
             with threads(self.threads), fast_products(self.fast), torch.enable_grad(), own_draws:
                 originals = images.index_select(0, index)
                 seen = run.augment(originals, self.augmentation)
-                result = self.algorithm.step(run, Batch(index, seen, labels[index], originals))
+                result = self.algorithm.step(run, Batch(index, seen, labels.index_select(0, index), originals))
             losses.append(result.loss.detach())
             if self.averaged:
                 self.averaged.update_parameters(self.network)
