@@ -31,7 +31,8 @@ TITLES = {
     "ideas": "Ideas: the step as it is, against the step without one of them, or by torch.compile",
     "scaling": "How the cost of reweighting grows (MLP)",
     "many": "Many networks at once: noise ratios as one batched product, whole trainings",
-    "footprint": "Memory, import, live panel",
+    "memory": "Memory: one epoch, in a process of its own",
+    "footprint": "Import, live panel",
     "notebooks": "Notebooks",
 }
 
@@ -124,7 +125,7 @@ def short_table(where: dict[str, object], rows: list[Row]) -> str:
             f"| a step, `{name}` | {standard} ms, standard | reweighting: {exact.ratio:.1f}; by `higher`: "
             f"{higher.ratio:.1f}; MentorMix: {mentormix.ratio:.1f} |"
         )
-    peak = max(row.median for row in rows if row.part == "footprint" and row.case == "peak memory")
+    peak = max(row.median for row in rows if row.part == "memory")
     text += [
         "",
         f"Peak memory {peak:.0f} MB. {where['processor']}, {where['cores']} cores, torch {where['torch']}; "

@@ -7,7 +7,8 @@ the book and the README's sentence.
     4. floor        the same steps against their bare matrix products
        ideas        the same steps without what makes them faster, and by torch.compile
     5. scaling      cost by number of examples, clean set, classes, width
-    6. footprint    peak memory, import, first point in the live panel; with --notebooks, each notebook
+    6. memory       the peak of an epoch on full MNIST
+       footprint    import, first point in the live panel; with --notebooks, each notebook
     7. TorchOpt does the reweighting step too: it is measured in parts 1 and 2 where it is installed
     8. many         noise ratios trained as one batched product, against one after the other
 
@@ -27,7 +28,7 @@ PAGE = report.BOOK / "speed.md"
 @click.command(help="\b\n" + __doc__)
 @click.option(
     "--only",
-    type=click.Choice(["epochs", "steps", "ideas", "scaling", "many", "footprint", "notebooks"]),
+    type=click.Choice(["epochs", "steps", "ideas", "scaling", "many", "memory", "footprint", "notebooks"]),
     help="Measure this part alone.",
 )
 @click.option("--pages", is_flag=True, help="Measure nothing: write the pages anew from results.json.")
@@ -40,6 +41,7 @@ def main(only: str | None, pages: bool, notebooks: bool, quick: bool) -> None:
         "ideas": lambda: ideas.measure(shorten=4 if quick else 1),
         "scaling": lambda: scaling.measure(4 if quick else 15),
         "many": lambda: many.measure(2 if quick else 5),
+        "memory": lambda: footprint.measure_memory(2 if quick else 3),
         "footprint": lambda: footprint.measure(2 if quick else 5),
         "notebooks": footprint.measure_notebooks,
     }
