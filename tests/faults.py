@@ -66,7 +66,7 @@ FAULTS = [
     Fault("precision: fast is asked of a processor without the instructions", "nlkit/learning/devices.py",
           'device.type == "cpu" and has_bfloat16_products()', 'device.type == "cpu"', (RECIPES,)),
     Fault("reproduce: runs of a study with fast products pass for those of float32", "nlkit/claims/trial.py",
-          'changes = {"precision": self.precision, **changes}', "pass", (REPRODUCE,)),
+          "run = replace(run, precision=self.precision)", "pass", (REPRODUCE,)),
     # Noise and tasks
     Fault("noise: the ratio is ignored", "nlkit/noise/matrices.py",
           "torch.full((classes, classes), ratio / spread,", "torch.full((classes, classes), 0.8 / spread,", (NOISE,)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from nlkit.sweeps.results import Result, Sweep
 from nlkit.sweeps.run import read_sweep, stored
 from nlkit.tasks.make import make_task
 from nlkit.tasks.task import Task
+from nlkit.training.classification import Experiment
 
 
 @dataclass(frozen=True)
@@ -28,10 +29,10 @@ class PageTrial:
     precision: str = "float32"
 
     def run(self, variant: str, **changes: Any) -> Result:
-        changes = {"seed": self.seed, "device": self.device, **changes}
-        if self.precision != "float32" and self.page.experiment is None:  # papers of other kinds train as they do
-            changes = {"precision": self.precision, **changes}
-        return self.get(experiment_of(self.page, variant, **changes))
+        run = experiment_of(self.page, variant, **{"seed": self.seed, "device": self.device, **changes})
+        if self.precision != "float32" and isinstance(run, Experiment) and run.precision is None:  # others have no such
+            run = replace(run, precision=self.precision)
+        return self.get(run)
 
     def task(self, data: str = "mnist5k", **settings: Any) -> Task:
         return make_task(data, seed=self.seed, device=self.device, **settings)
