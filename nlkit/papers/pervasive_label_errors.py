@@ -214,9 +214,9 @@ PAGE = Page(
         Claim("pervasive_label_errors_habit", "It has learnt the annotator's habits: on wrong labels it says more "
               "often what they say.", "section 5", lambda t: lead(t, "as_labelled"),
               f"its lead on wrong labels, {_DIGITS}", at_least=0.10, unit="points"),
-        Claim("pervasive_label_errors_suspects", "Confident learning finds random errors, and not an annotator's.",
-              "a control that the paper lacks",
-              lambda t: t.run("random", ratio=0.2).last("precision") - t.run("annotator", seen=20).last("precision"),
-              "precision among suspects, 20 % random less annotator who has seen 20", at_least=0.10, unit="points"),
+        Claim("pervasive_label_errors_suspects", "Confident learning suspects most of the random errors, and few of an "
+              "annotator's.", "a control that the paper lacks",
+              lambda t: t.run("random", ratio=0.2).last("recall") - t.run("annotator", seen=20).last("recall"),
+              "share of the errors suspected, 20 % random less annotator who has seen 20", at_least=0.3, unit="points"),
     ),
 )  # fmt: skip

@@ -19,24 +19,21 @@ _OTHER = Style("#9A9A9A", ".", "-")
 def orders_of_models(
     records: Mapping[str, Sequence[Recorded]], variants: Sequence[str], two: tuple[str, str]
 ) -> Figure:
-    """For each kind of wrong label the accuracy of the models by given and by true labels, joined by lines.
+    """For each kind of wrong label the accuracy of models by given and by true labels, joined by lines.
 
     Lines that cross are pairs in another order. Below, what is to be expected of two models if more or fewer of the
     test labels were wrong.
     records: name -> its records so far, one a model, as `nlkit.papers.pervasive_label_errors` makes them; names without
-    any are left out. variants: all the names that there are. two: names of the stiff and of the flexible model.
+    any are left out, and there must be one. variants: all the names that there are. two: the names of the stiff model
+    and of the flexible one.
     """
     runs = {name: records[name] for name in variants if records.get(name)}
     figure, styles = Figure(figsize=(PANEL_WIDTH, _HEIGHT), dpi=PANEL_DPI), styles_of(two)
-    axes = figure.subplots(2, max(1, len(runs)), squeeze=False, sharey="row")
+    axes = figure.subplots(2, len(runs), squeeze=False, sharey="row")
     figure.subplots_adjust(left=0.12, right=0.96, top=0.94, bottom=0.19, hspace=0.52, wspace=0.15)
     told = []
     for column, (name, run) in enumerate(runs.items()):
         told += [_draw_order(axes[0, column], name, run, styles), _draw_lines(axes[1, column], run, styles)]
-    if not runs:
-        axes[0, 0].set(title="accuracy of nine models, %", xticks=(0, 1), xticklabels=("by given", "by true labels"))
-        axes[1, 0].set(title="two of them, if more were wrong", xlabel="wrong test labels, %", xlim=(0, 100))
-        told.append("Accuracy of nine models by given and by true test labels. No run yet.")
     axes[0, 0].set_ylabel("accuracy, %")
     axes[1, 0].set_ylabel("accuracy, %")
     handles = [Line2D([], [], color=style.color, marker=style.marker, label=name) for name, style in styles.items()]

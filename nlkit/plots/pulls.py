@@ -33,7 +33,7 @@ def early_learning(records: Mapping[str, Sequence[Recorded]], variants: Sequence
     told = [_draw_shares(tops[0], runs, styles, steps), _draw_shares(tops[1], runs, styles, steps, "memorized")]
     _draw_pulls(tops[2], runs, steps)
     tops[0].set_xlabel("steps of gradient descent", labelpad=1)
-    figure.alt = " ".join(told) if runs else "Test accuracy and memorized wrong labels by step of descent. No run yet."
+    figure.alt = " ".join(told)
     return figure
 
 
