@@ -46,6 +46,7 @@ CO_TEACHING = "tests/test_co_teaching.py"
 EXERCISE_CHECKS = "tests/test_exercise_checks.py"
 EM = "tests/test_em.py"
 GRAPHS = "tests/test_graphs.py"
+ELR_PAGE, LABEL_ERRORS = "tests/papers/test_elr.py", "tests/papers/test_pervasive_label_errors.py"
 LOCAL_CLUSTERING = "tests/papers/test_local_clustering.py"
 ROBUST_DPO = "tests/papers/test_robust_dpo.py"
 LDR = "tests/papers/test_ldr.py"
@@ -335,6 +336,28 @@ FAULTS = [
     Fault("em: the burn-in never ends", "nlkit/papers/em.py",
           "NOISY_EPOCHS) < 1:\n            images, labels", "NOISY_EPOCHS) < 2:\n            images, labels", (EM,)),
     # The atlas
+    Fault("elr: a wrong label is one that is drawn anew, right half of the time", "nlkit/data/two_clusters.py",
+          "given[torch.randperm(n, generator=draw)[: round(wrong * n)]] *= -1",
+          "given[torch.randperm(n, generator=draw)[: round(wrong * n / 2)]] *= -1", (ELR_PAGE,)),
+    Fault("elr: the pull of the linear model lacks its half", "nlkit/papers/elr.py",
+          "slope = z.sigmoid() - (given > 0).double()", "slope = (2 * z).sigmoid() - (given > 0).double()",
+          (ELR_PAGE,)),
+    Fault("elr: the term's targets are learned from too", "nlkit/papers/elr.py",
+          "return -(said[:, 0] - said[:, 1]) * p * (1 - p)", "return -2 * (said[:, 0] - said[:, 1]) * p * (1 - p)",
+          (ELR_PAGE,)),
+    Fault("elr: a plane is sought with margins of given and true labels mixed up", "nlkit/data/two_clusters.py",
+          "sides = (x * labels[:, None]).numpy()", "sides = (x * labels[:, None].abs()).numpy()", (ELR_PAGE,)),
+    Fault("label errors: one threshold for all classes", "nlkit/learning/confident_joint.py",
+          "p[labels == j, j].mean() for j", "p[:, j].mean() for j", (LABEL_ERRORS,)),
+    Fault("label errors: an example above no threshold counts all the same", "nlkit/learning/confident_joint.py",
+          "above = np.where(p >= thresholds, p, -1.0)", "above = np.where(p >= thresholds, p, p / 2)", (LABEL_ERRORS,)),
+    Fault("label errors: a label is wrong only if more than half of its votes are against it", "nlkit/data/verdicts.py",
+          "MOST_GIVEN = 0.4", "MOST_GIVEN = 0.5", (LABEL_ERRORS,)),
+    Fault("label errors: people check the least suspicious labels first", "nlkit/papers/pervasive_label_errors.py",
+          "checked = order[: round(", "checked = order[::-1][: round(", (LABEL_ERRORS,)),
+    Fault("label errors: the annotator has seen what it labels", "nlkit/noise/annotator.py",
+          "np.flatnonzero(reserve & (labels == label))[:seen]", "np.flatnonzero(labels == label)[:seen]",
+          (LABEL_ERRORS,)),
     Fault("local clustering: sinks of the weighted graph", "nlkit/papers/local_clustering.py",
           "sinks, source = graph.adjacency.sum(1),",
           "sinks, source = label_weights(graph.adjacency, labels, self.epsilon).sum(1),", (LOCAL_CLUSTERING,)),

@@ -46,6 +46,8 @@ PAPERS: tuple[str, ...] = (
     "local_clustering",
     "robust_dpo",
     "ldr",
+    "elr",
+    "pervasive_label_errors",
 )
 
 for _name in PAPERS:
