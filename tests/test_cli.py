@@ -188,7 +188,7 @@ LINUX = pytest.mark.skipif(not Path("/sys/kernel").is_dir(), reason="needs Linux
 OUTPUTS = {  # every command that writes, with its output in the folder {}
     "train, plot": ["train", "--plot", "{}/curves.png"],
     "train, checkpoint": ["train", "--checkpoint", "{}/run.pt"],
-    "sweep": ["sweep", "leaderboard", "--folder", "{}/sweep", "--anew", "--jobs", "1"],
+    "sweep": ["sweep", "leaderboard", "--folder", "{}", "--anew", "--jobs", "1"],
     "reproduce": ["reproduce", "--folder", "{}"],
     "data": ["data", "mnist"],
     "exercises": [],
@@ -295,7 +295,7 @@ def assert_one_line_after_the_table(code: int, out: str, err: str, epochs: int) 
 def test_a_sweep_on_a_full_disk_stops_with_one_line(kit, full_disk, monkeypatch):
     runs = [Experiment(epochs=1, device="cpu", seed=seed) for seed in (0, 1)]
     monkeypatch.setattr("nlkit.contents.GRIDS", ["tiny"])
-    monkeypatch.setattr("nlkit.contents.grid_of", lambda name: runs)
+    monkeypatch.setattr("nlkit.contents.grid_of", lambda name, seeds=None: runs)
     code, out, err = kit("sweep", "tiny", "--folder", str(full_disk / "sweep"), "--jobs", "1")
     assert (code, out) == (1, "")
     assert err.splitlines()[-1].endswith("No space left on device")
@@ -368,7 +368,7 @@ def tiny(monkeypatch):
     runs = [Experiment(epochs=1, device="cpu", seed=0), Experiment(epochs=1, noise="red", ratio=1.5, seed=1)]
     runs += [Experiment(epochs=1, device="cpu", seed=2)]
     monkeypatch.setattr("nlkit.contents.GRIDS", ["tiny"])
-    monkeypatch.setattr("nlkit.contents.grid_of", lambda name: runs)
+    monkeypatch.setattr("nlkit.contents.grid_of", lambda name, seeds=None: runs)
     return runs
 
 

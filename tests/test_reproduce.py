@@ -1,6 +1,5 @@
 """`nlkit reproduce`: a quick study through the command line, its verdicts beside the recorded ones, and its reports."""
 
-import json
 import os
 import re
 import shutil
@@ -19,14 +18,13 @@ from nlkit.claims.report import STORED, load_report
 from nlkit.claims.tables import terminal
 from nlkit.commands import main as cli
 from nlkit.contents import GRIDS, LESSONS, PAGE_OF, PAGES
-from nlkit.identity import key
 from nlkit.intervals import in_percent, paired_interval
 from nlkit.lessons.noisy_or_clean import RATIOS, SIZES
 from nlkit.lessons.standings import standings
 from nlkit.lessons.tutorial import ROWS, SETTING, summary
 from nlkit.papers import PAPERS
-from nlkit.sweeps.results import Sweep
 from nlkit.sweeps.folder import file_of
+from nlkit.sweeps.results import Sweep
 from nlkit.sweeps.run import load_sweep
 
 ROOT = Path(__file__).parent.parent

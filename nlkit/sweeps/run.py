@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from nlkit.checks import check_integer
+from nlkit.files import check_writable
 from nlkit.identity import explicit, key
 from nlkit.made import made_here
 from nlkit.records import Recorded
 from nlkit.settings import Runnable
 from nlkit.sweeps.files import read_sweep
-from nlkit.sweeps.folder import file_of, keep_grid, keep_run, read_folder, read_one
+from nlkit.sweeps.folder import GRID, file_of, keep_grid, keep_run, read_folder, read_one
 from nlkit.sweeps.marks import marked, remove_mark
 from nlkit.sweeps.results import Failure, Result, Sweep
 from nlkit.sweeps.workers import Died, in_processes
@@ -84,7 +85,11 @@ def run_sweep(
     there = read_folder(folder) if folder.exists() else Sweep()
     if not asked:
         return iter(())
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OSError(f"folder={str(folder)!r} can't be made: {error.strerror or error}") from error
+    check_writable(folder / GRID, "folder")
     keep_grid(folder, asked.values())
     failed = {failure.key: failure for failure in there.failed if failure.key in asked}
     for failure in failed.values() if again else ():
