@@ -16,6 +16,7 @@ from typing import Any
 from nlkit.checks import DataError, check_integer
 
 LOOK = 0.5  # seconds between two looks at jobs that others run
+ARRAY = 1000  # jobs that go out together at most, as Slurm has it by itself
 ENGINES = "dask:tcp://HOST:PORT, slurm:PARTITION or local"
 MINUTES = 60  # that a job may take, unless told otherwise; submitit's own 5 are few
 
@@ -67,7 +68,7 @@ def _dask(address: str) -> Iterator[Executor]:
 
 
 def _submitit(name: str, partition: str, logs: Path, resources: Mapping[str, object]) -> Any:
-    executor = _extra("submitit").AutoExecutor(folder=logs / "%j", cluster=name)
+    executor = _extra("submitit").AutoExecutor(folder=logs, cluster=name)
     asked = {"timeout_min": MINUTES, "cpus_per_task": 1} | dict(resources)
     if name == "slurm":
         # What Slurm gives a job is what its libraries should take.
@@ -135,7 +136,7 @@ class Submitit(Executor):
 
     def _send(self) -> None:
         """Submit what waits, as far as there is room for it."""
-        room = len(self._waiting) if self._at_once is None else max(0, self._at_once - len(self._jobs))
+        room = ARRAY if self._at_once is None else min(ARRAY, max(0, self._at_once - len(self._jobs)))
         going, self._waiting = self._waiting[:room], self._waiting[room:]
         going = [each for each in going if not each[0].cancelled()]
         if not going:
@@ -143,10 +144,10 @@ class Submitit(Executor):
         try:
             with self._executor.batch():
                 jobs = [self._executor.submit(function, *args, **options) for _, function, args, options in going]
-        except Exception as error:  # such as Slurm's refusal of what is asked for
+        except Exception as error:  # such as Slurm's refusal of what is asked for: no fault of the runs
             for future, *_ in going:
                 if future.set_running_or_notify_cancel():
-                    future.set_exception(error)
+                    future.set_exception(DataError(f"the jobs could not be submitted: {error}"))
         else:
             self._jobs |= {future: job for (future, *_), job in zip(going, jobs)}
 

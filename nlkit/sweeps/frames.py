@@ -39,9 +39,12 @@ def write_parquet(file: str | Path, sweep: Sweep) -> None:
         raise DataError(
             "Parquet needs the package pyarrow, which is not installed: python -m pip install 'nlkit[cluster]'"
         ) from error
-    frame = to_frame(sweep).convert_dtypes(convert_integer=False, convert_floating=False)
-    for name in frame.select_dtypes("object"):  # lists and mappings, be it among texts
-        frame[name] = frame[name].map(str, na_action="ignore")
+    frame = to_frame(sweep)
+    for name in frame.select_dtypes("object"):
+        if all(isinstance(value, bool) for value in frame[name].dropna()):
+            frame[name] = frame[name].astype("boolean")
+        else:  # texts, with lists and mappings among them
+            frame[name] = frame[name].map(str, na_action="ignore")
     write_whole(file, lambda stream: frame.to_parquet(stream, index=False))
 
 

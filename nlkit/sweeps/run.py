@@ -16,7 +16,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from nlkit.checks import check_integer
+from nlkit.checks import DataError, check_integer
 from nlkit.files import check_writable
 from nlkit.identity import explicit, key
 from nlkit.made import made_here
@@ -135,7 +135,8 @@ def _outcomes(
         futures = {executor.submit(run, experiment): experiment for experiment in missing}
         try:
             for future in as_completed(futures):
-                error = future.exception()
+                if isinstance(error := future.exception(), DataError):
+                    raise error  # of the engine; those of runs come as failures
                 yield futures[future], failure_of(futures[future], error) if error else future.result()
         finally:
             for future in futures:
