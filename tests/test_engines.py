@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -148,7 +147,16 @@ def test_a_mark_is_kept_fresh(tmp_path, monkeypatch):
         os.utime(mark, (0, 0))
         time.sleep(0.3)
         assert time.time() - mark.stat().st_mtime < 60
-    assert threading.active_count() < 20 and not list(tmp_path.iterdir())
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_the_killed_left_behind_is_taken_away(tmp_path):
+    left = [f"{name_of(Deadly())}.{end}" for end in ("0123abcd", "0123abcd.partial", "running")]
+    for name in [*left, "notes.txt"]:
+        (tmp_path / name).write_text("half")
+        os.utime(tmp_path / name, (0, 0))
+    assert len(list(run_sweep([Deadly()], tmp_path))) == 1
+    assert {path.name for path in tmp_path.iterdir()} == {file_of(tmp_path, Deadly()).name, "grid.json", "notes.txt"}
 
 
 def test_progress_tells_what_is_done_and_failed_and_how_long_the_rest_takes(tmp_path):
@@ -259,9 +267,9 @@ def test_slurm_is_asked_for_what_is_wanted_and_its_jobs_results_are_taken(starte
         assert f"#SBATCH {line}" in asked
     assert "export OMP_NUM_THREADS=$SLURM_CPUS_PER_TASK" in asked and seeds_in(tmp_path / "sweep") == [0, 1]
     (commands / "sbatch").write_text("#!/bin/sh\necho invalid partition >&2; exit 1\n")
-    with pytest.raises(DataError, match="could not be submitted: .*invalid partition"):  # it is no fault of the run
-        with engine("slurm:shorter", tmp_path / "logs") as there:
-            list(run_sweep([Deadly(seed=2)], tmp_path / "sweep", executor=there))
+    refused = pytest.raises(DataError, match="could not be submitted: .*invalid partition")
+    with refused, engine("slurm:shorter", tmp_path / "logs") as there:  # it is no fault of the run
+        list(run_sweep([Deadly(seed=2)], tmp_path / "sweep", executor=there))
     assert read_folder(tmp_path / "sweep").failed == ()
 
 

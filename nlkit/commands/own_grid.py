@@ -102,7 +102,7 @@ def read_grids(file: Path) -> list[Grid]:
         ) from error
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
-        return [_grid_of(part) for part in (content if isinstance(content, list) else [content])]
+        return [_grid_of(part) for part in (content if isinstance(content, list) and content else [content])]
     except (OSError, UnicodeDecodeError, ValueError, yaml.YAMLError) as error:
         raise ValueError(f"{str(file)!r} holds no grid: {error}") from error
 

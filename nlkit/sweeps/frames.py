@@ -40,7 +40,7 @@ def write_parquet(file: str | Path, sweep: Sweep) -> None:
             "Parquet needs the package pyarrow, which is not installed: python -m pip install 'nlkit[cluster]'"
         ) from error
     frame = to_frame(sweep)
-    for name in frame.select_dtypes("object"):
+    for name in [name for name, kind in frame.dtypes.items() if kind.name == "object"]:
         if all(isinstance(value, bool) for value in frame[name].dropna()):
             frame[name] = frame[name].astype("boolean")
         else:  # texts, with lists and mappings among them

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import socket
 import threading
 import time
@@ -23,6 +24,7 @@ from nlkit.sweeps.results import in_short
 
 FRESH = 90.0  # seconds that a mark counts without being renewed
 _RENEWED = 15.0
+_UNFINISHED = re.compile(r"[0-9a-f]{20}\.[0-9a-f]{8}(\.partial)?")  # see `nlkit.sweeps.folder.keep_run`
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,17 @@ def running_in(folder: Path) -> list[Running]:
     """What somebody is at in a folder, the longest first."""
     found = [_read(mark) for mark in folder.glob("*.running")]
     return sorted((running for running in found if running), key=lambda running: running.began)
+
+
+def clear_marks(folder: Path) -> None:
+    """Take away what those left behind who were killed: marks that count no more, and files that were being written."""
+    for mark in folder.glob("*.running"):
+        if not _read(mark):
+            mark.unlink(missing_ok=True)
+    for file in folder.iterdir():
+        with contextlib.suppress(OSError):
+            if _UNFINISHED.fullmatch(file.name) and time.time() - file.stat().st_mtime > FRESH:
+                file.unlink()
 
 
 def _made(mark: Path, content: str) -> bool:

@@ -24,7 +24,7 @@ from nlkit.records import Recorded
 from nlkit.settings import Runnable
 from nlkit.sweeps.files import read_sweep
 from nlkit.sweeps.folder import GRID, file_of, keep_grid, keep_run, read_folder, read_one
-from nlkit.sweeps.marks import marked, remove_mark
+from nlkit.sweeps.marks import clear_marks, marked, remove_mark
 from nlkit.sweeps.results import Failure, Result, Sweep
 from nlkit.sweeps.workers import Died, in_processes
 
@@ -91,6 +91,7 @@ def run_sweep(
         raise OSError(f"folder={str(folder)!r} can't be made: {error.strerror or error}") from error
     check_writable(folder / GRID, "folder")
     keep_grid(folder, asked.values())
+    clear_marks(folder)
     failed = {failure.key: failure for failure in there.failed if failure.key in asked}
     for failure in failed.values() if again else ():
         file_of(folder, failure.settings).unlink(missing_ok=True)
