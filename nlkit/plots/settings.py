@@ -12,12 +12,14 @@ from nlkit.plots.axes import GRID, draw_line, fitted_axis
 from nlkit.plots.figure import Figure, picture
 from nlkit.plots.places import label_ends
 from nlkit.plots.style import styles_of
-from nlkit.plots.words import end_of
+from nlkit.plots.words import end_of, short_name
 
 if TYPE_CHECKING:
     from nlkit.sweeps.results import Result, Sweep
 
-_FEW = 10  # values of a setting that have a tick each
+_FEW = 15  # values of a setting that have a tick each
+_LETTERS = 60  # of the name of a line
+_ROOM = 50  # letters that stand side by side below the axis
 
 
 @picture
@@ -65,8 +67,9 @@ def by_setting(
         ax.fill_between(x, low, high, color=color, alpha=0.15, linewidth=0)
         draw_line(ax, x, mean, styles[name])
         drawn += [*low, *high]
-        ends.append((end_of(mean), f"{name} {end_of(mean):.3g}", color))
-        told.append(f"{name}: " + ", ".join(f"{v:.3g} at {_word(value)}" for v, value in zip(mean, at)))
+        short = short_name(name, _LETTERS)
+        ends.append((end_of(mean), f"{short} {end_of(mean):.3g}", color))
+        told.append(f"{short}: " + ", ".join(f"{v:.3g} at {_word(value)}" for v, value in zip(mean, at)))
     label_ends(ax, [*places.values()], ends)
     what = f"{'best ' if best else ''}{number.replace('_', ' ')}"
     if shares:
@@ -76,6 +79,8 @@ def by_setting(
         ax.grid(axis="y", color=GRID, linewidth=0.6)
     if len(ticks) <= _FEW:
         ax.set_xticks(list(ticks.values()), list(ticks))
+        if sum(map(len, ticks)) > _ROOM:
+            ax.tick_params(axis="x", rotation=20)
     most = max(len(runs) for line in lines.values() for runs in line.values())
     over = f" (line: mean of {most} runs, band: 95 % interval)" if most > 1 else ""
     ax.set(xlabel=f"{by.replace('_', ' ')}{over}", title=title)
@@ -99,8 +104,7 @@ def _lines(
     rows: list[tuple[dict[str, Any], Result]], by: str, number: str, best: bool
 ) -> dict[str, dict[Hashable, list[float]]]:
     """Name of a line -> value of the setting -> the number, a value for each seed."""
-    names = dict.fromkeys(name for settings, _ in rows for name in settings if name != by)
-    differ = [name for name in names if len({_word(s[name]) for s, _ in rows if name in s}) > 1]
+    differ = _differing([settings for settings, _ in rows], by)
     found: dict[str, dict[Hashable, list[float]]] = {}
     for settings, result in rows:
         own = [_told(name, settings[name]) for name in differ if name in settings]
@@ -110,13 +114,30 @@ def _lines(
     return found
 
 
+def _differing(rows: list[dict[str, Any]], by: str) -> list[str]:
+    """The settings that runs with the same value of `by` differ in; one that follows from those before it is left out.
+
+    So options of methods, and what a recipe supplies, are named only where they are varied.
+    """
+    names = dict.fromkeys(name for settings in rows for name in settings if name != by)
+    found: list[str] = []
+    alike = [_word(settings[by]) for settings in rows]  # what is told of each run so far
+    for name in names:
+        finer = [f"{told}, {_word(settings.get(name))}" for told, settings in zip(alike, rows)]
+        if len(set(finer)) > len(set(alike)):
+            found.append(name)
+            alike = finer
+    return found
+
+
 def _told(name: str, value: object) -> str:
     """A setting in the name of a line: a name says by itself what it is."""
-    return value if isinstance(value, str) else f"{name.replace('_', ' ')} {_word(value)}"
+    return _word(value) if isinstance(value, str) else f"{name.replace('_', ' ')} {_word(value)}"
 
 
 def _word(value: object) -> str:
-    return f"{value:g}" if isinstance(value, (int, float)) and not isinstance(value, bool) else str(value)
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return f"{value:g}" if number else str(value).replace("_", " ")
 
 
 def _hashable(value: object) -> Hashable:
