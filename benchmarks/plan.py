@@ -66,15 +66,13 @@ def table(stored: Sweep, rows: list[Row], gpu: Sweep | None = None) -> str:
         "MNIST, `mlp`": (mnist, 1, RECIPES["mlp"].epochs, "mnist"),
         "CIFAR-10, `resnet32`": (cifar_per_epoch(rows, mnist), 2, RECIPES["resnet32"].epochs, "cifar10"),
     }
-    (both,) = [r.ratio for r in rows if r.part == "sweeps" and r.side == "2 processes" and "trainings" in r.case]
     text = ["| | runs | a run on one core | 2 cores | 50 workers | one GPU |", "|---|---|---|---|---|---|"]
     for name, (seconds, cores, epochs, data) in each.items():
         runs = LEVELS * NOISES * SEEDS * len(seconds)
         on_one = {method: cores * epochs * taken for method, taken in seconds.items()}
         total = LEVELS * NOISES * SEEDS * sum(on_one.values())
-        on_two = total * both if cores == 1 else total / 2
         cells = [f"{runs:,}", f"{in_time(min(on_one.values()))} to {in_time(max(on_one.values()))}",
-                 _hours(on_two), _hours(max(total / WORKERS, max(on_one.values()))),
+                 _hours(total / 2), _hours(max(total / WORKERS, max(on_one.values()))),
                  _on_gpu(gpu, data, epochs, list(seconds))]  # fmt: skip
         text.append(f"| {name}, {epochs} epochs | {' | '.join(cells)} |")
     return "\n".join([*text, "", f"{len(mnist)} methods: {', '.join(f'`{method}`' for method in mnist)}."])
