@@ -32,6 +32,7 @@ TITLES = {
     "scaling": "How the cost of reweighting grows (MLP)",
     "many": "Many networks at once: noise ratios as one batched product, whole trainings",
     "memory": "Memory: one epoch, in a process of its own",
+    "sweeps": "Sweeps: two processes against one, and what Dask adds to a run",
     "footprint": "Import, live panel",
     "notebooks": "Notebooks",
 }
@@ -44,6 +45,11 @@ ABOUT = {
         "",
         "The ways other than the kit run in one process of their own, with torch's own way for threads to wait "
         "(`OMP_WAIT_POLICY` unset).",
+        "",
+    ],
+    "sweeps": [
+        "Whole sweeps, one thread a run. Processes of our own are started by each sweep, and that is part of its time; "
+        "Dask's two workers wait.",
         "",
     ],
     "settings": ["A few batches of an epoch in each setting, in turn, scaled to an epoch.", ""],

@@ -18,7 +18,8 @@ from nlkit.identity import key
 from nlkit.learning.devices import PRECISIONS, has_bfloat16_products, pick_device
 from nlkit.made import in_words, made_here
 from nlkit.page import Value
-from nlkit.sweeps.results import Result, Sweep, read_sweep
+from nlkit.sweeps.folder import read_folder
+from nlkit.sweeps.results import Result
 from nlkit.sweeps.run import run_sweep
 
 SEEDS, QUICK_SEEDS = 5, 3
@@ -35,7 +36,7 @@ class Study:
     >>> study.report().outcomes[0].verdict
     'holds'
 
-    folder: where runs.json (a sweep's file) and values.json are kept; made unless it exists.
+    folder: where runs/ (the folder of a sweep) and values.json are kept; made unless it exists.
     only: ids of the claims to measure, or names of pages for all of theirs; all claims unless given.
     seeds: how many: the first of the page's own, which begin at 0 unless it says otherwise; 5, or 3 for a quick study,
         which takes all of those whose runs are carried.
@@ -75,8 +76,7 @@ class Study:
             raise DataError(f"nothing can be measured of {', '.join(asked)}: {next(iter(self.skipped.values()))}")
         self.folder = Path(folder)
         self.folder.mkdir(exist_ok=True)
-        for file in (self.runs_file, self.values_file):
-            check_writable(file)
+        check_writable(self.values_file)
         self._read_runs()
         self._values = _read_values(self.values_file)
         self._taken: dict[str, Mapping[str, object]] = {}  # where what was measured comes from
@@ -90,8 +90,8 @@ class Study:
         return what_is_missing(PAGES[name])
 
     @property
-    def runs_file(self) -> Path:
-        return self.folder / "runs.json"
+    def runs_folder(self) -> Path:
+        return self.folder / "runs"
 
     @property
     def values_file(self) -> Path:
@@ -163,8 +163,7 @@ class Study:
         self._taken[to_json(made, sort_keys=True)] = made
 
     def _read_runs(self) -> None:
-        sweep = read_sweep(self.runs_file) if self.runs_file.exists() else Sweep()
-        self._runs = dict(sweep.by_key)
+        self._runs = dict(read_folder(self.runs_folder).by_key) if self.runs_folder.exists() else {}
 
     def _known(self, experiment: Any) -> Result | None:
         return self._runs.get(key(experiment))
@@ -178,7 +177,7 @@ class Study:
 
     def _run(self, experiment: Any) -> Result:
         self.on_run(experiment)
-        list(run_sweep([experiment], self.runs_file, keep=KEPT))
+        list(run_sweep([experiment], self.runs_folder, keep=KEPT, again=True))
         self._read_runs()  # also what another study put there meanwhile
         return self._runs[key(experiment)]
 

@@ -10,8 +10,9 @@ from typing import Any
 
 from nlkit.contents import experiment_of
 from nlkit.page import Page
+from nlkit.sweeps.files import read_sweep
 from nlkit.sweeps.results import Result, Sweep
-from nlkit.sweeps.run import read_sweep, stored
+from nlkit.sweeps.run import stored
 from nlkit.tasks.make import make_task
 from nlkit.tasks.task import Task
 from nlkit.training.classification import Experiment
