@@ -1,5 +1,6 @@
 """`nlkit reproduce`: a quick study through the command line, its verdicts beside the recorded ones, and its reports."""
 
+import json
 import os
 import re
 import shutil
