@@ -46,6 +46,7 @@ PAPERS: tuple[str, ...] = (
     "local_clustering",
     "robust_dpo",
     "ldr",
+    "quantity_quality",
 )
 
 for _name in PAPERS:
