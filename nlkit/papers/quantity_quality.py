@@ -23,7 +23,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy
 import torch
@@ -36,9 +36,6 @@ from nlkit.learning import stages
 from nlkit.page import Claim, Page, Trial
 from nlkit.records import Measured, Step
 from nlkit.settings import check_settings, setting
-
-if TYPE_CHECKING:
-    from nlkit.plots import Figure
 
 BUDGETS, SHARES = (16, 32, 64, 128, 256, 1024), (0.0, 0.1, 0.25, 0.5, 0.75, 1.0)
 ERRORS = ("weak model", "shuffled", "flips")
@@ -124,7 +121,7 @@ def crossing(leads: Sequence[float]) -> float:
     return float(math.exp(numpy.interp(0, leads[last : last + 2], numpy.log(BUDGETS[last : last + 2]))))
 
 
-def draw(runs: Mapping[str, Sequence[Measured]]) -> Figure:
+def draw(runs: Mapping[str, Sequence[Measured]]) -> Any:
     """The map of each variant as it is now."""
     from nlkit.plots.budgets import accuracy_maps
 
