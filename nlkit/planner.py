@@ -1,14 +1,16 @@
 """Planning a purchase of labels: from accuracies at some purchases to a surface over all, and from prices to a split.
 
 A surface is a Gaussian process (Rasmussen, Williams 2006, chapter 2; scikit-learn's) over log(1 + n / 20) of the noisy
-and of the clean labels and the noise ratio: one for each recipe, by which both are learned from. It takes means over
-seeds, each as uncertain as its seeds scatter, with variances averaged over neighbours. So it tells two things apart:
-how well the mean is known, and how far a single run may be from it.
+and of the clean labels, the noise ratio, and whether there are clean labels at all, where a stage more makes a jump:
+one for each recipe, by which both kinds are learned from. It takes means over seeds, each as uncertain as its seeds
+scatter, with variances averaged over neighbours. So it tells two things apart: how well the mean is known, and how far
+a single run may be from it.
 """
 
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -96,6 +98,7 @@ def fit_surface(purchases: ArrayLike, accuracies: Mapping[str, ArrayLike]) -> Su
     purchases: (n, 3) noisy labels, clean labels, noise ratio. accuracies: recipe -> (n, seeds), two seeds or more.
     Raises a ValueError for shapes that don't fit, and for values outside [0, 1].
     """
+    from sklearn.exceptions import ConvergenceWarning
     from sklearn.gaussian_process import GaussianProcessRegressor
     from sklearn.gaussian_process.kernels import ConstantKernel, Matern
 
@@ -113,19 +116,21 @@ def fit_surface(purchases: ArrayLike, accuracies: Mapping[str, ArrayLike]) -> Su
     processes = {}
     for recipe, seen in values.items():
         uncertain = _scatter(at, at, variances[recipe]) ** 2 / seen.shape[1] / scale**2
-        kernel = ConstantKernel(1.0) * Matern([2.0, 2.0, 0.5], (0.2, 50), nu=2.5)
+        kernel = ConstantKernel(1.0) * Matern([2.0, 2.0, 0.5, 1.0], (0.2, 50), nu=2.5)
         process = GaussianProcessRegressor(kernel, alpha=uncertain + 1e-6)
-        processes[recipe] = process.fit(_features(at), (seen.mean(1) - shift) / scale)
+        with warnings.catch_warnings():  # of a length at its upper bound, where accuracy does not hang on that number
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            processes[recipe] = process.fit(_features(at), (seen.mean(1) - shift) / scale)
     return Surface(processes, at, variances, (shift, scale))
 
 
 def _features(at: NDArray) -> NDArray:
-    return numpy.column_stack([numpy.log1p(at[:, :2] / 20), at[:, 2]])
+    return numpy.column_stack([numpy.log1p(at[:, :2] / 20), at[:, 2], at[:, 1] > 0])
 
 
 def _scatter(at: NDArray, known: NDArray, variances: NDArray) -> NDArray:
     """The standard deviation of a run at `at` (n, 3), from the variances (m,) at purchases `known` (m, 3) around it."""
-    apart = (_features(at)[:, None] - _features(known)) / (_WIDTH, _WIDTH, _WIDTH / 3)
+    apart = (_features(at)[:, None] - _features(known)) / (_WIDTH, _WIDTH, _WIDTH / 3, _WIDTH)
     near = numpy.exp(-0.5 * (apart**2).sum(2))  # (n, m)
     return numpy.sqrt(near @ variances / near.sum(1))
 
