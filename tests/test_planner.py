@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from nlkit.lessons import clean_label_budget as lesson
-from nlkit.lessons.clean_label_budget import CELLS, FITTED, HELD, Purchases, cell
+from nlkit.lessons.clean_label_budget import CELLS, FITTED, HELD, Purchases
 from nlkit.planner import FEW, fit_surface, plan
 
 POINTS = [(n, c, r) for n in (0, 50, 200, 800, 3000) for c in (0, 10, 100, 1000) for r in (0.0, 0.4, 0.8) if n + c]
@@ -28,7 +28,9 @@ def surface():
 
 def test_a_known_truth_is_found_between_the_points_and_its_intervals_hold_single_runs(surface):
     generator = np.random.default_rng(1)
-    at = np.column_stack([generator.uniform(20, 3000, 300), generator.uniform(10, 1000, 300), generator.uniform(0, 0.8, 300)])
+    at = np.column_stack(
+        [generator.uniform(20, 3000, 300), generator.uniform(10, 1000, 300), generator.uniform(0, 0.8, 300)]
+    )
     found = surface.expect("a", at)
     assert abs(found.mean - truth(at)).mean() < 0.01
     runs = truth(at) + generator.normal(size=300) * 0.01
@@ -41,7 +43,9 @@ def test_what_is_not_known_is_less_where_there_are_measurements(surface):
     found = surface.expect("a", [(200, 100, 0.4), (25, 33, 0.2)])
     assert found.unknown[0] < found.unknown[1]
     drawn = surface.draws("a", [(200, 100, 0.4), (25, 33, 0.2)])
-    assert drawn.std(0) == pytest.approx(found.unknown, rel=0.15) and drawn.mean(0) == pytest.approx(found.mean, abs=0.005)
+    assert drawn.std(0) == pytest.approx(found.unknown, rel=0.15) and drawn.mean(0) == pytest.approx(
+        found.mean, abs=0.005
+    )
 
 
 @pytest.mark.parametrize("budget", [30, 100, 700])

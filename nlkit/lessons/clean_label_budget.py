@@ -226,7 +226,8 @@ PAGE = Page(
               "surface without this seed", at_most=0.03, unit="points",
               why="Runs of different seeds differ by nearly as much at one and the same purchase."),
         Claim("budget_intervals", "Its 95 % intervals hold what was measured there nine times in ten or more.", OURS,
-              covered, "share of the held-out purchases within the interval of a single run", at_least=0.9),
+              covered, "share of the held-out purchases within the interval of a single run", at_least=0.9,
+              why="With five seeds the share is known to six points only."),
         Claim("budget_floor", "Of that, less than a point is the surface's: two means of the very same purchase differ "
               "nearly as much.", "control: no surface", lambda t: surface_error(t) - floor(t),
               "its mean distance less that of the other seeds' mean at the same purchases", at_most=0.01,

@@ -52,6 +52,8 @@ def accuracy_maps(
         ax.set_yticks(
             [y + 0.5 for y in range(len(rows))], [f"{row}{'*' if y in starred else ''}" for y, row in enumerate(rows)]
         )
+        if max(len(str(column)) for column in columns) * len(columns) > 28:  # letters that fit below a map
+            ax.tick_params(axis="x", rotation=45)
         ax.tick_params(length=0)
         ax.spines[:].set_visible(False)
         told.append(
