@@ -52,6 +52,10 @@ ELR_PAGE, LABEL_ERRORS = "tests/papers/test_elr.py", "tests/papers/test_pervasiv
 LOCAL_CLUSTERING = "tests/papers/test_local_clustering.py"
 ROBUST_DPO = "tests/papers/test_robust_dpo.py"
 LDR = "tests/papers/test_ldr.py"
+QUANTITY = "tests/papers/test_quantity_quality.py"
+STAGES = "tests/test_stages.py"
+PLANNER = "tests/test_planner.py"
+LIVE_BUDGET = "tests/test_live_budget.py"
 RANKING = "tests/test_ranking.py"
 MY_COURSE = "tests/test_my_course.py"
 UNSPOILED = "tests/test_unspoiled.py"
@@ -519,4 +523,32 @@ FAULTS = [
           'or line.startswith("#") or QUESTION.match(line)', 'or line.startswith("#")', (UNSPOILED,)),
     Fault("unspoiled: what comes after the explanation is hidden too", "nlkit/commands/unspoiled.py",
           "            before = False\n", "            pass\n", (UNSPOILED,)),
+    # Labels that are bought
+    Fault("stages: clean and noisy labels of the same images", "nlkit/learning/stages.py",
+          "backwards = (order.flip(0) + most).expand", "backwards = (order + most).expand", (QUANTITY,)),
+    Fault("stages: the noisy stage sees right labels", "nlkit/learning/stages.py",
+          "(order.flip(0) + most).expand(len(few), -1)", "order.flip(0).expand(len(few), -1)", (QUANTITY, STAGES)),
+    Fault("stages: the last weights are kept, not the best", "nlkit/learning/stages.py",
+          "better = (now < best) | (held < trusted)", "better = (now < 1e9) | (held < trusted)", (STAGES,)),
+    Fault("stages: held-out labels are learned from too", "nlkit/learning/stages.py",
+          "column = held[:, None] + (drawn * (counts - held)[:, None]).long()",
+          "column = (drawn * counts[:, None]).long()", (STAGES,)),
+    Fault("stages: the second stage begins anew", "nlkit/learning/stages.py",
+          "yield from learn(second, images", "yield from learn(repeated(start, len(bought)), images", (STAGES,)),
+    Fault("budget: a weak label costs as much as an oracle's", "nlkit/data/purchases.py",
+          "math.floor((budget - oracle) / price + 1e-9)", "math.floor(budget - oracle)", (QUANTITY,)),
+    Fault("budget: errors that are dealt out anew stay where they are", "nlkit/data/purchases.py",
+          "right = cheap.gather(1, answers[:, None])[torch.randperm(len(cheap), ",
+          "right = cheap.gather(1, answers[:, None])[0 * torch.randperm(len(cheap), ", (QUANTITY,)),
+    Fault("planner: the scatter of single runs is forgotten", "nlkit/planner.py",
+          "1.96 * numpy.hypot(self.unknown, self.scatter)", "1.96 * self.unknown", (PLANNER,)),
+    Fault("planner: both kinds at the price of clean labels", "nlkit/planner.py",
+          "numpy.floor(left / prices[0] + 1e-9)", "numpy.floor(left / prices[1] + 1e-9)", (PLANNER,)),
+    Fault("planner: always sure", "nlkit/planner.py",
+          "(drawn[recipe][:, best] >= highest - NEAR)", "(drawn[recipe][:, best] >= highest - 1)", (PLANNER,)),
+    Fault("lesson 9: the surface has seen the seed that it is checked with", "nlkit/lessons/clean_label_budget.py",
+          "seeds = [seed for seed in PAGE.seeds if seed != without]", "seeds = list(PAGE.seeds)", (PLANNER,)),
+    Fault("budget panel: the clean price does not move it", "nlkit/live/budget_panel.py",
+          "found = plan(surface(), **values)", "found = plan(surface(), **{**values, 'clean_price': 1.0})",
+          (LIVE_BUDGET,)),
 ]  # fmt: skip

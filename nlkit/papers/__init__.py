@@ -48,6 +48,7 @@ PAPERS: tuple[str, ...] = (
     "ldr",
     "elr",
     "pervasive_label_errors",
+    "quantity_quality",
 )
 
 for _name in PAPERS:
