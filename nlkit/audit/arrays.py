@@ -11,7 +11,7 @@ from nlkit.audit.folders import as_features
 from nlkit.checks import DataError, shown
 from nlkit.data.labels import few
 
-FEATURES, LABELS = ("X", "features", "images", "x"), ("y", "labels", "label")  # names of arrays, the first that is there
+FEATURES, LABELS = ("X", "features", "images", "x"), ("y", "labels", "label")  # names of arrays: the first there is
 
 
 def read_arrays(path: Path, labels: str | None, size: int) -> Collection:

@@ -14,8 +14,8 @@ import numpy as np
 
 from nlkit.audit import evidence, noise_rates
 from nlkit.audit.collect import Collection
-from nlkit.audit.dynamics import FOLDS, as_images, course, cross_validated, epochs_for, weights_by_clean_set
 from nlkit.audit.duplicates import Contradiction, contradictions
+from nlkit.audit.dynamics import FOLDS, as_images, course, cross_validated, epochs_for, weights_by_clean_set
 from nlkit.audit.noise_rates import Estimate
 from nlkit.audit.space import dense, neighbours, space_of
 from nlkit.checks import check_choice, check_integer
@@ -76,7 +76,7 @@ class Audit:
 
     @property
     def flagged(self) -> np.ndarray:
-        """(N,) bool: labels that confident learning calls wrong, none that is settled; how many there are to look at."""
+        """(N,) bool: labels that confident learning calls wrong, of those that are not settled."""
         from cleanlab.filter import find_label_issues
 
         even = self.probabilities.astype(np.float64)
@@ -86,14 +86,32 @@ class Audit:
         return issues & ~self.settled
 
     @property
+    def likely(self) -> str:
+        """The way of estimating that finds the fewest wrong labels.
+
+        Each way takes for noise what it can't tell apart, so all of them err upwards the more, the harder the data are.
+        """
+        return min(self.estimates, key=lambda way: self.estimates[way].ratio)
+
+    @property
     def wrong_share(self) -> float:
-        """The estimated share of wrong labels in [0, 1]: what was decided as decided, the rest as it is counted."""
+        """The estimated share of wrong labels in [0, 1]: what was decided as decided, the rest in the `likely` way."""
         settled, given = self.settled, self.collection.given
         wrong = int((self.labels != given)[settled].sum())
-        return (wrong + self.estimates["counted"].ratio * int((~settled).sum())) / len(given)
+        return (wrong + self.estimates[self.likely].ratio * int((~settled).sum())) / len(given)
+
+    def settled_collection(self) -> Collection:
+        """The collection with what was decided: right and corrected labels are trusted, what is only wrong is left out.
+
+        To audit it again takes the decisions into all that is learned.
+        """
+        from nlkit.audit.collect import at
+
+        trusted = np.where(self.settled, self.labels, -1)
+        return at(replace(self.collection, trusted=trusted), np.flatnonzero(self.labels >= 0))
 
     def suspects(self, count: int = 50, *, decided: bool = False) -> list[Suspect]:
-        """The most suspicious labels, in order, without the trusted ones, and without those decided unless asked for."""
+        """The most suspicious labels, in order, without the trusted ones, and those decided only if asked for."""
         check_integer("count", count, 0)
         hidden = self.collection.clean.copy()
         if not decided:
@@ -129,8 +147,8 @@ class Audit:
 def audit(collection: Collection, *, seed: int = 0, model: str = "mlp", progress: Progress | None = None) -> Audit:
     """Cross-validate a small network, gather the evidence, estimate the noise, and look for contradictions.
 
-    The clean set's labels are taken as right: they teach, they are never suspects, and where there are some, reweighting
-    by them is one more kind of evidence. progress: is told of the work as it is done.
+    The clean set's labels are taken as right: they teach and are never suspects, and where each class has some,
+    reweighting by them is one more kind of evidence. progress: is told of the work as it is done.
     model: "mlp", or "cnn" for images. The same collection and seed give the same audit.
     """
     check_choice("model", model, ("mlp", "cnn"))

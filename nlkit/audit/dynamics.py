@@ -44,7 +44,7 @@ def batch_for(count: int) -> int:
 
 
 def as_images(features: np.ndarray, shape: tuple[int, int, int] | None) -> Tensor:
-    """Features (N, D) as the images (N, C, H, W) that the kit's networks take: of one row of pixels, if they are none."""
+    """Features (N, D) as images (N, C, H, W), which the kit's networks take; if they are none, of one row of pixels."""
     return torch.from_numpy(features).reshape(len(features), *(shape or (1, 1, features.shape[1])))
 
 
@@ -56,7 +56,8 @@ def trained(
     with_all = torch.cat([given, torch.arange(classes)])  # a data set has an example of every class, a part may not
     filled = torch.cat([images, images.new_zeros(classes, *images.shape[1:])]) if _lacks(given, classes) else images
     given = with_all if len(filled) > len(images) else given
-    task = make_task(Dataset("audited", names, filled, given, images[:0], given[:0]), given=given, true=None, device="cpu")
+    dataset = Dataset("audited", names, filled, given, images[:0], given[:0])
+    task = make_task(dataset, given=given, true=None, device="cpu")
     network = build_model(model, tuple(images.shape[1:]), classes, seed=seed)
     for _ in train(task, "standard", model=network, epochs=epochs, batch_size=batch_for(len(labels)), seed=seed):
         yield torch.softmax(evaluate(network, looked_at), 1).numpy()

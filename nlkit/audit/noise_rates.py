@@ -126,7 +126,9 @@ def with_intervals(
 
     They tell how much chance there is in which examples were collected. They don't tell of a bias, as that of a space
     in which neighbours are of different classes. An interval is the estimate and 1.96 standard deviations of the draws
-    around it. again: makes of the estimate the estimator of the draws, where that is faster. most: examples a draw; with more, their spread is scaled down as it falls with the root of their number.
+    around it.
+    again: makes of the estimate the estimator of the draws, where that is faster.
+    most: examples a draw; with more, their spread is scaled down, as it falls with the root of their number.
     """
     check_integer("draws", draws, 2)
     check_number("most", most, 1)

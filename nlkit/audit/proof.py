@@ -1,4 +1,4 @@
-"""How well each kind of evidence finds wrong labels: on errors that people found, on people's labels, and on planted ones.
+"""How well each kind of evidence finds wrong labels: errors that people found, people's labels, and planted ones.
 
 The tasks:
 
@@ -69,7 +69,7 @@ class AuditRun:
         found = audit(collection, seed=self.seed, model=self.model)
         scores = suspicions(found) | others
         judged = judged & ~collection.clean
-        numbers = {"wrong": float(wrong[judged].mean()), "accuracy": found.accuracy, "flagged": float(found.flagged.mean())}
+        numbers = {"wrong": float(wrong[judged].mean()), "accuracy": found.accuracy, "flagged": found.flagged.mean()}
         for name, suspicion in scores.items():
             numbers[f"ap {name}"] = average_precision(wrong[judged], suspicion[judged])
             numbers[f"precision {name}"] = precision_among_first(wrong[judged], suspicion[judged], FIRST)
@@ -159,7 +159,7 @@ def average_precision(wrong: np.ndarray, suspicion: np.ndarray) -> float:
 
 
 def precision_among_first(wrong: np.ndarray, suspicion: np.ndarray, count: int) -> float:
-    """The share of wrong labels among the `count` most suspicious, or as many as there are wrong, if those are fewer."""
+    """The share of wrong labels among the `count` most suspicious, or among as many as are wrong if that is fewer."""
     first = np.argsort(-suspicion, kind="stable")[: min(count, int(wrong.sum()))]
     return float(wrong[first].mean())
 
@@ -179,10 +179,10 @@ def _judged(name: str):
         judged[verdict["id"]] = True
         wrong[verdict["id"]] = votes["given"] < sum(votes.values()) / 2
     images = dataset.test_images
-    task = make_task(Dataset(name, dataset.class_names, images, labels, images[:0], labels[:0]), given=labels, true=None)
+    tests = Dataset(name, dataset.class_names, images, labels, images[:0], labels[:0])
     probabilities = np.load(folder / f"{name}_test_set_pyx.npy")
     theirs = {"cleanlab, the authors' network": evidence.confident_learning(probabilities, original)}
-    return collection_of(task), wrong, judged, theirs, None
+    return collection_of(make_task(tests, given=labels, true=None)), wrong, judged, theirs, None
 
 
 def find_verdicts() -> Path:
@@ -192,8 +192,9 @@ def find_verdicts() -> Path:
         if (folder / "label-errors" / "mnist_mturk.json").is_file():
             return folder / "label-errors"
     raise DataError(
-        f"people's verdicts on label errors were not found: looked for label-errors in {' and '.join(map(str, folders))}; "
-        "copy the files of github.com/cleanlab/label-errors there (mturk/, original_test_labels/, predicted probabilities)"
+        f"people's verdicts on label errors were not found: looked for label-errors in "
+        f"{' and '.join(map(str, folders))}; copy there what github.com/cleanlab/label-errors has in mturk/, "
+        "original_test_labels/ and cross_validated_predicted_probabilities/"
     )
 
 

@@ -31,13 +31,14 @@ def read_table(path: Path, labels: str | None, clean: str | None = None) -> Coll
     missing = frame[labels].isna() | (frame[labels].astype(str).str.strip() == "")
     if missing.all():
         raise ValueError(f"labels={labels!r} is empty in all {len(frame):,} rows of {path.name}")
-    notes = [f"{missing.sum():,} rows without a label: {few(map(str, np.flatnonzero(missing)))}"] if missing.any() else []
+    unlabelled = few(map(str, np.flatnonzero(missing)))
+    notes = [f"{missing.sum():,} rows without a label: {unlabelled}"] if missing.any() else []
     places = np.flatnonzero(~missing)
     frame = frame.iloc[places].reset_index(drop=True)
     column = frame.pop(labels)
     given, names = as_numbers(column.astype(str) if column.dtype.kind not in "biuf" else column.to_numpy())
     if len(names) > MOST_CLASSES or (column.dtype.kind == "f" and len(names) > max(20, len(column) // 20)):
-        raise ValueError(f"labels={labels!r} has {len(names):,} different values; an audit is of classes, not of measures")
+        raise ValueError(f"labels={labels!r} has {len(names):,} different values; an audit is of classes, not measures")
     trusted = np.full(len(frame), -1)
     if clean is not None and clean in frame.columns:
         trusted[_marked(frame.pop(clean), clean)] = 0
@@ -82,7 +83,8 @@ def as_features(frame: pandas.DataFrame):
         if (left := [name for name, kind in kinds.items() if kind == what])
     ]
     if not numbers and not categories and not texts:
-        raise ValueError(f"the table has no column to learn from beside the labels ({'; '.join(notes) or 'none at all'})")
+        why = "; ".join(notes) or "none at all"
+        raise ValueError(f"the table has no column to learn from beside the labels: {why}")
     ready = frame.copy()
     for name in numbers:
         column = ready[name]
