@@ -24,10 +24,12 @@ _HOME = {
     "train": "training.train", "METHODS": "papers", "MODELS": "learning.models", "build_model": "learning.models",
     "Record": "records", "Step": "records", "records_frame": "records",
     "Experiment": "training.classification", "plots": "plots", "live": "live",
+    "RobustClassifier": "audit.robust_classifier",
 }  # fmt: skip
 
-# The panels need a package of the extra `lab`; `from nlkit import *` works without it too.
-__all__ = sorted(name for name in _HOME if name != "live" or importlib.util.find_spec("ipywidgets"))
+# Some names need a package of an extra; `from nlkit import *` works without it too.
+_NEEDS = {"live": "ipywidgets", "RobustClassifier": "sklearn"}
+__all__ = sorted(name for name in _HOME if name not in _NEEDS or importlib.util.find_spec(_NEEDS[name]))
 
 
 def __getattr__(name: str):
@@ -36,7 +38,7 @@ def __getattr__(name: str):
     try:
         module = importlib.import_module(f"nlkit.{_HOME[name]}")
     except ModuleNotFoundError as error:
-        if name != "live":
+        if name not in _NEEDS:
             raise
         raise AttributeError(str(error)) from error  # so that `hasattr` and `getattr` can ask for it
     value = module if name == _HOME[name] else getattr(module, name)

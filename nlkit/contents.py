@@ -61,20 +61,20 @@ def notebook_of(name: str) -> str:
 
 
 def experiment_of(page: Page, variant: str, **changes: object) -> Any:
-    """The experiment of a variant of a page, with some settings changed.
+    """The experiment of a variant of a page, or of a run `besides` them, with some settings changed.
 
     On the kit's own task, what `nlkit.Experiment` doesn't know is an option of the method. A device is passed on to
     those that have one.
     Raises a ValueError for a variant that the page does not have, or a setting that the experiment does not.
     """
-    settings = {**page.variants[check_choice("variant", variant, page.variants)], **changes}
-    kind = page.experiment or Experiment
+    runs = {name: (page.experiment, settings) for name, settings in page.variants.items()} | dict(page.besides)
+    experiment, own = runs[check_choice("variant", variant, runs)]
+    settings, kind = {**own, **changes}, experiment or Experiment
     names = [f.name for f in fields(kind)]
     if "device" not in names:
         settings.pop("device", None)
-    if page.experiment is None:
-        variants = dict(page.variants[variant].get("options", {}))  # type: ignore[call-overload]
-        options = variants | dict(settings.pop("options", {}))  # type: ignore[call-overload]
+    if experiment is None:
+        options = dict(own.get("options", {})) | dict(settings.pop("options", {}))  # type: ignore[call-overload]
         options |= {name: settings.pop(name) for name in list(settings) if name not in names}
         return kind(**settings, options=options)
     for name in settings:

@@ -109,6 +109,8 @@ class Page:
     headline: the number that is raced and drawn, by its name in the records' `numbers`.
     experiment: the class of the experiments (see `nlkit.settings.Runnable`); None is the kit's own task, and then
         settings that it doesn't know are options of the method.
+    besides: runs of another kind that claims and grid name as they do variants: name -> class of the experiment (None as
+        above) and settings. The panel does not offer them.
     picture: variant -> its records so far, to a figure; None draws the headline by epoch.
     grid: (variant, changed settings) of the runs that a sweep makes for each of the seeds; None is each variant once.
     needs: data sets that must be found, and packages as "package:NAME", by the name that pip knows; a page that
@@ -123,6 +125,7 @@ class Page:
     variants: Mapping[str, Mapping[str, object]]
     headline: str = "test_accuracy"
     experiment: type | None = None
+    besides: Mapping[str, tuple[type | None, Mapping[str, object]]] = field(default_factory=dict)
     picture: Callable[[Mapping[str, Sequence[Any]]], Figure] | None = None
     grid: Callable[[], Iterable[tuple[str, Mapping[str, object]]]] | None = None
     needs: tuple[str, ...] = ()
