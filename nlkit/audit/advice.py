@@ -67,16 +67,16 @@ def _method(found: Audit, share: float) -> Advice:
     if clean >= CLEAN_PER_CLASS:
         return Advice(
             "Train with method reweight",
-            f"There are {clean:.0f} trusted examples a class. From {CLEAN_PER_CLASS} on, reweighting by them is ahead of "
-            "training that is stopped early by up to three points (digits, lesson 6); compare it with that, and with "
-            "training on the trusted ones alone.",
+            f"There are {clean:.0f} trusted examples a class. From {CLEAN_PER_CLASS} on, reweighting by them is ahead "
+            "of training that is stopped early by up to three points (digits, lesson 6); compare it with that, and "
+            "with training on the trusted ones alone.",
         )
     if share <= HALF:
         return Advice(
             "Train with method early_stopping",
             "Hold out a tenth of the given labels and keep the best epoch: what is right is learned before what is "
-            "wrong is memorized, and no clean set is needed. On the digits of lessons 4 and 6, no method without a clean "
-            "set was told from it at 20 and 40 % noise.",
+            "wrong is memorized, and no clean set is needed. On the digits of lessons 4 and 6, no method without a "
+            "clean set was told from it at 20 and 40 % noise.",
         )
     return Advice(
         "Train with method mentormix",

@@ -87,11 +87,13 @@ class Audit:
 
     @property
     def likely(self) -> str:
-        """The way of estimating that finds the fewest wrong labels.
+        """The way of estimating that is taken: counted or by clusterability, whichever finds fewer wrong labels.
 
-        Each way takes for noise what it can't tell apart, so all of them err upwards the more, the harder the data are.
+        Both take for noise what they can't tell apart, so they err upwards the more, the harder the data are. Anchor
+        points err both ways, as the network is too sure or not sure enough of its examples, and are told beside.
         """
-        return min(self.estimates, key=lambda way: self.estimates[way].ratio)
+        ways = [way for way in ("counted", "clusterability") if way in self.estimates]
+        return min(ways, key=lambda way: self.estimates[way].ratio)
 
     @property
     def wrong_share(self) -> float:

@@ -29,9 +29,9 @@ body { font: 16px/1.5 system-ui, sans-serif; color: #1a1a1a; background: #fff; m
 h1 { line-height: 1.2; margin-bottom: .3rem } h2 { margin-top: 2.4rem; border-bottom: 1px solid #ccc; padding-bottom: .2rem }
 p, li { max-width: 52rem } .wide { overflow-x: auto } .picture { max-width: 100%; height: auto }
 table { border-collapse: collapse; width: 100%; font-size: .94rem; margin: 1rem 0 }
-th, td { text-align: left; vertical-align: top; padding: .5rem .7rem; border-bottom: 1px solid #ddd; overflow-wrap: anywhere }
-th { border-bottom: 2px solid #888 } td.number { white-space: nowrap; font-variant-numeric: tabular-nums }
-td small { color: #555; display: block } td ul { margin: 0; padding-left: 1.1rem } .thumbnail { width: 96px; height: 96px; object-fit: contain; image-rendering: pixelated; background: #f4f4f4 }
+th, td { text-align: left; vertical-align: top; padding: .5rem .7rem; border-bottom: 1px solid #ddd }
+th { border-bottom: 2px solid #888; white-space: nowrap }
+td small { color: #555; display: block; max-width: 16rem; overflow-wrap: anywhere } td.number { white-space: nowrap; font-variant-numeric: tabular-nums } td ul { margin: 0; padding-left: 1.1rem } .thumbnail { width: 96px; height: 96px; object-fit: contain; image-rendering: pixelated; background: #f4f4f4 }
 .wrong { color: #a33c00; font-weight: 600 } .right { color: #00654a; font-weight: 600 } ol li { margin-bottom: .6rem }
 dl.row { margin: 0; display: grid; grid-template-columns: max-content 1fr; gap: 0 .8rem } dl.row dt { color: #555 } dl.row dd { margin: 0 }
 """  # noqa: E501
@@ -93,10 +93,17 @@ def row_of(collection: Collection, place: int) -> dict[str, str]:
 
 
 def reasons(suspect: Suspect) -> list[str]:
-    """Why a label is suspected: the kinds of evidence that rank it among their first, the strongest first."""
-    strong = sorted((kind for kind, rank in suspect.ranks.items() if rank >= STRONG), key=lambda k: -suspect.ranks[k])
-    strong = strong or [max(suspect.ranks, key=lambda kind: np.nan_to_num(suspect.ranks[kind]))]
-    return [f"{WHY[kind]} (more than {100 * min(suspect.ranks[kind], 0.999):.1f} % of the others)" for kind in strong]
+    """Why a label is suspected: the three kinds of evidence that rank it highest, and how many others do.
+
+    Of kinds that don't rank it among their first twentieth only the highest is told.
+    """
+    known = {kind: rank for kind, rank in suspect.ranks.items() if np.isfinite(rank)}
+    order = sorted(known, key=lambda kind: -known[kind])
+    strong = [kind for kind in order if known[kind] >= STRONG] or order[:1]
+    told = [
+        f"{WHY[kind]} (more so than for {100 * min(known[kind], 0.999):.1f} % of the labels)" for kind in strong[:3]
+    ]
+    return told + ([f"and {len(strong) - 3} more of the {len(known)} kinds of evidence"] if len(strong) > 3 else [])
 
 
 def _in_short(collection: Collection) -> str:
@@ -111,10 +118,10 @@ def _estimates(found: Audit) -> str:
         for way, estimate in found.estimates.items()
     ]
     return (
-        "<p>Estimated from the noisy labels alone, in ways that need different things to be so. All of them take what "
-        f"the model can't tell apart for noise, so the lowest, by {_text(found.likely)}, is taken. The intervals tell "
-        "chance, and not that error.</p>"
-        + _table(("Way", "Wrong labels", "95 % interval (bootstrap)"), rows, numbers=(1, 2))
+        "<p>Estimated from the noisy labels alone, in ways that need different things to be so. Counting and "
+        "clusterability take for noise what they can't tell apart, so the lower of the two is taken: "
+        f"<strong>{_text(found.likely)}</strong>. Anchor points err both ways. The intervals tell chance, not these "
+        "errors.</p>" + _table(("Way", "Wrong labels", "95 % interval (bootstrap)"), rows, numbers=(1, 2))
     )
 
 
@@ -123,7 +130,7 @@ def _matrix(found: Audit) -> str:
     if len(names) > MOST_DRAWN:
         return f"<p>The transition matrix of {len(names)} classes is too large to be drawn.</p>"
     matrix = torch.from_numpy(found.estimates[found.likely].matrix)
-    figure = plots.transition_matrices({f"by {found.likely}": matrix}, names)
+    figure = plots.transition_matrices({found.likely: matrix}, names)
     picture = base64.b64encode(with_fewer_colors(figure.png())).decode()
     return f"<img class='picture' width='760' alt='{_text(figure.alt)}' src='data:image/png;base64,{picture}'>"
 

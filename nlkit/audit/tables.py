@@ -29,6 +29,8 @@ def read_table(path: Path, labels: str | None, clean: str | None = None) -> Coll
         raise ValueError(f"labels must name the column that has the labels; {path.name} has {few(frame.columns, 12)}")
     check_choice("labels", labels, frame.columns)
     missing = frame[labels].isna() | (frame[labels].astype(str).str.strip() == "")
+    if frame[labels].dtype.kind == "f":
+        missing |= np.isinf(frame[labels])
     if missing.all():
         raise ValueError(f"labels={labels!r} is empty in all {len(frame):,} rows of {path.name}")
     unlabelled = few(map(str, np.flatnonzero(missing)))

@@ -64,7 +64,7 @@ def command(
     estimate = found.estimates[found.likely]
     click.echo(
         f"{collection.count:,} labels of {collection.num_classes} classes; an estimated {found.wrong_share:.1%} wrong "
-        f"({estimate.ratio_low:.1%} to {estimate.ratio_high:.1%}, by {found.likely})"
+        f"({estimate.ratio_low:.1%} to {estimate.ratio_high:.1%}, {found.likely})"
     )
     for number, step in enumerate(advise(found), start=1):
         click.echo(f"{number}. {step.title}.")
