@@ -7,7 +7,7 @@ from scipy.spatial.distance import cdist
 
 from nlkit.audit import evidence, noise_rates, space
 from nlkit.audit.duplicates import contradictions, same_features
-from nlkit.audit.dynamics import Course
+from nlkit.audit.dynamics import Course, as_images, course, cross_validated, weights_by_clean_set
 from nlkit.noise.matrices import from_cleanlab, pair_matrix
 
 
@@ -69,6 +69,28 @@ def test_ranks_share_what_is_equal_and_pass_over_what_is_not_known():
     )
     both = evidence.combined({"a": np.array([1.0, 2.0, 3.0]), "b": np.array([9.0, np.nan, 8.0])})
     assert both == pytest.approx([(1 / 3 + 1) / 2, 2 / 3, (1 + 1 / 2) / 2])
+
+
+# What the network sees
+
+
+def test_held_out_probabilities_know_nothing_of_labels_that_are_chance_and_a_training_learns_them(generator):
+    """Features that tell nothing: who is tested on what it learned is right, who is not is right by chance."""
+    images = as_images(generator.normal(size=(60, 40)).astype(np.float32), None)
+    labels = generator.permutation(np.arange(60) % 2)
+    held_out = cross_validated(images, labels, 2)
+    assert held_out.sum(1) == pytest.approx(1, abs=1e-5) and (held_out.argmax(1) == labels).mean() < 0.7
+    assert course(images, labels, 2).right[-1].mean() > 0.9
+
+
+def test_the_clean_set_guides_and_has_no_weight_itself(generator):
+    true = np.arange(60) % 2
+    images = as_images((true[:, None] + generator.normal(0, 0.3, (60, 5))).astype(np.float32), None)
+    given, clean = true.copy(), np.arange(60) < 10
+    given[[20, 31, 44, 55]] = 1 - true[[20, 31, 44, 55]]
+    weights = weights_by_clean_set(images, given, 2, clean)
+    assert np.isnan(weights[clean]).all() and np.isfinite(weights[~clean]).all()
+    assert weights[[20, 31, 44, 55]].max() < np.median(weights[~clean])
 
 
 # Rates of noise

@@ -93,7 +93,9 @@ def test_the_advice_is_of_what_was_found(found):
     done = found[0]
     titles = [step.title for step in advise(done)]
     assert re.match(r"Look at the first \d+ suspects", titles[-3]) and titles[-2] == "Train with method early_stopping"
-    assert re.match(r"Buy \d+ clean labels", titles[-1]) and len(done.contradictions) == any("Settle" in t for t in titles)
+    assert re.match(r"Buy \d+ clean labels", titles[-1]) and len(done.contradictions) == any(
+        "Settle" in t for t in titles
+    )
 
 
 def test_the_report_needs_nothing_beside_it_and_escapes_what_users_wrote(found):
@@ -133,7 +135,9 @@ def test_from_the_command_line_to_report_and_csv(digits, tmp_path, capsys):
     assert "left out: 1 images that can't be read: left/bad.png" in told.err and "report: " in told.out
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["labels.csv", "report.html"]
     rows = list(csv.DictReader((tmp_path / "out" / "labels.csv").open(encoding="utf-8")))
-    assert len(rows) == 40 and {"rank", "id", "given", "suggested", "suspicion", "verdict", "neighbours"} <= rows[0].keys()
+    assert (
+        len(rows) == 40 and {"rank", "id", "given", "suggested", "suspicion", "verdict", "neighbours"} <= rows[0].keys()
+    )
     assert {row["id"].split("/")[1] for row in rows[:4]} == {"4.png", "11.png", "18.png", "25.png"}
     assert (tmp_path / "out" / "report.html").read_text(encoding="utf-8").count("class='thumbnail'") >= 40
     assert run(digits, "--out", tmp_path / "out") == 2
