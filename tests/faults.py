@@ -456,7 +456,7 @@ FAULTS = [
           'or line.startswith("#") or QUESTION.match(line)', 'or line.startswith("#")', (UNSPOILED,)),
     Fault("unspoiled: what comes after the explanation is hidden too", "nlkit/commands/unspoiled.py",
           "            before = False\n", "            pass\n", (UNSPOILED,)),
-    Fault("audit: a label that somebody corrected is not believed", "nlkit/audit/collect.py",
+    Fault("audit: a label that somebody corrected is not believed", "nlkit/audit/collection.py",
           "return np.where(self.clean, self.trusted, self.given)", "return self.given", (AUDIT_COLLECT,)),
     Fault("audit: a clean set may contradict itself", "nlkit/audit/collect.py",
           "if len(set(found.trusted[members].tolist())) > 1:", "if False:", (AUDIT_COLLECT,)),

@@ -38,16 +38,24 @@ def test_the_course_of_a_training_tells_early_losses_late_learning_and_margins()
 
 def test_neighbours_are_the_nearest_others_and_vote_with_the_example(generator):
     features, labels = generator.normal(size=(40, 6)).astype(np.float32), generator.integers(0, 3, 40)
-    points = space.space_of(features)
-    far = cdist(features, features, "cosine")
+    far = cdist(features, features)
     np.fill_diagonal(far, np.inf)
-    nearest, distances = space.neighbours(points, 5)
+    nearest, distances = space.neighbours(space.space_of(features), 5)
     assert nearest.tolist() == far.argsort(1)[:, :5].tolist()
-    assert distances == pytest.approx(np.sqrt(2 * np.sort(far, 1)[:, :5]), abs=1e-3)
+    assert distances == pytest.approx(np.sort(far, 1)[:, :5], abs=1e-3)
     scores = evidence.neighbours_vote(labels, nearest, 3)
     for place in (0, 17):
         shares = np.bincount([*labels[nearest[place]], labels[place]], minlength=3) / 6
         assert scores[place] == pytest.approx(1 - shares[labels[place]] / np.sqrt((shares**2).sum()), abs=1e-6)
+
+
+def test_many_features_become_few_and_their_order_is_the_cosines(generator):
+    low = generator.normal(size=(70, 8)).astype(np.float32)
+    low -= low.mean(0)
+    wide = low @ np.linalg.qr(generator.normal(size=(60, 8)))[0].T.astype(np.float32)  # turned into 60 dimensions
+    points = space.space_of(wide)
+    assert points.shape == (70, 50) and np.linalg.norm(points, axis=1) == pytest.approx(1, abs=1e-5)
+    assert points @ points.T == pytest.approx(1 - cdist(low, low, "cosine"), abs=1e-3)
 
 
 def test_among_many_neighbours_are_drawn_and_none_is_the_example_itself(generator, monkeypatch):

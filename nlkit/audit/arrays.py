@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nlkit.audit.collect import Collection, as_numbers
+from nlkit.audit.collection import Collection, as_numbers
 from nlkit.audit.folders import as_features
 from nlkit.checks import DataError, shown
 from nlkit.data.labels import few

@@ -13,7 +13,7 @@ from functools import partial
 import numpy as np
 
 from nlkit.audit import evidence, noise_rates
-from nlkit.audit.collect import Collection
+from nlkit.audit.collection import Collection, at
 from nlkit.audit.duplicates import Contradiction, contradictions
 from nlkit.audit.dynamics import FOLDS, as_images, course, cross_validated, epochs_for, weights_by_clean_set
 from nlkit.audit.noise_rates import Estimate
@@ -107,8 +107,6 @@ class Audit:
 
         To audit it again takes the decisions into all that is learned.
         """
-        from nlkit.audit.collect import at
-
         trusted = np.where(self.settled, self.labels, -1)
         return at(replace(self.collection, trusted=trusted), np.flatnonzero(self.labels >= 0))
 

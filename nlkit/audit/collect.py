@@ -13,58 +13,21 @@ copied or matched, the CSV that the audit writes can be cut down to it, and a la
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nlkit.audit.arrays import read_arrays
+from nlkit.audit.collection import Collection, at
+from nlkit.audit.duplicates import same_features
+from nlkit.audit.folders import read_folder
+from nlkit.audit.tables import read_table
 from nlkit.checks import DataError, check_choice, check_integer, shown
 from nlkit.data.labels import few
 
-if TYPE_CHECKING:
-    import pandas
-    from scipy.sparse import csr_matrix
-
 LEAST = 5  # examples that a class needs, so that each of five parts has one
 SIZE = 32  # pixels of a side to which images are scaled for the model
-
-
-@dataclass(frozen=True, eq=False)
-class Collection:
-    """Examples with labels that may be wrong, as they were found."""
-
-    source: str  # the path that was named
-    kind: str  # "images", "table" or "arrays"
-    features: np.ndarray | csr_matrix  # (N, D) float32, all finite
-    given: np.ndarray  # (N,) int64, 0 … K - 1
-    class_names: tuple[str, ...]
-    ids: tuple[str, ...]  # of each example: its path below the folder, or its row counted from 0
-    trusted: np.ndarray  # (N,) int64: the label that somebody has checked, or -1
-    shape: tuple[int, int, int] | None = None  # (C, H, W) of which the features are the pixels; None: no images
-    rows: pandas.DataFrame | None = None  # of a table: what was read, without the labels
-    notes: tuple[str, ...] = field(default=())  # what was left out, and why
-
-    @property
-    def count(self) -> int:
-        return len(self.given)
-
-    @property
-    def num_classes(self) -> int:
-        return len(self.class_names)
-
-    @property
-    def clean(self) -> np.ndarray:  # (N,) bool
-        return self.trusted >= 0
-
-    @property
-    def believed(self) -> np.ndarray:  # (N,) the checked label where there is one, and else the given one
-        return np.where(self.clean, self.trusted, self.given)
-
-    def file_of(self, place: int) -> Path | None:
-        """The image file of an example, where it has one."""
-        return Path(self.source) / self.ids[place] if self.kind == "images" else None
 
 
 def collect(path: str | Path, labels: str | None = None, clean: str | Path | None = None, *, size: int = SIZE) -> (
@@ -84,10 +47,6 @@ def collect(path: str | Path, labels: str | None = None, clean: str | Path | Non
     than five examples are left out, and `notes` say so. Raises a ValueError that names the argument when what is asked
     for makes no sense or leaves fewer than two classes, a DataError when there is nothing to read, or not all at once.
     """
-    from nlkit.audit.arrays import read_arrays
-    from nlkit.audit.folders import read_folder
-    from nlkit.audit.tables import read_table
-
     check_integer("size", size, 8, 64)
     path = Path(path).expanduser()
     if not path.exists():
@@ -157,8 +116,6 @@ def with_trusted(found: Collection, told: dict[str, str | None]) -> Collection:
 
 def check_clean(found: Collection) -> Collection:
     """The collection as it is; a ValueError where two trusted examples are alike and their labels are not."""
-    from nlkit.audit.duplicates import same_features
-
     places = np.flatnonzero(found.clean)
     for group in same_features(found.features[places]):
         members = places[group]
@@ -189,25 +146,3 @@ def without_small_classes(found: Collection) -> Collection:
     names = tuple(name for name, kept in zip(found.class_names, keep) if kept)
     left = at(found, np.flatnonzero(rows), note)
     return replace(left, class_names=names, given=new[found.given][rows], trusted=trusted)
-
-
-def at(found: Collection, places: np.ndarray, note: str = "") -> Collection:
-    """The examples at these places alone."""
-    return replace(
-        found,
-        features=found.features[places],
-        given=found.given[places],
-        trusted=found.trusted[places],
-        ids=tuple(found.ids[place] for place in places.tolist()),
-        rows=None if found.rows is None else found.rows.iloc[places],
-        notes=(*found.notes, note) if note else found.notes,
-    )
-
-
-def as_numbers(labels: Sequence[object]) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Labels of any kind as numbers (N,) int64, and the names of the classes in their order: numbers by size."""
-    values = np.asarray(labels)
-    names, numbers = np.unique(values if values.dtype.kind in "biuf" else values.astype(str), return_inverse=True)
-    if values.dtype.kind == "f" and (names == np.round(names)).all():
-        names = names.astype(np.int64)  # whole numbers, of a column that had gaps
-    return numbers.astype(np.int64), tuple(str(name) for name in names.tolist())

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nlkit.audit.collect import Collection
+from nlkit.audit.collection import Collection
 from nlkit.checks import DataError
 from nlkit.data.images import open_square
 from nlkit.data.labels import few

@@ -23,7 +23,7 @@ import torch
 
 from nlkit.audit import evidence
 from nlkit.audit.audit import Audit, audit
-from nlkit.audit.collect import Collection
+from nlkit.audit.collection import Collection
 from nlkit.checks import DataError
 from nlkit.data.dataset import Dataset
 from nlkit.data.load import load

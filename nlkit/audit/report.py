@@ -13,7 +13,7 @@ import torch
 from nlkit import plots
 from nlkit.audit.advice import advise
 from nlkit.audit.audit import Audit, Suspect
-from nlkit.audit.collect import Collection
+from nlkit.audit.collection import Collection
 from nlkit.audit.evidence import WHY
 from nlkit.made import in_words, made_here
 from nlkit.plots.figure import with_fewer_colors

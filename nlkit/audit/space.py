@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nlkit.audit.collect import Collection
+from nlkit.audit.collection import Collection
 
 DIMENSIONS = 50  # of the space of neighbours
 WIDEST = 1024  # features that the network learns from as they are
@@ -25,17 +25,20 @@ def dense(collection: Collection) -> np.ndarray:
 
 
 def space_of(features: np.ndarray, seed: int = 0) -> np.ndarray:
-    """Features (N, D) in at most 50 dimensions, by their principal components, each row of length 1: (N, d) float32.
+    """The space of neighbours (N, d) float32, of at most 50 dimensions, from features (N, D).
 
-    Distances in it order examples as the cosine does, which is what SimiFeat takes.
+    Up to 50 features are taken as they are. More are brought to 50 by their principal components, each row then to
+    length 1, so that distances order examples as the cosine does, which is what SimiFeat takes of a network's outputs.
+    Of few features, the length tells too much to be left out.
     """
-    if features.shape[1] > DIMENSIONS and len(features) > DIMENSIONS:
-        from sklearn.decomposition import PCA
+    if features.shape[1] <= DIMENSIONS or len(features) <= DIMENSIONS:
+        return np.ascontiguousarray(features, dtype=np.float32)
+    from sklearn.decomposition import PCA
 
-        chosen = np.random.default_rng(seed).permutation(len(features))[:REFERENCES]
-        features = PCA(DIMENSIONS, random_state=seed, svd_solver="randomized").fit(features[chosen]).transform(features)
-    lengths = np.linalg.norm(features, axis=1, keepdims=True)
-    return (features / np.where(lengths, lengths, 1)).astype(np.float32)
+    chosen = np.random.default_rng(seed).permutation(len(features))[:REFERENCES]
+    reduced = PCA(DIMENSIONS, random_state=seed, svd_solver="randomized").fit(features[chosen]).transform(features)
+    lengths = np.linalg.norm(reduced, axis=1, keepdims=True)
+    return (reduced / np.where(lengths, lengths, 1)).astype(np.float32)
 
 
 def neighbours(space: np.ndarray, count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nlkit.audit.collect import Collection, as_numbers
+from nlkit.audit.collection import Collection, as_numbers
 from nlkit.checks import DataError, check_choice, shown
 from nlkit.data.labels import few
 

@@ -40,7 +40,7 @@ def command(
     from nlkit.audit.audit import audit
     from nlkit.audit.collect import collect
     from nlkit.audit.report import as_html
-    from nlkit.audit.table import as_csv
+    from nlkit.audit.listing import as_csv
 
     folder = out or Path(f"audit-{path.expanduser().resolve().stem}")
     made = _make(folder, path.expanduser())
