@@ -109,7 +109,7 @@ def test_numbers_categories_and_texts_become_features(table, tmp_path):
     assert [kind_of(table[name]) for name in ("size", "colour", "text")] == ["number", "category", "text"]
     notes = "; ".join(found.notes)
     assert "2 rows without a label: 58, 59" in notes and "are empty: nothing" in notes
-    assert "the same in every row: same" in notes and "only name their row: id" in notes and "2 rows with gaps" in notes
+    assert "the same in every row: same" in notes and "only name their row: id" in notes and "2 rows have gaps" in notes
     assert np.isfinite(found.features).all()
     kept = table.iloc[:58]
     median = np.nanmedian(kept["size"].where(np.isfinite(kept["size"])))
@@ -145,7 +145,9 @@ def test_a_column_that_has_no_labels_is_refused(table, tmp_path, labels, words):
 
 def test_a_table_of_which_nothing_can_be_learned_is_refused(table, tmp_path):
     table[["nothing", "same", "id", "label"]].to_csv(tmp_path / "t.csv", index=False)
-    with pytest.raises(ValueError, match="no column to learn from beside the labels: columns that are empty: nothing"):
+    with pytest.raises(
+        ValueError, match="no column to learn from beside the labels: left out: columns that are empty: nothing"
+    ):
         collect(tmp_path / "t.csv", "label")
     (tmp_path / "u.parquet").write_bytes(b"no table")
     with pytest.raises(DataError, match="can't be read as a table"):
@@ -160,7 +162,7 @@ def test_classes_too_small_to_be_compared_are_left_out(tmp_path):
     pandas.DataFrame({"x": range(17), "label": labels}).to_csv(tmp_path / "t.csv", index=False)
     found = collect(tmp_path / "t.csv", "label")
     assert found.class_names == ("a", "b") and found.count == 16 and len(found.rows) == 16
-    assert found.notes[-1] == "1 examples of classes with fewer than 5: rare (1)"
+    assert found.notes[-1] == "left out: 1 examples of classes with fewer than 5: rare (1)"
 
 
 # Arrays

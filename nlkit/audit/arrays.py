@@ -35,7 +35,7 @@ def read_arrays(path: Path, labels: str | None, size: int) -> Collection:
     if missing.all():
         raise ValueError(f"labels has no label (NaN or empty) in all {len(given):,} places")
     keep = np.flatnonzero(~missing)
-    notes = [f"{missing.sum():,} rows without a label"] if missing.any() else []
+    notes = [f"left out: {missing.sum():,} rows without a label"] if missing.any() else []
     features, shape = features[keep], None
     if features.ndim > 2:
         features, shape = as_features(_channels_first(features, path))
@@ -94,10 +94,10 @@ def standard(features: np.ndarray) -> tuple[np.ndarray, list[str]]:
     varies = deviation > 1e-12
     if not varies.any():
         raise ValueError("features has no column that varies; there is nothing to learn from")
-    notes = [f"{(~filled).sum():,} columns without any number"] if not filled.all() else []
-    notes += [f"{(~varies).sum():,} columns that are the same in every row"] if not varies.all() else []
+    notes = [f"left out: {(~filled).sum():,} columns without any number"] if not filled.all() else []
+    notes += [f"left out: {(~varies).sum():,} columns that are the same in every row"] if not varies.all() else []
     if count := int(gaps.any(1).sum()):
-        notes.append(f"nothing of {count:,} rows with gaps (NaN or infinity): each gap counts as its column's mean")
+        notes.append(f"{count:,} rows have gaps (NaN or infinity): each gap counts as its column's mean")
     features = (features[:, varies] - mean[varies]) / deviation[varies]
     return np.nan_to_num(features).astype(np.float32), notes
 

@@ -141,7 +141,7 @@ def without_small_classes(found: Collection) -> Collection:
     small = few(f"{name} ({count})" for name, count, kept in zip(found.class_names, counts, keep) if not kept)
     new = np.cumsum(keep) - 1
     rows = keep[found.given] & keep[found.believed]
-    note = f"{(~rows).sum():,} examples of classes with fewer than {LEAST}: {small}"
+    note = f"left out: {(~rows).sum():,} examples of classes with fewer than {LEAST}: {small}"
     trusted = np.where(found.clean, new[found.believed], -1)[rows]
     names = tuple(name for name, kept in zip(found.class_names, keep) if kept)
     left = at(found, np.flatnonzero(rows), note)

@@ -27,7 +27,7 @@ class Collection:
     trusted: np.ndarray  # (N,) int64: the label that somebody has checked, or -1
     shape: tuple[int, int, int] | None = None  # (C, H, W) of which the features are the pixels; None: no images
     rows: pandas.DataFrame | None = None  # of a table: what was read, without the labels
-    notes: tuple[str, ...] = field(default=())  # what was left out, and why
+    notes: tuple[str, ...] = field(default=())  # what was left out, or taken otherwise than it stands
 
     @property
     def count(self) -> int:

@@ -42,8 +42,8 @@ def read_folder(folder: Path, size: int) -> Collection:
         raise DataError(f"none of the {len(files):,} images of {folder} can be read, as {files[0][1]} ({broken[0]})")
     read = [i for i, error in enumerate(broken) if not error]
     unread = [f"{files[i][1]} ({error})" for i, error in enumerate(broken) if error]
-    notes = [f"{len(unread):,} images that can't be read: {few(unread)}"] if unread else []
-    notes += [f"folders without images: {few(empty)}"] if empty else []
+    notes = [f"left out: {len(unread):,} images that can't be read: {few(unread)}"] if unread else []
+    notes += [f"left out: folders without images: {few(empty)}"] if empty else []
     names = sorted({files[i][0] for i in read})
     pixels = pixels[read] if unread else pixels
     if (pixels[..., 0] == pixels[..., 1]).all() and (pixels[..., 1] == pixels[..., 2]).all():

@@ -34,7 +34,7 @@ def read_table(path: Path, labels: str | None, clean: str | None = None) -> Coll
     if missing.all():
         raise ValueError(f"labels={labels!r} is empty in all {len(frame):,} rows of {path.name}")
     unlabelled = few(map(str, np.flatnonzero(missing)))
-    notes = [f"{missing.sum():,} rows without a label: {unlabelled}"] if missing.any() else []
+    notes = [f"left out: {missing.sum():,} rows without a label: {unlabelled}"] if missing.any() else []
     places = np.flatnonzero(~missing)
     frame = frame.iloc[places].reset_index(drop=True)
     column = frame.pop(labels)
@@ -80,7 +80,7 @@ def as_features(frame: pandas.DataFrame):
     categories = [name for name, kind in kinds.items() if kind == "category"]
     texts = [name for name, kind in kinds.items() if kind == "text"]
     notes = [
-        f"columns that {what}: {few(left)}"
+        f"left out: columns that {what}: {few(left)}"
         for what in ("are empty", "are the same in every row", "only name their row")
         if (left := [name for name, kind in kinds.items() if kind == what])
     ]
@@ -96,7 +96,7 @@ def as_features(frame: pandas.DataFrame):
         ready[name] = ready[name].astype(str).where(ready[name].notna(), "")
     gaps = int(ready[numbers].isna().any(axis=1).sum()) if numbers else 0
     if gaps:
-        notes.append(f"nothing of {gaps:,} rows with gaps (NaN or infinity): each gap counts as its column's median")
+        notes.append(f"{gaps:,} rows have gaps (NaN or infinity): each gap counts as its column's median")
     parts = ColumnTransformer([
         ("numbers", make_pipeline(SimpleImputer(strategy="median"), StandardScaler()), numbers),
         ("categories", OneHotEncoder(max_categories=MOST_CATEGORIES, dtype=np.float32), categories),

@@ -39,15 +39,15 @@ def command(
     from nlkit.audit.advice import advise
     from nlkit.audit.audit import audit
     from nlkit.audit.collect import collect
-    from nlkit.audit.report import as_html
     from nlkit.audit.listing import as_csv
+    from nlkit.audit.report import as_html
 
     folder = out or Path(f"audit-{path.expanduser().resolve().stem}")
     made = _make(folder, path.expanduser())
     try:
         collection = collect(path, labels, clean, size=size)
         for note in collection.notes:
-            click.echo(f"left out: {note}", err=True)
+            click.echo(note, err=True)
         with tqdm(unit="step", file=sys.stderr, disable=None) as bar:
 
             def told(done: int, total: int, what: str) -> None:
