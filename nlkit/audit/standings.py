@@ -90,14 +90,10 @@ def in_markdown(sweep: Sweep) -> str:
     return "\n".join([*ap, "", *first, "", *rates, "", f"Means over {seeds}. {sweep.made}."])
 
 
-def where_behind(sweep: Sweep) -> list[str]:
-    """The tasks on which all kinds together find less than cleanlab alone."""
-    behind = []
-    for standing in standings(sweep):
-        ours, theirs = standing.mean(f"ap {ALL}"), standing.mean(f"ap {PLAIN}")
-        if ours is not None and theirs is not None and ours < theirs:
-            behind.append(standing.name)
-    return behind
+def where_behind(sweep: Sweep, kind: str = PLAIN) -> list[str]:
+    """The tasks on which all kinds together have a lower average precision than one alone."""
+    pairs = [(s.name, s.mean(f"ap {ALL}"), s.mean(f"ap {kind}")) for s in standings(sweep)]
+    return [name for name, ours, theirs in pairs if ours is not None and theirs is not None and ours < theirs]
 
 
 def _row(standing: Standing, measure: str, kinds: Sequence[str]) -> str:
