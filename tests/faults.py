@@ -59,6 +59,9 @@ LIVE_BUDGET = "tests/test_live_budget.py"
 RANKING = "tests/test_ranking.py"
 MY_COURSE = "tests/test_my_course.py"
 UNSPOILED = "tests/test_unspoiled.py"
+AUDIT_COLLECT = "tests/test_audit_collect.py"
+AUDIT_EVIDENCE = "tests/test_audit_evidence.py"
+AUDIT_REPORT = "tests/test_audit_report.py"
 
 FAULTS = [
     # Precision and speed
@@ -551,4 +554,33 @@ FAULTS = [
     Fault("budget panel: the clean price does not move it", "nlkit/live/budget_panel.py",
           "found = plan(surface(), **values)", "found = plan(surface(), **{**values, 'clean_price': 1.0})",
           (LIVE_BUDGET,)),
+    Fault("audit: a label that somebody corrected is not believed", "nlkit/audit/collection.py",
+          "return np.where(self.clean, self.trusted, self.given)", "return self.given", (AUDIT_COLLECT,)),
+    Fault("audit: a clean set may contradict itself", "nlkit/audit/collect.py",
+          "if len(set(found.trusted[members].tolist())) > 1:", "if False:", (AUDIT_COLLECT,)),
+    Fault("audit: gaps in a table are zeros before it is scaled", "nlkit/audit/tables.py",
+          "ready[name] = ready[name].where(np.isfinite(ready[name]))",
+          "ready[name] = ready[name].where(np.isfinite(ready[name]), 0)", (AUDIT_COLLECT,)),
+    Fault("audit: the network is tested on what it learned", "nlkit/audit/dynamics.py",
+          "images[learned], labels[learned], classes,", "images, labels, classes,", (AUDIT_EVIDENCE,)),
+    Fault("audit: an example does not vote for itself", "nlkit/audit/evidence.py",
+          "votes[everybody, labels] = 1", "votes[everybody, labels] = 0", (AUDIT_EVIDENCE,)),
+    Fault("audit: late losses count as early ones", "nlkit/audit/evidence.py",
+          "course.own[: max(1, len(course.own) // 4)]", "course.own", (AUDIT_EVIDENCE,)),
+    Fault("audit: the counted matrix is turned", "nlkit/audit/noise_rates.py",
+          "joint = np.asarray(joint, dtype=np.float64).T", "joint = np.asarray(joint, dtype=np.float64)",
+          (AUDIT_EVIDENCE,)),
+    Fault("audit: three labels are counted in one order only", "nlkit/audit/noise_rates.py",
+          "return (table + table.transpose(0, 2, 1)) / 2", "return table", (AUDIT_EVIDENCE,)),
+    Fault("audit: duplicates come up where their labels agree", "nlkit/audit/duplicates.py",
+          "if len(set(labels[group].tolist())) > 1:", "if True:", (AUDIT_EVIDENCE,)),
+    Fault("audit: what is trusted is suspected", "nlkit/audit/audit.py",
+          "hidden = self.collection.clean.copy()", "hidden = np.zeros(self.collection.count, bool)", (AUDIT_REPORT,)),
+    Fault("audit: a decision changes nothing of what is estimated", "nlkit/audit/audit.py",
+          "return replace(told, estimates=estimated(told, draws))", "return told", (AUDIT_REPORT,)),
+    Fault("audit: the results may lie within the data", "nlkit/commands/audit.py",
+          "if path.is_dir() and (folder.resolve() == inside or inside in folder.resolve().parents):", "if False:",
+          (AUDIT_REPORT,)),
+    Fault("audit: a CSV stays behind without its report", "nlkit/commands/audit.py",
+          "(folder / TABLE).unlink(missing_ok=True)", "pass", (AUDIT_REPORT,)),
 ]  # fmt: skip

@@ -51,7 +51,7 @@ def test_every_direct_dependency_is_pinned_at_a_version_that_its_range_admits():
 
 
 def test_the_environment_has_what_the_course_needs_at_the_pinned_versions():
-    assert ENVIRONMENT_PINS.keys() == direct("", "lab").keys() | {"nbval"}
+    assert ENVIRONMENT_PINS.keys() == direct("", "lab", "audit").keys() | {"nbval"}
     assert ENVIRONMENT_PINS.items() <= CONSTRAINTS.items()
     assert "-e ." in PIP
 

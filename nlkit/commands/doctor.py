@@ -45,7 +45,7 @@ def examine() -> tuple[str, bool]:
         lines += ["\nData sets", *_data_sets()]
 
     lines.append("\nOptional")
-    for extra, purpose in (("lab", "the notebooks"), ("test", "the tests")):
+    for extra, purpose in (("audit", "own data"), ("lab", "the notebooks"), ("test", "the tests")):
         missing = [p for p in _requirements(extra) if _version(p) is None]
         found = "installed" if not missing else f"missing: {', '.join(missing)}"
         lines.append(_line(not missing, f"{purpose} [{extra}]", found))

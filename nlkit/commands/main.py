@@ -1,4 +1,4 @@
-"""The command line: `nlkit train`, `reproduce`, `sweep`, `papers`, `data`, `lab`, `app`, `doctor`.
+"""The command line: `nlkit train`, `audit`, `reproduce`, `sweep`, `papers`, `data`, `lab`, `app`, `doctor`.
 
 Bad input ends in one line on stderr and exit code 2; what the machine lacks (a data set, a package) in exit code 1;
 claims that turn out otherwise than recorded in exit code 3.
@@ -19,6 +19,7 @@ from nlkit.commands.complain import complain
 from nlkit.files import to_json
 
 LATER = {  # in files of their own, imported when they are called: `nlkit --help` waits for none
+    "audit": "Find the wrong labels of your own data: images by class, a table, or features.",
     "reproduce": "Measure what course and atlas claim, over several seeds, and report what holds.",
     "sweep": "Run the grid of a page or one of your own, on cores, Dask or Slurm, from where it was broken off.",
     "train": "Make a noisy-label task, train on it, and report every epoch.",

@@ -64,7 +64,7 @@ def _decode(folder: Path, files: list[str], size: int, hint: str) -> np.ndarray:
 
     def decode(i: int) -> str | None:
         try:
-            pixels[i] = _open(folder / files[i], size).transpose(2, 0, 1)
+            pixels[i] = open_square(folder / files[i], size).transpose(2, 0, 1)
         except Exception as error:  # each of PIL's formats fails in its own ways
             return f"{files[i]} ({type(error).__name__})"
 
@@ -75,13 +75,14 @@ def _decode(folder: Path, files: list[str], size: int, hint: str) -> np.ndarray:
     return pixels
 
 
-def _open(path: Path, size: int) -> np.ndarray:
+def open_square(path: Path, size: int) -> np.ndarray:
+    """One image in RGB, scaled whole to a square: (size, size, 3) uint8. It raises what Pillow does."""
     from PIL import Image
 
     with Image.open(path) as image:
         image = image.convert("RGB")
     resampling = Image.Resampling.BOX if min(image.size) >= size else Image.Resampling.BILINEAR
-    return np.asarray(image.resize((size, size), resampling))  # (size, size, 3)
+    return np.asarray(image.resize((size, size), resampling))
 
 
 def _count(some: list[str], files: list[str]) -> str:

@@ -1,0 +1,194 @@
+"""How well each kind of evidence finds wrong labels: errors that people found, people's labels, and planted ones.
+
+The tasks:
+
+- "mnist errors", "cifar10 errors": the test sets of MNIST and CIFAR-10, 10,000 images each, audited as they are. Five
+  people judged the labels that confident learning had doubted with a large network (Northcutt, Athalye, Mueller 2021,
+  arXiv:2103.14749). Nobody looked at the others, so what is measured is how well the judged ones are told apart, 100
+  and 275 of them: a label is wrong where fewer than half of the people kept it. That they were chosen by confident
+  learning narrows its range, and may speak against it.
+- "cifar10n": 5,000 images of CIFAR-10 with the labels that people gave them, right where they are CIFAR-10's own.
+- "mnist5k" and "fashion_mnist": 4,000 images with planted noise.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from nlkit.audit import evidence
+from nlkit.audit.audit import Audit, audit
+from nlkit.audit.collection import Collection
+from nlkit.checks import DataError
+from nlkit.data.dataset import Dataset
+from nlkit.data.load import load
+from nlkit.files import data_folders
+from nlkit.noise.human import human_labels
+from nlkit.records import Measured
+from nlkit.settings import check_settings, setting
+from nlkit.tasks.make import make_task
+from nlkit.tasks.task import Task
+
+PLANTED, ERRORS, PEOPLE = ("mnist5k", "fashion_mnist"), ("mnist errors", "cifar10 errors"), "cifar10n"
+NOISES = ("none", "symmetric", "pair", "asymmetric", "instance", "aggregate", "random1", "random3", "worst")
+PLAIN, MARGIN, ALL = "cleanlab", "cleanlab, normalized margin", "all together"
+IMAGES, FIRST = 4_000, 50  # images with planted noise; how far down the list precision is taken
+HELD_BACK, OF_PEOPLE = 5_000, 5_000  # images of CIFAR-10 on which rules were chosen, and those that are audited
+
+
+@dataclass(frozen=True)
+class AuditRun:
+    """One audit of labels of which the truth is known: average precision and precision among the first, by kind."""
+
+    data: str = setting("mnist5k", "what is audited", choices=(*PLANTED, *ERRORS, PEOPLE), knob=True)
+    noise: str = setting("symmetric", "which labels are wrong", choices=NOISES, knob=True)
+    ratio: float = setting(0.2, "share of planted wrong labels", low=0.0, high=0.9, knob=True)
+    clean_per_class: int = setting(0, "trusted examples of each class", low=0, high=100, knob=True)
+    model: str = setting("mlp", "the network", choices=("mlp", "cnn"))
+    images: int = setting(IMAGES, "images with planted noise, at most", low=100, high=50_000)
+    seed: int = setting(0, "decides noise, clean set, folds, weights and batches", low=0)
+    epochs = 1
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+        kinds = NOISES[1:5] if self.data in PLANTED else NOISES[5:] if self.data == PEOPLE else NOISES[:1]
+        if self.noise not in kinds:
+            raise ValueError(f"noise={self.noise!r} is not of data={self.data!r}, which has {', '.join(kinds)}")
+
+    def where(self) -> str:
+        return "cpu"
+
+    def run(self, *, steps: bool = False) -> Iterator[Measured]:
+        """One record: `numbers` has "ap …", "precision …" and, where all is known, "ratio …" and "error …" of T."""
+        collection, wrong, judged, others, truth = self._collected()
+        found = audit(collection, seed=self.seed, model=self.model)
+        scores = suspicions(found) | others
+        judged = judged & ~collection.clean
+        numbers = {"wrong": float(wrong[judged].mean()), "accuracy": found.accuracy, "flagged": found.flagged.mean()}
+        for name, suspicion in scores.items():
+            numbers[f"ap {name}"] = average_precision(wrong[judged], suspicion[judged])
+            numbers[f"precision {name}"] = precision_among_first(wrong[judged], suspicion[judged], FIRST)
+        if truth is not None:
+            for way, estimate in found.estimates.items():
+                numbers[f"ratio {way}"] = estimate.ratio
+                numbers[f"error {way}"] = float(np.abs(estimate.matrix - truth).sum(1).mean())
+        yield Measured(1, numbers, {"audit": found, "wrong": wrong})
+
+    def _collected(self):
+        """Collection, which labels are wrong, which are judged, other rankings, and the matrix (None: not known)."""
+        if self.data in ERRORS:
+            return _judged(self.data.partition(" ")[0])
+        task = self._task()
+        wrong = (task.given != task.true).numpy()
+        matrix = task.realized_matrix
+        return collection_of(task), wrong, np.ones(len(wrong), bool), {}, None if matrix is None else matrix.numpy()
+
+    def _task(self) -> Task:
+        settings = {"clean_per_class": self.clean_per_class, "seed": self.seed, "device": "cpu"}
+        if self.data == PEOPLE:
+            chosen = torch.from_numpy(np.random.default_rng(1).permutation(50_000)[HELD_BACK : HELD_BACK + OF_PEOPLE])
+            dataset = _part(load("cifar10"), chosen)
+            return make_task(dataset, given=human_labels(self.noise)[chosen], **settings)
+        dataset = load(self.data)
+        if len(dataset.train_labels) > self.images:
+            chosen = torch.from_numpy(np.random.default_rng(0).permutation(len(dataset.train_labels))[: self.images])
+            dataset = _part(dataset, chosen)
+        return make_task(dataset, noise=self.noise, ratio=self.ratio, **settings)
+
+
+def grid() -> list[AuditRun]:
+    """The audits whose numbers the package carries."""
+    planted = [("symmetric", 0.2), ("symmetric", 0.4), ("pair", 0.3), ("instance", 0.3)]
+    cells = [(data, noise, ratio) for data in PLANTED for noise, ratio in planted]
+    cells = [*cells, ("mnist5k", "asymmetric", 0.3)]
+    with_clean = [(data, noise, 0.3, 10) for data in PLANTED for noise in ("pair", "instance")]
+    return [
+        *(AuditRun(data=data, noise="none") for data in ERRORS),
+        *(AuditRun(data=PEOPLE, noise=noise) for noise in ("aggregate", "random1", "worst")),
+        *(AuditRun(*cell) for cell in [*cells, *with_clean]),
+    ]
+
+
+def collection_of(task: Task) -> Collection:
+    """A noisy-label task as a collection to audit, its clean set trusted; the true labels of the others stay out."""
+    images = task.images.cpu().float().numpy()
+    trusted = np.full(len(images), -1)
+    trusted[task.noisy_count :] = task.true[task.noisy_count :].cpu().numpy()
+    return Collection(
+        source=task.dataset,
+        kind="arrays",
+        features=images.reshape(len(images), -1),
+        given=task.given.cpu().numpy(),
+        class_names=task.class_names,
+        ids=tuple(map(str, task.index.tolist())),
+        trusted=trusted,
+        shape=tuple(images.shape[1:]),
+    )
+
+
+def suspicions(found: Audit) -> dict[str, np.ndarray]:
+    """Every ranking that is compared: `cleanlab` alone in two of its ways, each kind of evidence, and all together."""
+    from cleanlab.rank import get_label_quality_scores
+
+    labels, even = found.collection.believed, found.probabilities.astype(np.float64)
+    even /= even.sum(1, keepdims=True)
+    margin = 1 - get_label_quality_scores(labels, even, method="normalized_margin")
+    kinds = {PLAIN if kind == "confident learning" else kind: scores for kind, scores in found.scores.items()}
+    return {**kinds, MARGIN: margin, ALL: found.suspicion}
+
+
+def average_precision(wrong: np.ndarray, suspicion: np.ndarray) -> float:
+    """The mean, over the wrong labels, of the share of wrong ones among those at least as suspicious; in [0, 1]."""
+    from sklearn.metrics import average_precision_score
+
+    return float(average_precision_score(wrong, suspicion))
+
+
+def precision_among_first(wrong: np.ndarray, suspicion: np.ndarray, count: int) -> float:
+    """The share of wrong labels among the `count` most suspicious, or among as many as are wrong if that is fewer."""
+    first = np.argsort(-suspicion, kind="stable")[: min(count, int(wrong.sum()))]
+    return float(wrong[first].mean())
+
+
+def _judged(name: str):
+    """A test set with its own labels, and what people said of those that were doubted."""
+    folder = find_verdicts()
+    verdicts = json.loads((folder / f"{name}_mturk.json").read_text(encoding="utf-8"))
+    dataset = load(name)
+    labels = dataset.test_labels
+    original = np.load(folder / f"{name}_test_set_original_labels.npy").astype(np.int64)
+    if not np.array_equal(original, labels.numpy()):
+        raise DataError(f"{folder} has labels of another {name} test set than the one that was found; fetch both anew")
+    wrong, judged = np.zeros(len(labels), bool), np.zeros(len(labels), bool)
+    for verdict in verdicts:
+        votes = verdict["mturk"]
+        judged[verdict["id"]] = True
+        wrong[verdict["id"]] = votes["given"] < sum(votes.values()) / 2
+    images = dataset.test_images
+    tests = Dataset(name, dataset.class_names, images, labels, images[:0], labels[:0])
+    probabilities = np.load(folder / f"{name}_test_set_pyx.npy")
+    theirs = {"cleanlab, the authors' network": evidence.confident_learning(probabilities, original)}
+    return collection_of(make_task(tests, given=labels, true=None)), wrong, judged, theirs, None
+
+
+def find_verdicts() -> Path:
+    """The folder of people's verdicts (github.com/cleanlab/label-errors); a DataError where it is not there."""
+    folders = data_folders()
+    for folder in folders:
+        if (folder / "label-errors" / "mnist_mturk.json").is_file():
+            return folder / "label-errors"
+    raise DataError(
+        f"people's verdicts on label errors were not found: looked for label-errors in "
+        f"{' and '.join(map(str, folders))}; copy there what github.com/cleanlab/label-errors has in mturk/, "
+        "original_test_labels/ and cross_validated_predicted_probabilities/"
+    )
+
+
+def _part(dataset: Dataset, chosen: torch.Tensor) -> Dataset:
+    images, labels = dataset.train_images[chosen], dataset.train_labels[chosen]
+    return Dataset(dataset.name, dataset.class_names, images, labels, images[:0], labels[:0], dataset.mean, dataset.std)
