@@ -16,7 +16,6 @@ from nlkit.learning.learner import Method
 from nlkit.papers.clean_only import CleanOnly
 from nlkit.papers.co_teaching import CoTeaching
 from nlkit.papers.early_stopping import EarlyStopping
-from nlkit.papers.elr import EarlyLearning
 from nlkit.papers.em import ExpectationMaximization
 from nlkit.papers.forward import Forward
 from nlkit.papers.gce import GeneralizedCrossEntropy
@@ -37,7 +36,6 @@ METHODS: dict[str, Callable[..., Method]] = {
     "co-teaching": CoTeaching,
     "forward": Forward,
     "gce": GeneralizedCrossEntropy,
-    "elr": EarlyLearning,
     "em": ExpectationMaximization,
 }
 

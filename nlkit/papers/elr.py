@@ -77,6 +77,9 @@ class EarlyLearning:
         return said[index]
 
 
+METHODS = {"elr": EarlyLearning}
+
+
 def push(z: Tensor, said: Tensor, term: str) -> Tensor:
     """The derivative (n,) of a term by z = θᵀx (n,), at λ = 1, for p = (σ(z), σ(-z)). said: t (n, 2), a constant.
 
@@ -189,7 +192,7 @@ def _near(wrong: float, factor: float) -> dict[str, Any]:
 
 
 def _pulls(t: Trial) -> tuple[float, float]:
-    """By how much κ² falls on right and rises on wrong labels until θᵀv, 0 at the start in the limit, has grown by 0.1."""
+    """By how much κ² falls on right and rises on wrong labels until θᵀv, which begins near 0, has grown by 0.1."""
     curves = t.run("CE", **SLOW).curves
     at = next(k for k, along in enumerate(curves["along"]) if along >= curves["along"][0] + 0.1)
     return curves["pull_right"][0] - curves["pull_right"][at], curves["pull_wrong"][at] - curves["pull_wrong"][0]
@@ -219,7 +222,8 @@ PAGE = Page(
               lambda t: (1 - min((run := t.run("CE")).curves["memorized"]), run.last("memorized")),
               f"predicted as true at the peak, memorized at the end, {_LINEAR}", at_least=0.85),
         Claim("elr_pull", "At first right labels pull less and less, wrong ones more and more.", "theorem 1",
-              _pulls, f"fall of κ² on right, rise on wrong labels, until θᵀv has grown by 0.1; {_LINEAR}", at_least=0.05, unit=""),
+              _pulls, f"fall of κ² on right, rise on wrong labels, until θᵀv has grown by 0.1; {_LINEAR}",
+              at_least=0.05, unit=""),
         Claim("elr_plane", "All labels can be fitted if p/n is above h, and not if it is below.",
               "a sharper form of theorem 6", _planes,
               "how often a plane fits at 1.2 h, and none at 0.8 h; 10 to 40 % wrong", at_least=0.9),

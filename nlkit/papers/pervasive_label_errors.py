@@ -49,17 +49,6 @@ STIFF, FLEXIBLE, SUSPECTING = "class means", "network of 256", "kernel ridge 0.0
 STEEPNESS = 8.0  # by which scores of the suspecting model, about 0 and 1, go into a softmax
 
 
-def accuracy_at(prevalence: float, on_wrong: float, on_right: float) -> float:
-    """A(N): the accuracy that is to be expected if a share `prevalence` of the test labels is wrong."""
-    return prevalence * on_wrong + (1 - prevalence) * on_right
-
-
-def crossing(first: tuple[float, float], second: tuple[float, float]) -> float | None:
-    """N* in [0, 1], where two models (accuracy on wrong, on right labels) change places; None if they do not."""
-    lead, other = first[1] - second[1], second[0] - first[0]
-    return lead / (lead + other) if lead * other > 0 else None
-
-
 @dataclass(frozen=True)
 class Benchmark:
     """Nine models on a benchmark of digits with wrong labels. A record a model, the stiffest first.

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.lines import Line2D
 
-from nlkit.papers.pervasive_label_errors import accuracy_at, crossing
+from nlkit.learning.prevalence import accuracy_at, crossing
 from nlkit.plots.figure import PANEL_DPI, PANEL_WIDTH, Figure, picture
 from nlkit.plots.style import REFERENCE, Style, styles_of
 from nlkit.records import Recorded

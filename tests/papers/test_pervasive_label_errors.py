@@ -11,9 +11,10 @@ from nlkit.data.load import load
 from nlkit.data.verdicts import TEST_SETS, Verdicts, load_crowd, load_suspicions, load_verdicts
 from nlkit.learning.confident_joint import confident_joint, most_suspicious
 from nlkit.learning.nine_models import MODELS, PENALTIES, WIDTH, kernel_ridges
+from nlkit.learning.prevalence import accuracy_at, crossing
 from nlkit.noise.annotator import annotate, split_by_class
 from nlkit.papers import pervasive_label_errors as paper
-from nlkit.papers.pervasive_label_errors import Benchmark, accuracy_at, crossing
+from nlkit.papers.pervasive_label_errors import Benchmark
 
 
 def drawn(n=50, classes=4, seed=0):
