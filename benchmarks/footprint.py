@@ -69,14 +69,19 @@ def peak_memory() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
 
-def measure(rounds: int = 5, data: str | None = None) -> list[Row]:
-    """Part 6 of the list in run.py, but for the notebooks."""
+def measure_memory(rounds: int = 3, data: str | None = None) -> list[Row]:
+    """The first part of 6 in the list of run.py: what other work on the machine has no part in."""
     data = data or ("mnist" if find_dataset("mnist") else "mnist5k")
-    few = min(rounds, 3)
-    rows = [single("footprint", "peak memory", "import torch", [fresh(TORCH_ALONE) for _ in range(few)], "MB")]
+    rows = [single("memory", "peak memory", "import torch", [fresh(TORCH_ALONE) for _ in range(rounds)], "MB")]
     for method in ("standard", "reweight", "mentormix"):
-        peaks = [fresh(MEMORY.format(data=data, method=method)) for _ in range(few)]
-        rows.append(single("footprint", "peak memory", f"{method}, {data}", peaks, "MB"))
+        peaks = [fresh(MEMORY.format(data=data, method=method)) for _ in range(rounds)]
+        rows.append(single("memory", "peak memory", f"{method}, {data}", peaks, "MB"))
+    return rows
+
+
+def measure(rounds: int = 5) -> list[Row]:
+    """The rest of part 6, but for the notebooks."""
+    rows = []
     alone, beyond = zip(*(fresh(IMPORT) for _ in range(rounds)))
     rows.append(single("footprint", "import", "import nlkit", list(alone), "ms"))
     rows.append(single("footprint", "import", "from nlkit import make_task, train, beyond torch", list(beyond), "ms"))

@@ -31,7 +31,9 @@ TITLES = {
     "ideas": "Ideas: the step as it is, against the step without one of them, or by torch.compile",
     "scaling": "How the cost of reweighting grows (MLP)",
     "many": "Many networks at once: noise ratios as one batched product, whole trainings",
-    "footprint": "Memory, import, live panel",
+    "memory": "Memory: one epoch, in a process of its own",
+    "sweeps": "Sweeps: two processes against one, and what Dask adds to a run",
+    "footprint": "Import, live panel",
     "notebooks": "Notebooks",
 }
 
@@ -43,6 +45,11 @@ ABOUT = {
         "",
         "The ways other than the kit run in one process of their own, with torch's own way for threads to wait "
         "(`OMP_WAIT_POLICY` unset).",
+        "",
+    ],
+    "sweeps": [
+        "Whole sweeps, one thread a run. Processes of our own are started by each sweep, and that is part of its time; "
+        "Dask's two workers wait.",
         "",
     ],
     "settings": ["A few batches of an epoch in each setting, in turn, scaled to an epoch.", ""],
@@ -124,7 +131,7 @@ def short_table(where: dict[str, object], rows: list[Row]) -> str:
             f"| a step, `{name}` | {standard} ms, standard | reweighting: {exact.ratio:.1f}; by `higher`: "
             f"{higher.ratio:.1f}; MentorMix: {mentormix.ratio:.1f} |"
         )
-    peak = max(row.median for row in rows if row.part == "footprint" and row.case == "peak memory")
+    peak = max(row.median for row in rows if row.part == "memory")
     text += [
         "",
         f"Peak memory {peak:.0f} MB. {where['processor']}, {where['cores']} cores, torch {where['torch']}; "

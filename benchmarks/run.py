@@ -7,9 +7,11 @@ the book and the README's sentence.
     4. floor        the same steps against their bare matrix products
        ideas        the same steps without what makes them faster, and by torch.compile
     5. scaling      cost by number of examples, clean set, classes, width
-    6. footprint    peak memory, import, first point in the live panel; with --notebooks, each notebook
+    6. memory       the peak of an epoch on full MNIST
+       footprint    import, first point in the live panel; with --notebooks, each notebook
     7. TorchOpt does the reweighting step too: it is measured in parts 1 and 2 where it is installed
     8. many         noise ratios trained as one batched product, against one after the other
+    9. sweeps       two processes against one, Dask's workers against plain processes, and what an empty run costs
 
 About a quarter of an hour on two cores. The images that steps are timed on are random numbers: time does not depend on
 them.
@@ -19,7 +21,7 @@ from __future__ import annotations
 
 import click
 
-from benchmarks import epochs, footprint, ideas, many, report, scaling, steps
+from benchmarks import epochs, footprint, ideas, many, report, scaling, steps, sweeps
 
 PAGE = report.BOOK / "speed.md"
 
@@ -27,7 +29,7 @@ PAGE = report.BOOK / "speed.md"
 @click.command(help="\b\n" + __doc__)
 @click.option(
     "--only",
-    type=click.Choice(["epochs", "steps", "ideas", "scaling", "many", "footprint", "notebooks"]),
+    type=click.Choice(["epochs", "steps", "ideas", "scaling", "many", "sweeps", "memory", "footprint", "notebooks"]),
     help="Measure this part alone.",
 )
 @click.option("--pages", is_flag=True, help="Measure nothing: write the pages anew from results.json.")
@@ -40,6 +42,8 @@ def main(only: str | None, pages: bool, notebooks: bool, quick: bool) -> None:
         "ideas": lambda: ideas.measure(shorten=4 if quick else 1),
         "scaling": lambda: scaling.measure(4 if quick else 15),
         "many": lambda: many.measure(2 if quick else 5),
+        "memory": lambda: footprint.measure_memory(2 if quick else 3),
+        "sweeps": lambda: sweeps.measure(1 if quick else 3),
         "footprint": lambda: footprint.measure(2 if quick else 5),
         "notebooks": footprint.measure_notebooks,
     }

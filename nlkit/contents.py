@@ -13,6 +13,7 @@ from nlkit.checks import check_choice
 from nlkit.data.load import find_dataset
 from nlkit.lessons import (
     beyond_synthetic,
+    clean_label_budget,
     how_far,
     label_noise,
     memorization,
@@ -36,6 +37,7 @@ _COURSE: dict[str, tuple[str, Page]] = {  # name -> its notebook, which two page
     "tutorial": ("03_meta_reweighting", tutorial.PAGE),
     "reweight-or-clean": ("06_noisy_or_clean", noisy_or_clean.PAGE),
     "leaderboard": ("07_how_far", how_far.PAGE),
+    "clean-label-budget": ("09_clean_label_budget", clean_label_budget.PAGE),
 }
 LESSONS: dict[str, Page] = {name: page for name, (_, page) in _COURSE.items()}
 NOTEBOOKS: dict[str, str] = {name: notebook for name, (notebook, _) in _COURSE.items()}  # of the course alone

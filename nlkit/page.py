@@ -38,6 +38,9 @@ class Trial(Protocol):
     @property
     def quick(self) -> bool: ...  # whether the measure should be content with less than it claims
 
+    @property
+    def precision(self) -> str: ...  # of the trainings that the measure makes itself; those of `run` have it anyway
+
     def run(self, variant: str, **changes: Any) -> Any:  # a `nlkit.sweeps.results.Result`
         """The run of a variant of the page, with some settings changed: `t.run("elr", ratio=0.4).last("f1")`."""
 
@@ -109,8 +112,8 @@ class Page:
     headline: the number that is raced and drawn, by its name in the records' `numbers`.
     experiment: the class of the experiments (see `nlkit.settings.Runnable`); None is the kit's own task, and then
         settings that it doesn't know are options of the method.
-    besides: runs of another kind that claims and grid name as they do variants: name -> class of the experiment (None as
-        above) and settings. The panel does not offer them.
+    besides: runs of another kind that claims and grid name as they do variants: name -> class of the experiment (None
+        as above) and settings. The panel does not offer them.
     picture: variant -> its records so far, to a figure; None draws the headline by epoch.
     grid: (variant, changed settings) of the runs that a sweep makes for each of the seeds; None is each variant once.
     needs: data sets that must be found, and packages as "package:NAME", by the name that pip knows; a page that

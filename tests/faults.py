@@ -28,6 +28,8 @@ LOSSES = "tests/test_losses.py"
 BURN_IN = "tests/test_burn_in.py"
 STANDINGS = "tests/test_standings.py"
 SWEEP = "tests/test_sweep.py"
+ENGINES = "tests/test_engines.py"
+OWN_GRID = "tests/test_own_grid.py"
 FILES = "tests/test_files.py"
 INTERVALS = "tests/test_intervals.py"
 BOUNDARY = "tests/test_boundary_noise.py"
@@ -46,9 +48,14 @@ CO_TEACHING = "tests/test_co_teaching.py"
 EXERCISE_CHECKS = "tests/test_exercise_checks.py"
 EM = "tests/test_em.py"
 GRAPHS = "tests/test_graphs.py"
+ELR_PAGE, LABEL_ERRORS = "tests/papers/test_elr.py", "tests/papers/test_pervasive_label_errors.py"
 LOCAL_CLUSTERING = "tests/papers/test_local_clustering.py"
 ROBUST_DPO = "tests/papers/test_robust_dpo.py"
 LDR = "tests/papers/test_ldr.py"
+QUANTITY = "tests/papers/test_quantity_quality.py"
+STAGES = "tests/test_stages.py"
+PLANNER = "tests/test_planner.py"
+LIVE_BUDGET = "tests/test_live_budget.py"
 RANKING = "tests/test_ranking.py"
 MY_COURSE = "tests/test_my_course.py"
 UNSPOILED = "tests/test_unspoiled.py"
@@ -57,6 +64,19 @@ AUDIT_EVIDENCE = "tests/test_audit_evidence.py"
 AUDIT_REPORT = "tests/test_audit_report.py"
 
 FAULTS = [
+    # Precision and speed
+    Fault("panel: the first point waits until another picture is due", "nlkit/live/run_panel.py",
+          "if first or time.monotonic()", "if time.monotonic()", (LIVE_TRAINING,)),
+    Fault("co-teaching: the second network learns from the whole batch", "nlkit/papers/co_teaching.py",
+          "peers_losses[chosen].mean())", "peers_losses.mean())", (CO_TEACHING,)),
+    Fault("precision: products stay in bfloat16 after a step", "nlkit/learning/devices.py",
+          "kind.fp32_precision = before", "kind.fp32_precision = \"bf16\"", (RECIPES,)),
+    Fault("precision: the first thread to leave ends the fast products of all", "nlkit/learning/devices.py",
+          "_within -= 1\n            if not _within:", "_within -= 1\n            if True:", (RECIPES,)),
+    Fault("precision: fast is asked of a processor without the instructions", "nlkit/learning/devices.py",
+          'device.type == "cpu" and has_bfloat16_products()', 'device.type == "cpu"', (RECIPES,)),
+    Fault("reproduce: runs of a study with fast products pass for those of float32", "nlkit/claims/trial.py",
+          "run = replace(run, precision=self.precision)", "pass", (REPRODUCE,)),
     # Noise and tasks
     Fault("noise: the ratio is ignored", "nlkit/noise/matrices.py",
           "torch.full((classes, classes), ratio / spread,", "torch.full((classes, classes), 0.8 / spread,", (NOISE,)),
@@ -194,20 +214,48 @@ FAULTS = [
     Fault("checkpoint: the generators start again", "nlkit/training/loop.py",
           "generator.set_state(saved.cpu())", "saved.cpu()", (TRAINING,)),
     Fault("sweep: it starts from the first run again", "nlkit/sweeps/run.py",
-          "if name not in sweep.by_key", "if True", (SWEEP,)),
-    Fault("sweep: results carry the last one's day and machine", "nlkit/sweeps/results.py",
+          "if name not in there.by_key and", "if", (SWEEP,)),
+    Fault("sweep: results carry the last one's day and machine", "nlkit/sweeps/files.py",
           '"made": made.index(run.made)', '"made": len(made) - 1', (SWEEP,)),
     Fault("sweep: the method's defaults are no part of a run's identity", "nlkit/training/classification.py",
           "found = {name: argument.default for name, argument in arguments.items()} | dict(options)",
           "found = dict(options)", (SWEEP,)),
-    Fault("sweep: an old result is taken to have had today's default", "nlkit/sweeps/results.py",
-          'curves, row["seconds"], made[row["made"]], settings.known)',
-          'curves, row["seconds"], made[row["made"]], settings.filled)', (SWEEP,)),
-    Fault("sweep: a failed run is never tried again", "nlkit/sweeps/run.py",
-          "for name, experiment in {key(e): e for e in asked}.items() if name",
-          "for name, experiment in {key(e): e for e in asked}.items() "
-          "if name not in {f.key for f in sweep.failed} and name",
-          (SWEEP,)),
+    Fault("sweep: an old result is taken to have had today's default", "nlkit/sweeps/files.py",
+          'curves, outcome["seconds"], made, completed.known)',
+          'curves, outcome["seconds"], made, completed.filled)', (SWEEP,)),
+    Fault("sweep: a failed run is never run again", "nlkit/sweeps/run.py",
+          "for failure in failed.values() if again else ():", "for failure in ():", (SWEEP,)),
+    Fault("sweep: a failed run is run again unasked", "nlkit/sweeps/run.py",
+          "for failure in failed.values() if again else ():", "for failure in failed.values():", (SWEEP,)),
+    Fault("sweep: what a worker could not write is lost", "nlkit/sweeps/run.py",
+          "if not file_of(folder, experiment).exists():", "if False:", (SWEEP,)),
+    Fault("sweep: a run that somebody is at is made twice", "nlkit/sweeps/run.py",
+          "        if not ours:", "        if False:", (ENGINES,)),
+    Fault("sweep: a run made meanwhile is made again", "nlkit/sweeps/run.py",
+          "if found := read_one(folder, experiment):", "if found := None:", (ENGINES,)),
+    Fault("sweep: a run whose process was killed is waited for", "nlkit/sweeps/marks.py",
+          'if told.get("host") == socket.gethostname() and not _alive(told["pid"]):', "if False:", (ENGINES,)),
+    Fault("sweep: a mark never goes stale", "nlkit/sweeps/marks.py",
+          "if time.time() - mark.stat().st_mtime > FRESH:", "if False:", (ENGINES,)),
+    Fault("sweep: what the killed left behind stays", "nlkit/sweeps/run.py",
+          "    clear_marks(folder)\n", "", (ENGINES,)),
+    Fault("sweep: the package gets runs of no grid", "nlkit/sweeps/folder.py",
+          "if grid is not None:", "if False:", (OWN_GRID,)),
+    Fault("sweep: what is packed loses its failures' results", "nlkit/sweeps/folder.py",
+          "results = before.by_key | new.by_key", "results = new.by_key", (OWN_GRID,)),
+    Fault("engines: Dask's workers may have many threads", "nlkit/sweeps/engines.py",
+          "if count != 1}", "if count < 1}", (ENGINES,)),
+    Fault("engines: what Slurm refuses counts as failed runs", "nlkit/sweeps/run.py",
+          "if isinstance(error := future.exception(), DataError):", "if (error := future.exception()) and False:",
+          ("tests/test_engines.py::test_slurm_is_asked_for_what_is_wanted_and_its_jobs_results_are_taken",)),
+    Fault("progress: runs that failed are waited for", "nlkit/sweeps/progress.py",
+          "- len(self.running) - len(self.failed)", "- len(self.running)", (ENGINES,)),
+    Fault("grid: a value that can't be is found out while it runs", "nlkit/commands/sweep_run.py",
+          "    check_experiments(experiments)\n", "", (CLI,)),
+    Fault("grid: what tells variants apart is overruled by each", "nlkit/commands/own_grid.py",
+          "if self.variants is None and told_apart_by(page) & self.values.keys():", "if False:", (OWN_GRID,)),
+    Fault("picture of a sweep: the best epoch is drawn as the last", "nlkit/plots/settings.py",
+          "result.highest(number) if best else result.last(number)", "result.highest(number)", (OWN_GRID,)),
     Fault("files: half a file stays", "nlkit/files.py", "partial.unlink(missing_ok=True)", "pass", (FILES,)),
     Fault("intervals: too narrow", "nlkit/intervals.py", "/ math.sqrt(count))", "/ count)", (INTERVALS,)),
     Fault("intervals: one-sided", "nlkit/intervals.py", "t.ppf((1 + level) / 2,", "t.ppf(level,", (INTERVALS,)),
@@ -325,6 +373,28 @@ FAULTS = [
     Fault("em: the burn-in never ends", "nlkit/papers/em.py",
           "NOISY_EPOCHS) < 1:\n            images, labels", "NOISY_EPOCHS) < 2:\n            images, labels", (EM,)),
     # The atlas
+    Fault("elr: a wrong label is one that is drawn anew, right half of the time", "nlkit/data/two_clusters.py",
+          "given[torch.randperm(n, generator=draw)[: round(wrong * n)]] *= -1",
+          "given[torch.randperm(n, generator=draw)[: round(wrong * n / 2)]] *= -1", (ELR_PAGE,)),
+    Fault("elr: the pull of the linear model lacks its half", "nlkit/papers/elr.py",
+          "slope = z.sigmoid() - (given > 0).double()", "slope = (2 * z).sigmoid() - (given > 0).double()",
+          (ELR_PAGE,)),
+    Fault("elr: the term's targets are learned from too", "nlkit/papers/elr.py",
+          "return -(said[:, 0] - said[:, 1]) * p * (1 - p)", "return -2 * (said[:, 0] - said[:, 1]) * p * (1 - p)",
+          (ELR_PAGE,)),
+    Fault("elr: a plane is sought with margins of given and true labels mixed up", "nlkit/data/two_clusters.py",
+          "sides = (x * labels[:, None]).numpy()", "sides = (x * labels[:, None].abs()).numpy()", (ELR_PAGE,)),
+    Fault("label errors: one threshold for all classes", "nlkit/learning/confident_joint.py",
+          "p[labels == j, j].mean() for j", "p[:, j].mean() for j", (LABEL_ERRORS,)),
+    Fault("label errors: an example above no threshold counts all the same", "nlkit/learning/confident_joint.py",
+          "above = np.where(p >= thresholds, p, -1.0)", "above = np.where(p >= thresholds, p, p / 2)", (LABEL_ERRORS,)),
+    Fault("label errors: a label is wrong only if more than half of its votes are against it", "nlkit/data/verdicts.py",
+          "MOST_GIVEN = 0.4", "MOST_GIVEN = 0.5", (LABEL_ERRORS,)),
+    Fault("label errors: people check the least suspicious labels first", "nlkit/papers/pervasive_label_errors.py",
+          "checked = order[: round(", "checked = order[::-1][: round(", (LABEL_ERRORS,)),
+    Fault("label errors: the annotator has seen what it labels", "nlkit/noise/annotator.py",
+          "np.flatnonzero(reserve & (labels == label))[:seen]", "np.flatnonzero(labels == label)[:seen]",
+          (LABEL_ERRORS,)),
     Fault("local clustering: sinks of the weighted graph", "nlkit/papers/local_clustering.py",
           "sinks, source = graph.adjacency.sum(1),",
           "sinks, source = label_weights(graph.adjacency, labels, self.epsilon).sum(1),", (LOCAL_CLUSTERING,)),
@@ -456,6 +526,34 @@ FAULTS = [
           'or line.startswith("#") or QUESTION.match(line)', 'or line.startswith("#")', (UNSPOILED,)),
     Fault("unspoiled: what comes after the explanation is hidden too", "nlkit/commands/unspoiled.py",
           "            before = False\n", "            pass\n", (UNSPOILED,)),
+    # Labels that are bought
+    Fault("stages: clean and noisy labels of the same images", "nlkit/learning/stages.py",
+          "backwards = (order.flip(0) + most).expand", "backwards = (order + most).expand", (QUANTITY,)),
+    Fault("stages: the noisy stage sees right labels", "nlkit/learning/stages.py",
+          "(order.flip(0) + most).expand(len(few), -1)", "order.flip(0).expand(len(few), -1)", (QUANTITY, STAGES)),
+    Fault("stages: the last weights are kept, not the best", "nlkit/learning/stages.py",
+          "better = (now < best) | (held < trusted)", "better = (now < 1e9) | (held < trusted)", (STAGES,)),
+    Fault("stages: held-out labels are learned from too", "nlkit/learning/stages.py",
+          "column = held[:, None] + (drawn * (counts - held)[:, None]).long()",
+          "column = (drawn * counts[:, None]).long()", (STAGES,)),
+    Fault("stages: the second stage begins anew", "nlkit/learning/stages.py",
+          "yield from learn(second, images", "yield from learn(repeated(start, len(bought)), images", (STAGES,)),
+    Fault("budget: a weak label costs as much as an oracle's", "nlkit/data/purchases.py",
+          "math.floor((budget - oracle) / price + 1e-9)", "math.floor(budget - oracle)", (QUANTITY,)),
+    Fault("budget: errors that are dealt out anew stay where they are", "nlkit/data/purchases.py",
+          "right = cheap.gather(1, answers[:, None])[torch.randperm(len(cheap), ",
+          "right = cheap.gather(1, answers[:, None])[0 * torch.randperm(len(cheap), ", (QUANTITY,)),
+    Fault("planner: the scatter of single runs is forgotten", "nlkit/planner.py",
+          "1.96 * numpy.hypot(self.unknown, self.scatter)", "1.96 * self.unknown", (PLANNER,)),
+    Fault("planner: both kinds at the price of clean labels", "nlkit/planner.py",
+          "numpy.floor(left / prices[0] + 1e-9)", "numpy.floor(left / prices[1] + 1e-9)", (PLANNER,)),
+    Fault("planner: always sure", "nlkit/planner.py",
+          "(drawn[recipe][:, best] >= highest - NEAR)", "(drawn[recipe][:, best] >= highest - 1)", (PLANNER,)),
+    Fault("lesson 9: the surface has seen the seed that it is checked with", "nlkit/lessons/clean_label_budget.py",
+          "seeds = [seed for seed in PAGE.seeds if seed != without]", "seeds = list(PAGE.seeds)", (PLANNER,)),
+    Fault("budget panel: the clean price does not move it", "nlkit/live/budget_panel.py",
+          "found = plan(surface(), **values)", "found = plan(surface(), **{**values, 'clean_price': 1.0})",
+          (LIVE_BUDGET,)),
     Fault("audit: a label that somebody corrected is not believed", "nlkit/audit/collection.py",
           "return np.where(self.clean, self.trusted, self.given)", "return self.given", (AUDIT_COLLECT,)),
     Fault("audit: a clean set may contradict itself", "nlkit/audit/collect.py",

@@ -13,7 +13,7 @@ import pkgutil
 
 import torch
 
-from nlkit import METHODS, Dataset, make_task, plots
+from nlkit import METHODS, Dataset, Experiment, make_task, plots
 from nlkit.data.labels import NO_CLASS
 from nlkit.intervals import Interval
 from nlkit.lessons.rows import NOISES, ROWS
@@ -137,6 +137,15 @@ def of_task(task, history, weighed) -> dict:
     return pictures
 
 
+def a_sweep(methods=("standard", "elr"), seeds: int = 3) -> Sweep:
+    """Results of these methods at three ratios, close to each other."""
+    return Sweep(tuple(
+        Result(Experiment(method=method, ratio=ratio, seed=seed),
+               {"test_accuracy": (0.5, 0.9 - 0.5 * ratio + 0.01 * place - 0.01 * seed)}, 1.0)
+        for place, method in enumerate(methods) for ratio in (0.2, 0.4, 0.8) for seed in range(seeds)
+    ))  # fmt: skip
+
+
 def graph(passes: int, images: bool) -> list[Measured]:
     right = torch.arange(60) % 4 > 0
     shown = {"right": right.numpy(), "images": torch.rand(60, 8, 8).numpy() if images else None}
@@ -183,6 +192,7 @@ def of_numbers() -> dict:
         "told_apart": lambda: plots.told_apart({"λ₀ = 3": ([2.0, 2.2, 2.4], [2.6, 2.9], 0.9)}, xlabel="λ of each"),
         "clusters_found": lambda: clusters_found({"plain": graph(9, False), "weighted": graph(12, True)}),
         "preference_margins": lambda: preference_margins({"dpo": preferences(8), "rdpo": preferences(8, math.inf)}),
+        "by_setting": lambda: plots.by_setting(a_sweep(), "ratio", title="three ratios"),
         "errors_by_size": lambda: errors_by_size(
             {"dpo": [[1.0, 0.9], [1.1, 0.8]], "rdpo": [[0.9, 0.2], [0.8, 0.3]]}, [1000, 30000]
         ),
@@ -255,6 +265,8 @@ def hostile() -> dict:
         "memorization_curves, one epoch": lambda: plots.memorization_curves(once),
         "memorization_curves, a hundred epochs": lambda: plots.memorization_curves(long, title=wordy),
         "memorization_curves, NaN": lambda: plots.memorization_curves(nan),
+        "by_setting, all methods": lambda: plots.by_setting(a_sweep(tuple(METHODS)[:12]), "ratio", title=wordy),
+        "by_setting, names on the axis": lambda: plots.by_setting(a_sweep(tuple(METHODS)[:8], 1), "method"),
         "overfitting, labels held out": lambda: plots.overfitting(a_run(20, held_out=True)),
         "overfitting, one epoch": lambda: plots.overfitting(once),
         "overfitting, NaN": lambda: plots.overfitting(nan, title=wordy),

@@ -7,6 +7,7 @@ import io
 import itertools
 import json
 import math
+from concurrent.futures import ThreadPoolExecutor
 from unittest import mock
 
 import pytest
@@ -14,7 +15,7 @@ import torch
 from click.testing import CliRunner
 from torch import nn
 
-from benchmarks import epochs, footprint, ideas, many, report, run, scaling, steps, usual, ways
+from benchmarks import epochs, footprint, ideas, many, report, run, scaling, steps, sweeps, usual, ways
 from benchmarks.products import bare_products
 from benchmarks.timing import Row, interleaved, rows_of, single
 from nlkit import build_model, make_task, train
@@ -164,15 +165,18 @@ def test_every_part_measures_what_it_names(monkeypatch, mnist5k):
     monkeypatch.setattr(ideas, "Compiled", steps.Bench)  # compiling takes half a minute
     rows += ideas.measure(("mlp",))
     rows += scaling.measure(1, {"examples": (500, 1000), "clean set": (10, 20), "classes": (10, 20), "width": (8, 16)})
-    rows += footprint.measure(2, data="mnist5k")
+    rows += footprint.measure(2) + footprint.measure_memory(2, data="mnist5k")
     rows += many.measure(1, epochs=1, counts=(2,))
+    monkeypatch.setattr(sweeps, "dask_cluster", lambda folder, workers: contextlib.nullcontext("nowhere"))
+    monkeypatch.setattr(sweeps, "engine", lambda on, logs: ThreadPoolExecutor(1))
+    rows += sweeps.measure(1, trainings=1, epochs=1, empty=2)
     assert {row.part for row in rows} == report.TITLES.keys() - {"notebooks"}
     assert all(row.median > 0 and row.low <= row.median <= row.high for row in rows)
     assert {"auto", "jvp", "higher", "standard"} <= {row.side for row in rows if row.part == "reweighting"}
 
 
 def test_a_report_is_written_and_read_again_and_a_part_run_alone_keeps_the_others(tmp_path):
-    first = [single("footprint", "peak memory", "all", [1.0, 3.0], "MB"), Row("floor", "mlp", "step", 2, 1, 3, 5)]
+    first = [single("memory", "peak memory", "all", [1.0, 3.0], "MB"), Row("floor", "mlp", "step", 2, 1, 3, 5)]
     report.write(report.machine(), first, tmp_path)
     later = [dataclasses.replace(first[1], median=2.5)]
     report.write(report.machine(), later, tmp_path)

@@ -188,7 +188,7 @@ LINUX = pytest.mark.skipif(not Path("/sys/kernel").is_dir(), reason="needs Linux
 OUTPUTS = {  # every command that writes, with its output in the folder {}
     "train, plot": ["train", "--plot", "{}/curves.png"],
     "train, checkpoint": ["train", "--checkpoint", "{}/run.pt"],
-    "sweep": ["sweep", "leaderboard", "--file", "{}/sweep.json"],
+    "sweep": ["sweep", "leaderboard", "--folder", "{}", "--anew", "--jobs", "1"],
     "reproduce": ["reproduce", "--folder", "{}"],
     "data": ["data", "mnist"],
     "exercises": [],
@@ -295,11 +295,11 @@ def assert_one_line_after_the_table(code: int, out: str, err: str, epochs: int) 
 def test_a_sweep_on_a_full_disk_stops_with_one_line(kit, full_disk, monkeypatch):
     runs = [Experiment(epochs=1, device="cpu", seed=seed) for seed in (0, 1)]
     monkeypatch.setattr("nlkit.contents.GRIDS", ["tiny"])
-    monkeypatch.setattr("nlkit.contents.grid_of", lambda name: runs)
-    code, out, err = kit("sweep", "tiny", "--file", str(full_disk / "sweep.json"))
+    monkeypatch.setattr("nlkit.contents.grid_of", lambda name, seeds=None: runs)
+    code, out, err = kit("sweep", "tiny", "--folder", str(full_disk / "sweep"), "--jobs", "1")
     assert (code, out) == (1, "")
-    assert err.splitlines()[-1].endswith("sweep.json could not be written: No space left on device")
-    assert [path.name for path in full_disk.iterdir()] == ["filler"]
+    assert err.splitlines()[-1].endswith("No space left on device")
+    assert not [path for path in full_disk.rglob("*") if path.is_file() and path.name != "filler"]
 
 
 @pytest.mark.parametrize("error, code", [
@@ -368,21 +368,24 @@ def tiny(monkeypatch):
     runs = [Experiment(epochs=1, device="cpu", seed=0), Experiment(epochs=1, noise="red", ratio=1.5, seed=1)]
     runs += [Experiment(epochs=1, device="cpu", seed=2)]
     monkeypatch.setattr("nlkit.contents.GRIDS", ["tiny"])
-    monkeypatch.setattr("nlkit.contents.grid_of", lambda name: runs)
+    monkeypatch.setattr("nlkit.contents.grid_of", lambda name, seeds=None: runs)
     return runs
 
 
 def test_a_sweep_names_what_failed_at_its_end_and_exits_with_1(kit, tiny, tmp_path):
-    file = tmp_path / "sweep.json"
-    for _ in range(2):  # the failed one is tried again, and fails again
-        code, out, err = kit("sweep", "tiny", "--file", str(file))
+    folder = str(tmp_path / "new" / "sweep")
+    for more in ((), ("--again",)):  # once it is left as it is, and once it is tried again, and fails again
+        code, out, err = kit("sweep", "tiny", "--folder", folder, "--jobs", "1", *more)
         assert (code, out) == (1, "")
         failed, told = err.splitlines()[-2:]
         assert failed.startswith("nlkit: failed: Experiment, noise='red', ratio=1.5, epochs=1, seed=1: ValueError: ")
-        assert told == "nlkit: 1 of 3 runs failed; call this again to try them again"
+        assert told == "nlkit: 1 of 3 runs failed; --again runs them again"
+    code, out, _ = kit("sweep", "status", folder)
+    assert code == 0 and out.splitlines()[0] == f"{folder}: 3 runs: 2 done, 0 running, 1 failed, 0 waiting"
+    assert out.splitlines()[1].startswith("failed: Experiment, noise='red', ratio=1.5")
     tiny[1] = Experiment(epochs=1, device="cpu", seed=1)
-    code, out, _ = kit("sweep", "tiny", "--file", str(file))
-    assert (code, out) == (0, f"3 runs: {file}\n")
+    code, out, _ = kit("sweep", "tiny", "--folder", folder, "--jobs", "1")
+    assert (code, out) == (0, f"3 runs: {folder}\n")
 
 
 def test_an_interrupted_sweep_says_how_far_it_came(kit, tiny, tmp_path, monkeypatch):
@@ -391,25 +394,49 @@ def test_an_interrupted_sweep_says_how_far_it_came(kit, tiny, tmp_path, monkeypa
         raise KeyboardInterrupt
 
     monkeypatch.setattr("nlkit.sweeps.run.run_sweep", interrupted)
-    code, out, err = kit("sweep", "tiny", "--file", str(tmp_path / "sweep.json"))
+    code, out, err = kit("sweep", "tiny", "--folder", str(tmp_path / "sweep"))
     assert (code, out) == (130, "")
     assert err.splitlines()[-1] == "nlkit: interrupted after 0 of 3 runs; call this again to go on"
 
 
 @pytest.mark.parametrize("arguments, said", [
     (["leaderbord"], "did you mean 'leaderboard'"),
-    (["leaderboard", "--jobs", "0", "--file", "new.json"], "jobs=0"),
-    (["leaderboard", "--file", "notes.txt"], "is not a sweep's file"),
-    (["leaderboard", "--file", "old.json"], "earlier version"),
+    (["leaderboard", "--jobs", "0", "--anew", "--folder", "new"], "jobs=0"),
+    (["leaderboard", "--anew", "--folder", "notes.txt"], "is a file; it must be a folder"),
+    (["leaderboard", "--seeds", "4-0"], "seeds='4-0' must be whole numbers such as 0-4"),
+    (["leaderboard", "--on", "dusk:tcp://there"], "on='dusk:tcp://there' is not known"),
+    (["leaderboard", "--resource", "mem_gb=4"], "name --on slurm:PARTITION"),
+    ([], "name a page, a grid in YAML, or settings"),
+    (["--set", "ratio=0.4"], "--folder must be named"),
+    (["--set", "ratio"], "--set 'ratio' must be NAME=VALUES"),
+    (["--set", "rato=0.4", "--folder", "new"], "setting='rato' is not known; did you mean 'ratio'"),
+    (["--set", "ratio=0.4,1.4", "--folder", "new"], "ratio=1.4"),
+    (["--set", "method=elr,standard", "--set", "beta=0.5", "--folder", "new"], "beta=0.5 is not an option of method"),
+    (["--set", "epochs=2.5", "--folder", "new"], "epochs=2.5"),
+    (["--set", "seed=1", "--folder", "new"], "seeds, such as 0-4"),
+    (["robust_dpo", "--set", "epochs=0", "--folder", "new"], "epochs=0"),
+    (["leaderboard", "--variant", "standard", "--set", "ratio=0.2", "--folder", "new"], "variant='standard'"),
+    (["none.yaml"], "'none.yaml' holds no grid"),
+    (["notes.yaml"], "'notes.yaml' holds no grid: 'mine' must be a mapping"),
+    (["odd.yaml"], "key='sets' is not known; did you mean 'set'"),
+    (["status", "nowhere"], "'nowhere' is neither a folder"),
+    (["status"], "there is no sweep in sweeps/"),
+    (["status", "."], "holds no sweep"),
+    (["pack", "leaderbord"], "did you mean 'leaderboard'"),
+    (["export", "leaderboard", "table.xls"], "must end in .parquet or .csv"),
+    (["plot", "leaderboard", "out.png", "--by", "rato"], "setting='rato' is not known; did you mean 'ratio'"),
+    (["plot", "leaderboard", "out.png", "--where", "ratio=0.123"], "the sweep has no result with ratio=0.123"),
+    (["plot", "leaderboard", "out.gif"], "must end in .png, .pdf or .svg"),
 ])  # fmt: skip
 def test_bad_input_to_sweep_is_one_line_and_exit_code_2(kit, tmp_path, monkeypatch, arguments, said):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "notes.txt").write_text("mine")
-    (tmp_path / "old.json").write_text('{"made": {}, "results": []}')
+    monkeypatch.setattr("nlkit.sweeps.run.summarize", lambda *_a, **_k: pytest.fail("a run began"))
+    for name, text in (("notes.txt", "mine"), ("notes.yaml", "mine"), ("odd.yaml", "sets: {ratio: 0.4}")):
+        (tmp_path / name).write_text(text)
     code, out, err = kit("sweep", *arguments)
     assert (code, out) == (2, "")
     assert_one_line(err, said)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["notes.txt", "old.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["notes.txt", "notes.yaml", "odd.yaml"]
 
 
 # Checkpoints

@@ -57,6 +57,24 @@ def test_each_network_learns_from_the_others_small_losses():
     assert result.weights.tolist() == [0.25 if i in easy_for_peer else 0 for i in range(10)]
 
 
+def test_both_networks_are_gone_through_by_hand_to_the_same_last_bit(monkeypatch):
+    """As through torch's graph, to which a hook on a network leads."""
+    ends, forward, asked = [], nn.Sequential.forward, []
+    monkeypatch.setattr(nn.Sequential, "forward", lambda network, images: asked.append(1) or forward(network, images))
+    for by_graph in (False, True):
+        run, method = a_run(), CoTeaching(percentile=0.4)
+        run.model, images = run.model.float(), a_batch().images.float()
+        run.optimizer = build_optimizer("adam", run.model, 0.01)
+        method._peer(run)
+        for network in (run.model, method.peer[0]) if by_graph else ():
+            network.register_forward_hook(lambda *_: None)
+        for _ in range(3):
+            method.step(run, a_batch()._replace(images=images))
+        assert len(asked) == (6 if by_graph else 0)
+        ends.append([*run.model.parameters(), *method.peer[0].parameters()])
+    assert all(map(torch.equal, *ends))
+
+
 @pytest.mark.parametrize("progress, kept", [(0.0, 10), (0.05, 7), (0.1, 4), (0.9, 4)])
 def test_the_share_that_is_kept_falls_to_the_percentile(progress, kept):
     result = CoTeaching(percentile=0.4, burn_in=0.1).step(a_run(progress), a_batch())

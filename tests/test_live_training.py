@@ -9,6 +9,7 @@ from panels import PATIENCE, control, parts, press, pressable, wait_until, words
 
 from nlkit import METHODS, live, train
 from nlkit.learning.learner import StepResult
+from nlkit.live import run_panel
 from nlkit.live.any_panel import Frame
 from nlkit.live.session import Seen, named_curves, race, results_table
 from nlkit.live.weights_panel import weighing_methods
@@ -91,6 +92,27 @@ def test_a_run_draws_counts_and_tells(panel, mnist5k):
     assert pressable(panel) == {"Start", "Reset"}
 
 
+def test_the_first_point_waits_for_no_picture_and_an_empty_one_comes_where_it_takes_long(panel, mnist5k, monkeypatch):
+    clock, pictures, frame = [100.0], [], panel.frame
+    monkeypatch.setattr(run_panel.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(run_panel, "drawn", lambda figure: pictures.append(clock[0]) or frame)
+    (record,) = train(next(race(mnist5k, TASK, TRAINING, ["standard"])), epochs=1)
+
+    def at(seconds: float, *events) -> list[float]:
+        pictures.clear()
+        clock[0] = 100 + seconds
+        for event in events:
+            panel.on_event(event)
+        return pictures
+
+    start, step = ("run", (["standard", "reweight"], SETTINGS, None)), ("step", (0, Step(1, 1, 32)))
+    assert at(0, start, step) == [] and len(at(0.1, ("step", (0, record)))) == 1
+    assert at(0.2, ("step", (1, record))) == [] and len(at(0.3, ("step", (0, record)))) == 1  # six a second
+    assert at(1, start, step) == [] and at(1.4, step) == []
+    assert len(at(1.6, step, step)) == 1
+    assert len(at(1.65, ("step", (1, record)))) == 1 and at(1.9, step) == []
+
+
 def test_earlier_runs_stay_for_comparison_and_reset_forgets_them(panel):
     press(panel, "Start")
     control(panel, "noise ratio").value = 0.2
@@ -118,6 +140,16 @@ def test_the_reason_of_a_failure_is_told_and_the_panel_works_on(panel):
         tick.value = False
     press(panel, "Start")
     assert "failed: methods=() is empty; pick at least one" in words(panel)
+
+
+def test_the_precision_that_is_asked_for_is_that_of_the_runs(mnist5k, monkeypatch):
+    asked = []
+    monkeypatch.setattr(run_panel, "race", lambda data, task, training, methods: asked.append(training["precision"]))
+    for options in ({}, {"precision": "fast"}):
+        live.training(mnist5k, mode="blocking", **options).start()
+    assert asked == ["float32", "fast"]
+    with pytest.raises(ValueError, match="precision='quick' is not known"):
+        live.training(mnist5k, precision="quick")
 
 
 def test_human_labels_have_a_ratio_of_their_own(mnist5k):

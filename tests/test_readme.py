@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import pytest
 
-from benchmarks import claims, leaderboard, report, run
+from benchmarks import claims, leaderboard, plan, report, run
 from nlkit.claims import stored_report
 from nlkit.claims.tables import in_markdown
 from nlkit.commands.main import commands
@@ -84,6 +84,8 @@ def test_commands_and_options_exist():
     for name, options in re.findall(r"^nlkit (\w+)(.*)", _joined_commands(), flags=re.MULTILINE):
         command = commands.get_command(context, name)
         assert command is not None, name
+        if isinstance(command, click.Group):  # what is none of its commands goes to "run"
+            command = command.commands.get(options.split()[0], command.commands["run"])
         known = {flag for parameter in command.params for flag in parameter.opts}
         assert set(re.findall(r" (--?[a-z][\w-]*)", options)) <= known
 
@@ -148,6 +150,20 @@ def test_the_leaderboard_is_that_of_the_stored_grid():
 
 def test_the_table_of_the_benchmarks_is_that_of_the_kept_results():
     assert _filled(run.PAGE, report.MARKS) == f"\n{report.short_table(*report.read())}\n"
+
+
+def test_the_plan_of_a_large_grid_is_that_of_what_was_measured():
+    assert _filled(plan.PAGE, plan.MARKS) == f"\n{plan.table(load_sweep('leaderboard'), report.read()[1])}\n"
+    fastest: dict[str, float] = {}
+    for run_ in load_sweep("leaderboard").results:
+        taken = run_.seconds / len(run_.curves["test_accuracy"])
+        fastest[run_.experiment.method] = min(taken, fastest.get(run_.experiment.method, taken))
+    (mnist,) = re.findall(r"^\| MNIST.* \| ([\d,]+) \| .* \| ([\d.,]+) hours.* \| ([\d.,]+) hours \| not measured \|$",
+                          TEXTS[plan.PAGE], flags=re.MULTILINE)  # fmt: skip
+    hours = 10 * 2 * 5 * 25 * sum(fastest.values()) / 3600  # levels, noise types, seeds, epochs; one after the other
+    runs, on_two, on_fifty = (float(number.replace(",", "")) for number in mnist)
+    assert runs == 10 * 2 * 5 * len(fastest)
+    assert (on_two, on_fifty) == pytest.approx((hours / 2, hours / 50), rel=0.05)
 
 
 def test_the_readme_quotes_the_fastest_of_the_ways_that_were_measured():

@@ -13,8 +13,9 @@ from torch.nn import functional as F
 
 from nlkit import METHODS, MODELS, Dataset, Experiment, build_model, load, make_task, train
 from nlkit.commands import main as cli
+from nlkit.learning import devices
 from nlkit.learning.augment import AUGMENTATIONS, crop_and_flip
-from nlkit.learning.devices import InBfloat16, pick_precision
+from nlkit.learning.devices import InBfloat16, fast_products, pick_precision
 from nlkit.learning.learner import Batch, Run
 from nlkit.learning.models import predict
 from nlkit.learning.optimizers import LEARNING_RATE, SCHEDULES, build_optimizer
@@ -335,6 +336,65 @@ def test_auto_is_float32_without_a_gpu_or_without_convolutions():
     assert pick_precision("auto", resnet, cpu) == pick_precision("auto", mlp, cpu) == "float32"
     assert pick_precision("bfloat16", mlp, cpu) == "bfloat16"
     assert pick_precision("float32", resnet, cuda) == "float32"
+
+
+def products_are_in() -> tuple[str, str]:
+    return torch.backends.mkldnn.matmul.fp32_precision, torch.backends.mkldnn.conv.fp32_precision
+
+
+def fast_run(network: nn.Module):
+    return train(TASK, model=network, batch_size=110, epochs=1, precision="fast", yield_steps=True)
+
+
+def test_fast_is_float32_to_the_last_bit_where_the_processor_has_no_such_products(monkeypatch):
+    monkeypatch.setattr(devices, "has_bfloat16_products", lambda: False)
+    trained = [build_model("mlp", (3, 8, 8), 10, seed=0) for _ in range(2)]
+    for network, precision in zip(trained, ("float32", "fast")):
+        list(train(TASK, "reweight", model=network, epochs=1, precision=precision))
+    assert all(map(torch.equal, *(network.parameters() for network in trained)))
+    monkeypatch.undo()
+    cpu, cuda = torch.device("cpu"), torch.device("cuda")
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_f": True, "avx512_bf16": False})
+    assert pick_precision("fast", trained[0], cpu) == "float32"
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_f": True, "avx512_bf16": True})
+    assert (pick_precision("fast", trained[0], cpu), pick_precision("fast", trained[0], cuda)) == ("fast", "float32")
+
+
+@pytest.mark.parametrize("before", ("none", "ieee"))
+def test_fast_products_are_asked_for_within_a_step_and_nowhere_else(monkeypatch, before):
+    """Not between steps, where the caller computes; not while it is measured; not after an end of any kind."""
+    monkeypatch.setattr(devices, "has_bfloat16_products", lambda: True)
+    network, within = build_model("mlp", (3, 8, 8), 10, seed=0), set()
+    network.register_forward_pre_hook(lambda layer, _: within.add((layer.training, *products_are_in())))
+    matmul = torch.backends.mkldnn.matmul
+    matmul.fp32_precision = before
+    try:
+        for _ in fast_run(network):
+            assert products_are_in() == (before, "none")
+        assert {each[1:] for each in within if each[0]} >= {("bf16", "bf16")}
+        assert {each[1:] for each in within if not each[0]} == {(before, "none")}
+        broken_off = fast_run(network)
+        next(broken_off)
+        broken_off.close()
+        assert products_are_in() == (before, "none")
+        network.register_forward_pre_hook(lambda *_: 1 / 0 if products_are_in()[0] == "bf16" else None)
+        with pytest.raises(ZeroDivisionError):
+            list(fast_run(network))
+        assert products_are_in() == (before, "none")
+    finally:
+        matmul.fp32_precision = "none"
+
+
+def test_fast_products_of_two_threads_end_with_the_last_of_them():
+    one, other = fast_products(), fast_products()
+    one.__enter__()
+    other.__enter__()
+    one.__exit__(None, None, None)
+    assert products_are_in() == ("bf16", "bf16")
+    other.__exit__(None, None, None)
+    assert products_are_in() == ("none", "none")
+    with fast_products(False):
+        assert products_are_in() == ("none", "none")
 
 
 # The command

@@ -19,12 +19,12 @@ from nlkit.claims.report import STORED, load_report
 from nlkit.claims.tables import terminal
 from nlkit.commands import main as cli
 from nlkit.contents import GRIDS, LESSONS, PAGE_OF, PAGES
-from nlkit.identity import key
 from nlkit.intervals import in_percent, paired_interval
 from nlkit.lessons.noisy_or_clean import RATIOS, SIZES
 from nlkit.lessons.standings import standings
 from nlkit.lessons.tutorial import ROWS, SETTING, summary
 from nlkit.papers import PAPERS
+from nlkit.sweeps.folder import file_of
 from nlkit.sweeps.results import Sweep
 from nlkit.sweeps.run import load_sweep
 
@@ -272,9 +272,10 @@ def test_a_report_says_where_what_it_did_not_measure_itself_was_made(tmp_path, m
     ("values.json", "{}", "values.json.*form of another version"),
     ("values.json", '{"cpu": {"nested": {"0": 1.0}}}', "values.json.*form of another version"),
     ("values.json", "not JSON", "values.json.*does not hold the values"),
-    ("runs.json", '{"made": {}, "results": []}', "runs.json.*earlier version"),
+    ("runs/0123456789abcdef0123.json", "{}", "runs/0123456789abcdef0123.json.*is not a run's file"),
 ])  # fmt: skip
 def test_files_that_are_of_no_study_are_refused_and_kept(tmp_path, file, content, said):
+    (tmp_path / "runs").mkdir()
     (tmp_path / file).write_text(content)
     with pytest.raises(ValueError, match=said):
         Study(tmp_path, device="cpu")
@@ -290,6 +291,32 @@ def test_bad_input_is_refused_before_anything_is_made(tmp_path, capsys, argument
     code, out, err = reproduce(capsys, "--folder", tmp_path / "new", *arguments)
     assert (code, out) == (2, "") and part in err and err.count("\n") == 1
     assert not (tmp_path / "new").exists()
+
+
+def test_what_is_measured_with_fast_products_is_kept_apart(tmp_path, capsys, monkeypatch):
+    """What it is for: to see on a processor that has them which verdicts they move."""
+    monkeypatch.setattr("nlkit.claims.study.has_bfloat16_products", lambda: False)
+    asked = "--precision", "fast", "--only", "standard_falls", "--only", "exact_ratio", "--seeds", 1
+    code, _, err = reproduce(capsys, *asked, "--folder", tmp_path / "new")
+    assert code == 1 and "precision='fast' can't be measured here" in err and not (tmp_path / "new").exists()
+    monkeypatch.setattr("nlkit.claims.study.has_bfloat16_products", lambda: True)
+    made, trials = [], []
+
+    def end(trial):
+        trials.append(trial.precision)
+        return trial.run("standard", epochs=1).final
+
+    monkeypatch.setitem(CLAIMS, "standard_falls", replace(CLAIMS["standard_falls"], measure=end))
+    for precision in ("fast", "float32"):
+        study = Study(tmp_path, only=["standard_falls", "exact_ratio"], seeds=1, device="cpu", precision=precision)
+        study.on_run = made.append
+        report = study.report()
+        assert report.made.get("precision", "float32") == precision
+    assert trials[::2] == ["fast", "float32"] and [run.precision for run in made] == ["fast", None]
+    assert set(json.loads((tmp_path / "values.json").read_text())["values"]) == {"cpu, fast", "cpu"}
+    slower, report = report, replace(report, made=report.made | {"precision": "fast"})
+    with pytest.raises(ValueError, match="precision is fast and None"):
+        report.over(slower)
 
 
 def test_without_the_data_it_says_what_it_leaves_out(data_folders, tmp_path, capsys):
@@ -316,15 +343,9 @@ def test_a_second_call_trains_nothing_and_says_the_same(quick):
 
 
 def test_a_study_goes_on_where_it_was_broken_off(quick, tmp_path):
-    for name in ("runs.json", "values.json"):
-        shutil.copy(quick[0] / name, tmp_path)
-    content = json.loads((tmp_path / "runs.json").read_text(encoding="utf-8"))
-    (lost,) = [
-        r for r in content["results"]
-        if key(content["shared"] | r["settings"]) == key(Experiment(method="reweight", seed=1, device="cpu"))
-    ]  # fmt: skip
-    content["results"] = [r for r in content["results"] if r is not lost]
-    (tmp_path / "runs.json").write_text(json.dumps(content), encoding="utf-8")
+    shutil.copy(quick[0] / "values.json", tmp_path)
+    shutil.copytree(quick[0] / "runs", tmp_path / "runs")
+    file_of(tmp_path / "runs", Experiment(method="reweight", seed=1, device="cpu")).unlink()
     study, ran = Study(tmp_path, only=["weight_finds_right", "nested"], seeds=2, device="cpu"), []
     study.on_run = ran.append
     again = {o.id: o.values for o in study.report().outcomes}

@@ -22,7 +22,9 @@ from nlkit import METHODS, Experiment, identity
 from nlkit.contents import GRIDS, grid_of
 from nlkit.identity import explicit, key
 from nlkit.sweeps import run as sweep
-from nlkit.sweeps.results import Result, Sweep, read_sweep, write_sweep
+from nlkit.sweeps.files import read_sweep, write_sweep
+from nlkit.sweeps.folder import file_of, pack, read_folder
+from nlkit.sweeps.results import Result, Sweep
 from nlkit.sweeps.run import SweepError, load_sweep, run_sweep, stored, summarize
 from nlkit.sweeps.workers import in_processes
 from nlkit.training.recipes import RECIPES
@@ -34,9 +36,9 @@ def small(**settings):
 
 @pytest.fixture
 def two_runs(tmp_path):
-    file = tmp_path / "sweep.json"
+    folder = tmp_path / "sweep"
     experiments = [small(ratio=0.0), small(method="mentormix", options={"by_class": True})]
-    return file, experiments, list(run_sweep(experiments, file))
+    return folder, experiments, list(run_sweep(experiments, folder))
 
 
 @pytest.fixture
@@ -52,7 +54,7 @@ def made_up(monkeypatch):
         ran.append(experiment)
         if error := ran.failing.get(key(experiment)):
             raise error
-        return Result(explicit(experiment), {"test_accuracy": (0.5, 0.6)}, 1.0, sweep._made(experiment))
+        return Result(explicit(experiment), {"test_accuracy": (0.5, 0.6)}, 1.0, sweep._made_by(experiment))
 
     monkeypatch.setattr("nlkit.sweeps.run.summarize", summarized)
     return ran
@@ -80,8 +82,8 @@ def test_best_is_the_highest_epoch_the_first_of_equals_and_final_the_last():
 
 
 def test_what_is_loaded_is_what_was_saved(two_runs):
-    file, _, results = two_runs
-    sweep = load_sweep(file)
+    folder, _, results = two_runs
+    sweep = load_sweep(folder)
     assert repr(sweep.results) == repr(tuple(results))  # NaN is not equal to itself
     assert sweep.failed == ()
     assert sweep.where(method="mentormix") == [results[1]]
@@ -89,37 +91,39 @@ def test_what_is_loaded_is_what_was_saved(two_runs):
         sweep.where(ratio=0.9)
     with pytest.raises(ValueError, match="setting='rato' is not known; did you mean 'ratio'"):
         sweep.where(rato=0.4)
-    assert "NaN" not in file.read_text(encoding="utf-8")
+    assert "NaN" not in "".join(path.read_text(encoding="utf-8") for path in folder.iterdir())
 
 
 def test_a_sweep_goes_on_where_it_was_broken_off(tmp_path, made_up):
-    file, more = tmp_path / "sweep.json", [small(seed=seed) for seed in range(4)]
-    list(run_sweep(more[:2], file))
-    next(run_sweep(more, file))  # broken off after the first new one
+    folder, more = tmp_path / "sweep", [small(seed=seed) for seed in range(4)]
+    list(run_sweep(more[:2], folder))
+    next(run_sweep(more, folder))  # broken off after the first new one
     assert made_up == list(map(explicit, more[:3]))
-    list(run_sweep([*more, more[3]], file))  # asked for twice, made once
+    list(run_sweep([*more, more[3]], folder))  # asked for twice, made once
     assert made_up == list(map(explicit, more))
-    assert [r.experiment for r in load_sweep(file).results] == list(map(explicit, more))
+    assert [r.experiment for r in load_sweep(folder).results] == list(map(explicit, more))
 
 
 # Where a result comes from
 
 
 def test_each_result_keeps_its_own_day_versions_and_machine(tmp_path, made_up, monkeypatch):
-    file = tmp_path / "sweep.json"
+    folder = tmp_path / "sweep"
     places = [
         {"date": "2026-01-01", "versions": {"torch": "1"}, "processor": "old", "cores": 4},
         {"date": "2026-02-02", "versions": {"torch": "2"}, "processor": "new", "cores": 8, "device": "cuda"},
     ]
     for place, seeds in zip(places, ((0,), (0, 1, 2))):
-        monkeypatch.setattr("nlkit.sweeps.run._made", lambda experiment, place=place: place)
-        list(run_sweep([small(seed=seed) for seed in seeds], file))
-    again = load_sweep(file)
+        monkeypatch.setattr("nlkit.sweeps.run._made_by", lambda experiment, place=place: place)
+        list(run_sweep([small(seed=seed) for seed in seeds], folder))
+    again = load_sweep(folder)
     assert [r.made for r in again.results] == [places[0], places[1], places[1]]
     assert again.made == (
         "2 of them 2026-02-02, torch 2, new, 8 cores, cuda; 1 of them 2026-01-01, torch 1, old, 4 cores"
     )
-    assert file.read_text().count("2026-02-02") == 1  # a place is told once
+    pack(folder, tmp_path / "packed.json")
+    assert (tmp_path / "packed.json").read_text().count("2026-02-02") == 1  # a place is told once
+    assert [r.made for r in read_sweep(tmp_path / "packed.json").results] == [r.made for r in again.results]
 
 
 def test_where_a_result_comes_from_is_here_and_now(two_runs):
@@ -136,13 +140,15 @@ def test_where_a_result_comes_from_is_here_and_now(two_runs):
 
 
 def test_every_setting_stands_in_the_file(two_runs):
-    content = json.loads(two_runs[0].read_text(encoding="utf-8"))
+    pack(two_runs[0], two_runs[0] / "packed.json")
+    content = json.loads((two_runs[0] / "packed.json").read_text(encoding="utf-8"))
     fields = {f.name for f in dataclasses.fields(Experiment)}
     for row, options in zip(content["results"], ({"learn_clean"}, {"percentile", "alpha", "second_weighting", "burn_in",
                                                                    "by_class", "mentor"})):  # fmt: skip
         settings = content["shared"] | row["settings"]
         assert settings.keys() == fields | {"kind"} and settings["options"].keys() == options
         assert settings["epochs"] == 2 and settings["learning_rate"] == 6e-4 and settings["device"] == "cpu"
+        assert json.loads(file_of(two_runs[0], settings).read_text(encoding="utf-8"))["settings"] == settings
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -185,23 +191,23 @@ def test_what_is_left_out_and_what_is_spelled_out_are_the_same_run(method, model
      {"method": "em", "options": {"matrix": torch.eye(10).tolist()}}),
 ])  # fmt: skip
 def test_numbers_of_numpy_and_torch_are_the_plain_ones(tmp_path, made_up, given, plain):
-    file = tmp_path / "sweep.json"
-    (result,) = run_sweep([small(**given)], file)
+    folder = tmp_path / "sweep"
+    (result,) = run_sweep([small(**given)], folder)
     for name, value in plain.items():
-        kept = getattr(load_sweep(file).results[0].experiment, name)
+        kept = getattr(load_sweep(folder).results[0].experiment, name)
         assert kept == getattr(explicit(small(**plain)), name) and type(kept) is type(getattr(result.experiment, name))
-        assert load_sweep(file).where(**{name: value}) and load_sweep(file).where(**{name: given[name]})
-    assert list(run_sweep([small(**plain)], file)) == []  # it is known
+        assert load_sweep(folder).where(**{name: value}) and load_sweep(folder).where(**{name: given[name]})
+    assert list(run_sweep([small(**plain)], folder)) == []  # it is known
 
 
 def test_seeds_and_ratios_of_numpy_can_be_swept(tmp_path):
-    file = tmp_path / "sweep.json"
+    folder = tmp_path / "sweep"
     grid = [small(seed=s, ratio=r, epochs=1) for s in np.arange(1, 3) for r in np.linspace(0, 0.5, 2, dtype="float32")]
-    list(run_sweep(grid, file))
-    assert [(r.experiment.seed, r.experiment.ratio) for r in load_sweep(file).results] == [
+    list(run_sweep(grid, folder))
+    assert [(r.experiment.seed, r.experiment.ratio) for r in load_sweep(folder).results] == [
         (1, 0.0), (1, 0.5), (2, 0.0), (2, 0.5),
     ]  # fmt: skip
-    assert load_sweep(file).where(seed=1, ratio=0.5)[0].curves["test_accuracy"] == pytest.approx(
+    assert load_sweep(folder).where(seed=1, ratio=0.5)[0].curves["test_accuracy"] == pytest.approx(
         [r.test_accuracy for r in small(seed=1, ratio=0.5, epochs=1).run()], abs=1e-4
     )
 
@@ -225,8 +231,8 @@ class Later(METHODS["mixup"]):
 
 
 def test_a_default_that_changes_relabels_nothing(tmp_path, made_up, monkeypatch):
-    file, asked = tmp_path / "sweep.json", small(method="mixup", epochs=None)
-    list(run_sweep([asked], file))
+    folder, asked = tmp_path / "sweep", small(method="mixup", epochs=None)
+    list(run_sweep([asked], folder))
 
     class Otherwise(METHODS["mixup"]):
         def __init__(self, alpha: float = 8.0):
@@ -234,50 +240,50 @@ def test_a_default_that_changes_relabels_nothing(tmp_path, made_up, monkeypatch)
 
     monkeypatch.setitem(METHODS, "mixup", Otherwise)
     monkeypatch.setitem(RECIPES, "mlp", dataclasses.replace(RECIPES["mlp"], epochs=30))
-    (old,) = load_sweep(file).results
+    (old,) = load_sweep(folder).results
     assert (old.experiment.options, old.experiment.epochs) == ({"alpha": 1.0}, 25)
-    (new,) = run_sweep([asked], file)  # is not the same run any more
+    (new,) = run_sweep([asked], folder)  # is not the same run any more
     assert (new.experiment.options, new.experiment.epochs) == ({"alpha": 8.0}, 30)
-    assert load_sweep(file).where(options={}) == [new] and load_sweep(file).where(epochs=25) == [old]
+    assert load_sweep(folder).where(options={}) == [new] and load_sweep(folder).where(epochs=25) == [old]
 
 
 def test_an_option_that_is_added_hides_no_result_and_is_not_guessed(tmp_path, made_up, monkeypatch):
-    file, asked = tmp_path / "sweep.json", small(method="mixup")
-    list(run_sweep([asked], file))
+    folder, asked = tmp_path / "sweep", small(method="mixup")
+    list(run_sweep([asked], folder))
     monkeypatch.setitem(METHODS, "mixup", Later)
     with pytest.warns(UserWarning, match="older than the settings mixup.twice"):
-        again = load_sweep(file)
+        again = load_sweep(folder)
     assert again.where(method="mixup", ratio=0.4) == list(again.results)
     for options in ({}, {"twice": True}, {"twice": False}):
         with pytest.raises(ValueError, match="no run"):
             again.where(options=options)
     with pytest.warns(UserWarning):
-        assert len(list(run_sweep([asked], file))) == 1  # it is made anew,
+        assert len(list(run_sweep([asked], folder))) == 1  # it is made anew,
     with pytest.warns(UserWarning):
-        assert [r.settings["options"] for r in load_sweep(file).results] == [  # and the old one is kept as it was
-            {"alpha": 1.0}, {"alpha": 1.0, "twice": True},
-        ]  # fmt: skip
+        kept = [r.settings["options"] for r in load_sweep(folder).results]  # and the old one is kept as it was
+    assert sorted(kept, key=len) == [{"alpha": 1.0}, {"alpha": 1.0, "twice": True}]
     monkeypatch.setattr(
         Experiment, "BEFORE", {**Experiment.BEFORE, "mixup.twice": False}
     )  # now it is said what the option was
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        again = load_sweep(file)
-    assert again.where(options={"twice": False}) == [again.results[0]]
-    assert list(run_sweep([small(method="mixup", options={"twice": False})], file)) == []
+        again = load_sweep(folder)
+    assert [r.settings["options"] for r in again.where(options={"twice": False})] == [{"alpha": 1.0, "twice": False}]
+    assert list(run_sweep([small(method="mixup", options={"twice": False})], folder)) == []
 
 
 def test_a_setting_that_is_added_to_experiments_is_not_guessed_either(tmp_path, made_up, monkeypatch):
-    file = tmp_path / "sweep.json"
-    list(run_sweep([small()], file))
+    folder = tmp_path / "sweep"
+    list(run_sweep([small()], folder))
+    file = file_of(folder, small())
     content = json.loads(file.read_text())
-    del content["shared"]["precision"]  # as if there had been none when the file was written
+    del content["settings"]["precision"]  # as if there had been none when the file was written
     file.write_text(json.dumps(content))
     with pytest.warns(UserWarning, match="older than the settings precision"):
-        again = load_sweep(file)
+        again = load_sweep(folder)
     assert again.where(seed=0) and again.results[0].key != key(small())
     monkeypatch.setattr(Experiment, "BEFORE", {**Experiment.BEFORE, "precision": "float32"})
-    assert load_sweep(file).results[0].key == key(small())
+    assert load_sweep(folder).results[0].key == key(small())
 
 
 @pytest.mark.parametrize("settings, said", [
@@ -290,7 +296,7 @@ def test_a_setting_that_is_added_to_experiments_is_not_guessed_either(tmp_path, 
 ])  # fmt: skip
 def test_what_can_not_be_known_again_is_refused_before_any_run(tmp_path, made_up, settings, said):
     with pytest.raises(ValueError, match=said):
-        run_sweep([small(), small(**settings)], tmp_path / "sweep.json")
+        run_sweep([small(), small(**settings)], tmp_path / "sweep")
     assert made_up == [] and not list(tmp_path.iterdir())
 
 
@@ -310,15 +316,15 @@ FAILING = [  # settings of a run, and what its error says
 
 def test_runs_that_fail_stop_no_other_and_are_named(tmp_path):
     """Each failing run stands before a good one."""
-    file = tmp_path / "sweep.json"
+    folder = tmp_path / "sweep"
     failing = [small(epochs=1, **settings) for settings, _ in FAILING]
     good = [small(epochs=1, seed=seed) for seed in range(2)]
     found = []
     with pytest.raises(SweepError, match=rf"^{len(FAILING)} runs failed") as raised:
-        for result in run_sweep([failing[0], good[0], *failing[1:], good[1]], file):
+        for result in run_sweep([failing[0], good[0], *failing[1:], good[1]], folder):
             found.append(result)
     assert [r.experiment.seed for r in found] == [0, 1]
-    again = load_sweep(file)
+    again = load_sweep(folder)
     assert again.results == tuple(found) and again.failed == raised.value.failures
     for (settings, said), failure in zip(FAILING, again.failed, strict=True):
         assert said in failure.error and "\n" not in str(failure)
@@ -328,34 +334,35 @@ def test_runs_that_fail_stop_no_other_and_are_named(tmp_path):
         assert failure.made["date"]
 
 
-def test_a_failed_run_is_tried_again_and_then_is_a_result(tmp_path, made_up):
-    file, runs = tmp_path / "sweep.json", [small(seed=seed) for seed in range(3)]
+def test_a_failed_run_is_kept_and_run_again_on_request_alone(tmp_path, made_up):
+    folder, runs = tmp_path / "sweep", [small(seed=seed) for seed in range(3)]
     made_up.failing[key(runs[1])] = RuntimeError("out\nof memory")
-    for tries in (1, 2):
+    for again, tries in ((False, 1), (False, 1), (True, 2)):
         with pytest.raises(SweepError, match="seed=1: RuntimeError: out of memory"):
-            list(run_sweep(runs, file))
-        assert len(load_sweep(file).failed) == 1 and len(load_sweep(file).results) == 2
+            list(run_sweep(runs, folder, again=again))
+        assert len(load_sweep(folder).failed) == 1 and len(load_sweep(folder).results) == 2
         assert len(made_up) == 2 + tries
-    list(run_sweep(runs[:1], file))  # it was not asked for, and stays
-    assert len(load_sweep(file).failed) == 1
+    list(run_sweep(runs[:1], folder, again=True))  # it was not asked for, and stays
+    assert len(load_sweep(folder).failed) == 1
     made_up.failing.clear()
-    assert [r.experiment.seed for r in run_sweep(runs, file)] == [1]
-    assert load_sweep(file).failed == () and len(load_sweep(file).results) == 3
+    assert [r.experiment.seed for r in run_sweep(runs, folder, again=True)] == [1]
+    assert load_sweep(folder).failed == () and len(load_sweep(folder).results) == 3
 
 
-def test_a_file_that_can_not_be_written_stops_a_sweep(tmp_path, made_up, monkeypatch):
+def test_a_folder_that_can_not_be_written_stops_a_sweep(tmp_path, made_up, monkeypatch):
     """It is no fault of the run."""
-    file = tmp_path / "sweep.json"
-    list(run_sweep([small()], file))
-    before = file.read_bytes()
+    folder = tmp_path / "sweep"
+    list(run_sweep([small()], folder))
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
 
-    def full(*_arguments):
-        raise OSError(28, "No space left on device")
+    def full(path, content):
+        if "grid" not in str(path):
+            raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("nlkit.files.os.replace", full)
-    with pytest.raises(OSError, match="sweep.json could not be written: No space left on device"):
-        list(run_sweep([small(seed=1), small(seed=2)], file))
-    assert len(made_up) == 2 and file.read_bytes() == before and os.listdir(tmp_path) == ["sweep.json"]
+    monkeypatch.setattr("nlkit.sweeps.folder.write_whole", full)
+    with pytest.raises(OSError, match="No space left on device"):
+        list(run_sweep([small(), small(seed=1), small(seed=2)], folder))
+    assert len(made_up) == 2 and {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
 # Several at a time
@@ -388,17 +395,17 @@ from deadly import Deadly
 from nlkit.sweeps.run import run_sweep, load_sweep
 
 if __name__ == "__main__":
-    what, file = sys.argv[1:]
+    what, folder = sys.argv[1:]
     if what == "deaths":
         try:
             grid = [Deadly(how, seed=seed) for seed, how in enumerate(("killed", "", "exit", "error", ""))]
-            print(sorted(r.experiment.seed for r in run_sweep(grid, file, jobs=2)))
+            print(sorted(r.experiment.seed for r in run_sweep(grid, folder, jobs=2)))
         finally:
-            print(sorted(r.experiment.seed for r in load_sweep(file).results))
-            for failure in sorted(load_sweep(file).failed, key=lambda f: f.experiment.seed):
+            print(sorted(r.experiment.seed for r in load_sweep(folder).results))
+            for failure in sorted(load_sweep(folder).failed, key=lambda f: f.experiment.seed):
                 print(failure)
     if what == "long":
-        for result in run_sweep([Deadly(seconds=60 * bool(s), seed=s) for s in range(3)], file, jobs=2):
+        for result in run_sweep([Deadly(seconds=60 * bool(s), seed=s) for s in range(3)], folder, jobs=2):
             print(result.experiment.seed, flush=True)
 """
 
@@ -410,7 +417,7 @@ def script(tmp_path):
     (tmp_path / "deadly.py").write_text(DEADLY)
 
     def start(what: str) -> subprocess.Popen:
-        command = [sys.executable, str(path), what, str(tmp_path / "sweep.json")]
+        command = [sys.executable, str(path), what, str(tmp_path / "sweep")]
         # A shell that starts the tests in the background has them ignore interrupts, which is handed on.
         heed = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
         started.append(subprocess.Popen(
@@ -458,8 +465,8 @@ def test_an_interrupt_is_heeded_at_once_and_results_are_kept(script, tmp_path, w
         while time.monotonic() - started < 20:
             os.killpg(run.pid, 0)
             time.sleep(0.1)
-    content = json.loads((tmp_path / "sweep.json").read_text())
-    assert [row["settings"].get("seed", content["shared"].get("seed")) for row in content["results"]] == [0]
+    runs = [json.loads(path.read_text()) for path in (tmp_path / "sweep").glob("*.json") if path.name != "grid.json"]
+    assert [row["settings"]["seed"] for row in runs] == [0]
 
 
 def test_a_second_interrupt_during_the_clean_up_leaves_no_process_at_work(monkeypatch):
@@ -486,19 +493,19 @@ def test_a_second_interrupt_during_the_clean_up_leaves_no_process_at_work(monkey
 @pytest.mark.slow
 def test_several_at_a_time_have_the_same_results_as_one(tmp_path):
     grid = [small(epochs=1, seed=seed) for seed in range(2)]
-    one, two = (sorted(run_sweep(grid, tmp_path / f"{jobs}.json", jobs=jobs), key=lambda r: r.key) for jobs in (1, 2))
+    one, two = (sorted(run_sweep(grid, tmp_path / f"{jobs}", jobs=jobs), key=lambda r: r.key) for jobs in (1, 2))
     assert [r.final for r in one] == pytest.approx([r.final for r in two], abs=1e-3)
     assert [r.key for r in one] == [r.key for r in two]
 
 
 def test_runs_go_through_an_executor_that_is_handed_in(tmp_path):
-    """One of several failing there too; whatever runs it, the file is the same."""
+    """One of several failing there too; whatever runs it, the results are the same."""
     grid = [small(epochs=1, seed=seed) for seed in range(2)] + [small(ratio=1.5)]
     with ThreadPoolExecutor(1) as executor, pytest.raises(SweepError, match=r"^a run failed.*ratio=1.5"):
-        list(run_sweep(grid, tmp_path / "there.json", executor=executor))
+        list(run_sweep(grid, tmp_path / "there", executor=executor))
     with pytest.raises(SweepError):
-        list(run_sweep(grid, tmp_path / "here.json"))
-    there, here = (load_sweep(tmp_path / f"{name}.json") for name in ("there", "here"))
+        list(run_sweep(grid, tmp_path / "here"))
+    there, here = (load_sweep(tmp_path / name) for name in ("there", "here"))
     assert {r.key: r.curves for r in there.results} == {r.key: r.curves for r in here.results}
     assert len(there.results) == 2 and [f.key for f in there.failed] == [f.key for f in here.failed]
 
@@ -507,7 +514,7 @@ def test_runs_go_through_an_executor_that_is_handed_in(tmp_path):
 def test_a_script_without_a_guard_is_told_of_it(tmp_path):
     (tmp_path / "deadly.py").write_text(DEADLY)
     code = "from deadly import Deadly\nfrom nlkit.sweeps.run import run_sweep\n" + (
-        f"list(run_sweep([Deadly(), Deadly(seed=1)], {str(tmp_path / 'sweep.json')!r}, jobs=2))\n"
+        f"list(run_sweep([Deadly(), Deadly(seed=1)], {str(tmp_path / 'sweep')!r}, jobs=2))\n"
     )
     (tmp_path / "bare.py").write_text(code)
     done = subprocess.run([sys.executable, tmp_path / "bare.py"], capture_output=True, text=True, timeout=400)
@@ -518,9 +525,9 @@ def test_a_script_without_a_guard_is_told_of_it(tmp_path):
 
 
 def test_further_curves_are_kept_where_they_are_asked_for_and_defined(tmp_path):
-    file, names = tmp_path / "sweep.json", ("recovered", "weight_on_right")
+    folder, names = tmp_path / "sweep", ("recovered", "weight_on_right")
     experiments = [small(method="reweight"), small(noise="red")]
-    reweight, red = run_sweep(experiments, file, keep=names)
+    reweight, red = run_sweep(experiments, folder, keep=names)
     records = list(experiments[0].run())
     assert reweight.curves["recovered"] == pytest.approx([r.recovered for r in records], abs=1e-4)
     assert reweight.last("weight_on_right") == pytest.approx(records[-1].extra["weight_on_right"], abs=1e-4)
@@ -529,8 +536,7 @@ def test_further_curves_are_kept_where_they_are_asked_for_and_defined(tmp_path):
     assert "weight_on_right" not in red.curves and all(
         map(math.isnan, red.curves["recovered"])
     )  # no image is of a class
-    assert repr(load_sweep(file).results) == repr((reweight, red))
-    assert "NaN" not in file.read_text(encoding="utf-8")
+    assert repr(load_sweep(folder).results) == repr((reweight, red))
 
 
 def test_files_that_are_no_sweep_are_refused_and_kept(tmp_path):
@@ -548,12 +554,29 @@ def test_files_that_are_no_sweep_are_refused_and_kept(tmp_path):
     ):  # fmt: skip
         file.write_text(text)
         with pytest.raises(ValueError, match="mine.json.* is not a sweep's file"):
-            run_sweep([small()], file)
+            load_sweep(file)
         assert file.read_text() == text
     with pytest.raises(ValueError, match="blue-and-red"):
         load_sweep("blue-and-rd")
-    with pytest.raises(ValueError, match="nowhere.*does not exist"):
-        run_sweep([small()], tmp_path / "nowhere" / "sweep.json")
+    with pytest.raises(ValueError, match="mine.json.* is a file; it must be a folder"):
+        run_sweep([small()], file)
+
+
+@pytest.mark.parametrize("spoil, said", [
+    (lambda row: "half", "is not a run's file"),
+    (lambda row: json.dumps(row | {"form": 4}), "its form is 4"),
+    (lambda row: json.dumps(row | {"settings": {"kind": "os:system"}}), "os:system, which is no class of experiments"),
+    (lambda row: json.dumps({name: row[name] for name in row if name != "seconds"}), "it has no 'seconds'"),
+])  # fmt: skip
+def test_files_of_runs_that_can_not_be_read_are_refused_and_kept(tmp_path, made_up, spoil, said):
+    list(run_sweep([small()], tmp_path))
+    (tmp_path / "notes.json").write_text("mine")  # what is no run's file is left alone
+    assert len(read_folder(tmp_path).results) == 1
+    file = file_of(tmp_path, small())
+    file.write_text(text := spoil(json.loads(file.read_text())))
+    with pytest.raises(ValueError, match=rf"{file.name}.*{said}"):
+        run_sweep([small(), small(seed=1)], tmp_path)
+    assert file.read_text() == text and len(made_up) == 1
 
 
 def test_a_file_of_an_earlier_form_is_refused_with_what_to_do(tmp_path):

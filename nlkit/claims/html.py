@@ -74,6 +74,7 @@ def _head(report: Report) -> str:
         "versions": ", ".join(f"{name} {version}" for name, version in made["versions"].items()),
         **({"runs from": made["runs"]} if made.get("runs") else {}),
         "seeds": f"{made['seeds']}",
+        **({"precision of the trainings": made["precision"]} if "precision" in made else {}),
         **({"quick": "fewer noise levels, and runs of grids as the package carries them"} if made["quick"] else {}),
     }
     listed = "".join(f"<dt>{_text(name)}</dt><dd>{_text(value)}</dd>" for name, value in facts.items())

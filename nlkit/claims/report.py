@@ -114,11 +114,11 @@ class Report:
     def over(self, earlier: Report) -> Report:
         """This report, with what it did not measure from an earlier one, each claim with its own date.
 
-        Raises a ValueError when the two have not the same seeds, or one of them is quick.
+        Raises a ValueError when the two have not the same seeds or precision, or one of them is quick.
         """
-        for setting in ("quick", "seeds"):
-            if self.made[setting] != earlier.made[setting] or self.made["quick"]:
-                ours, theirs = self.made[setting], earlier.made[setting]
+        for setting in ("quick", "seeds", "precision"):
+            ours, theirs = self.made.get(setting), earlier.made.get(setting)
+            if ours != theirs or self.made["quick"]:
                 raise ValueError(f"two reports must be full and alike to be one; {setting} is {ours} and {theirs}")
         found = {o.id: o for report in (earlier, self) for o in report.outcomes}
         outcomes = tuple(found[id] for id in CLAIMS if id in found)

@@ -12,13 +12,14 @@ from typing import Any
 from nlkit.checks import DataError, check_choice, check_integer
 from nlkit.claims.report import Outcome, Report, as_value, where_made
 from nlkit.claims.trial import PageTrial, carried
-from nlkit.contents import CLAIMS, CURVES, GRIDS, PAGE_OF, PAGES, experiment_of, what_is_missing
+from nlkit.contents import CLAIMS, CURVES, GRIDS, PAGE_OF, PAGES, what_is_missing
 from nlkit.files import check_writable, to_json, write_whole
 from nlkit.identity import key
-from nlkit.learning.devices import pick_device
+from nlkit.learning.devices import PRECISIONS, has_bfloat16_products, pick_device
 from nlkit.made import in_words, made_here
 from nlkit.page import Value
-from nlkit.sweeps.results import Result, Sweep, read_sweep
+from nlkit.sweeps.folder import read_folder
+from nlkit.sweeps.results import Result
 from nlkit.sweeps.run import run_sweep
 
 SEEDS, QUICK_SEEDS = 5, 3
@@ -35,14 +36,18 @@ class Study:
     >>> study.report().outcomes[0].verdict
     'holds'
 
-    folder: where runs.json (a sweep's file) and values.json are kept; made unless it exists.
+    folder: where runs/ (the folder of a sweep) and values.json are kept; made unless it exists.
     only: ids of the claims to measure, or names of pages for all of theirs; all claims unless given.
     seeds: how many: the first of the page's own, which begin at 0 unless it says otherwise; 5, or 3 for a quick study,
         which takes all of those whose runs are carried.
     quick: without data that have to be fetched; runs that are part of a grid are taken from the results that the
         package carries, and a measure may be content with less.
 
-    Raises a ValueError for bad arguments, and a DataError when no claim is left since their data was not found.
+    precision: with which the kit's own task is trained on, as `train` takes it; the papers of other kinds have none.
+        What is measured with one is kept apart from what is measured with another.
+
+    Raises a ValueError for bad arguments, a DataError when no claim is left since their data was not found, or for
+    "fast" on a processor that does not multiply in bfloat16: it would measure what float32 does.
     """
 
     def __init__(
@@ -53,10 +58,17 @@ class Study:
         seeds: int | None = None,
         device: str = "auto",
         quick: bool = False,
+        precision: str = "float32",
     ):
         asked = [id for name in only for id in _claims_of(name)] or list(CLAIMS)
         self.seeds = check_integer("seeds", (QUICK_SEEDS if quick else SEEDS) if seeds is None else seeds, 1)
         self.device, self.quick = str(pick_device(device)), quick
+        self.precision = check_choice("precision", precision, PRECISIONS)
+        if precision == "fast" and not (self.device == "cpu" and has_bfloat16_products()):
+            raise DataError(
+                "precision='fast' can't be measured here: the processor has no products in bfloat16, and would compute "
+                "as with float32; take a machine that has them"
+            )
         lacks = {name: self._lacks(name) for name in PAGES}
         self.skipped = {id: lacks[PAGE_OF[id]] for id in CLAIMS if id in asked and lacks[PAGE_OF[id]]}
         self.claims = [id for id in CLAIMS if id in asked and id not in self.skipped]
@@ -64,8 +76,7 @@ class Study:
             raise DataError(f"nothing can be measured of {', '.join(asked)}: {next(iter(self.skipped.values()))}")
         self.folder = Path(folder)
         self.folder.mkdir(exist_ok=True)
-        for file in (self.runs_file, self.values_file):
-            check_writable(file)
+        check_writable(self.values_file)
         self._read_runs()
         self._values = _read_values(self.values_file)
         self._taken: dict[str, Mapping[str, object]] = {}  # where what was measured comes from
@@ -79,8 +90,8 @@ class Study:
         return what_is_missing(PAGES[name])
 
     @property
-    def runs_file(self) -> Path:
-        return self.folder / "runs.json"
+    def runs_folder(self) -> Path:
+        return self.folder / "runs"
 
     @property
     def values_file(self) -> Path:
@@ -92,7 +103,7 @@ class Study:
         In a quick study, all of a page's whose runs are carried: they cost nothing.
         """
         own = list(PAGES[PAGE_OF[id]].seeds)
-        if self.quick and PAGE_OF[id] in GRIDS:
+        if self.quick and PAGE_OF[id] in GRIDS and not self._own_precision:
             return own
         return [*own, *range(own[-1] + 1, own[-1] + 1 + self.seeds)][: self.seeds]
 
@@ -106,7 +117,7 @@ class Study:
 
     def measure(self, id: str, seed: int) -> Value:
         """The value of a claim for a seed: from the runs it asks for, each made once for all claims, or directly."""
-        kept = self._values.setdefault(self.device, {}).setdefault(id, {})
+        kept = self._values.setdefault(", ".join([self.device, *self._own_precision.values()]), {}).setdefault(id, {})
         if str(seed) in kept:
             self._take(id, kept[str(seed)]["made"])
             return as_value(kept[str(seed)]["value"])
@@ -118,9 +129,9 @@ class Study:
             self._take(id, result.made)
             return result
 
-        value = CLAIMS[id].measure(PageTrial(PAGES[name], seed, get, self.device, self.quick))
+        value = CLAIMS[id].measure(self._trial(name, seed, get))
         if not asked:  # what was measured by hand is in no run's file
-            kept[str(seed)] = {"value": value, "made": made_here(device=self.device)}
+            kept[str(seed)] = {"value": value, "made": made_here(device=self.device, **self._own_precision)}
             self._take(id, kept[str(seed)]["made"])
             write_whole(self.values_file, to_json({"form": FORM, "values": self._values}))
         return as_value(value)
@@ -139,13 +150,20 @@ class Study:
         except Exception as error:  # whatever it is
             self.failed[id] = " ".join(f"failed with seed {seed}: {type(error).__name__}: {error}".split())
 
+    def _trial(self, name: str, seed: int, get: Callable[[Any], Any]) -> PageTrial:
+        return PageTrial(PAGES[name], seed, get, self.device, self.quick, self.precision)
+
+    @property
+    def _own_precision(self) -> dict[str, str]:
+        """What files say of it; nothing of float32, which is what they all had before there was another."""
+        return {} if self.precision == "float32" else {"precision": self.precision}
+
     def _take(self, id: str, made: Mapping[str, object]) -> None:
         self._dates[id] = max(self._dates.get(id, ""), str(made["date"]))
         self._taken[to_json(made, sort_keys=True)] = made
 
     def _read_runs(self) -> None:
-        sweep = read_sweep(self.runs_file) if self.runs_file.exists() else Sweep()
-        self._runs = dict(sweep.by_key)
+        self._runs = dict(read_folder(self.runs_folder).by_key) if self.runs_folder.exists() else {}
 
     def _known(self, experiment: Any) -> Result | None:
         return self._runs.get(key(experiment))
@@ -159,7 +177,7 @@ class Study:
 
     def _run(self, experiment: Any) -> Result:
         self.on_run(experiment)
-        list(run_sweep([experiment], self.runs_file, keep=KEPT))
+        list(run_sweep([experiment], self.runs_folder, keep=KEPT, again=True))
         self._read_runs()  # also what another study put there meanwhile
         return self._runs[key(experiment)]
 
@@ -170,7 +188,10 @@ class Study:
         claims = [id for id in self.claims if id not in self.failed]
         values = {id: tuple(self.measure(id, seed) for seed in self.seeds_of(id)) for id in claims}
         outcomes = [Outcome(id, values[id], self._dates[id]) for id in claims]
-        made = where_made(device=self.device, quick=self.quick, seeds=self.seeds, runs=in_words(self._taken.values()))
+        runs = in_words(self._taken.values())
+        made = where_made(
+            device=self.device, quick=self.quick, seeds=self.seeds, runs=runs, **self._own_precision
+        )  # fmt: skip
         return Report(made, tuple(outcomes), self.skipped | self.failed, self.curves())
 
     def curves(self) -> dict[str, dict[str, dict[str, list]]]:
@@ -181,9 +202,8 @@ class Study:
         found: dict[str, dict[str, dict[str, list]]] = {}
         for part, lines in CURVES.items():
             for line, (name, variant) in lines.items():
-                settings = {"device": self.device}
-                experiments = [experiment_of(PAGES[name], variant, seed=s, **settings) for s in range(self.seeds)]
-                runs = [run for e in experiments if (run := self._known(e))]
+                trials = [self._trial(name, seed, self._known) for seed in range(self.seeds)]
+                runs = [run for trial in trials if (run := trial.run(variant))]
                 if len(runs) == self.seeds:
                     found.setdefault(part, {})[line] = {
                         "test": [list(run.curves["test_accuracy"]) for run in runs],

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from nlkit.contents import experiment_of
 from nlkit.page import Page
+from nlkit.sweeps.files import read_sweep
 from nlkit.sweeps.results import Result, Sweep
-from nlkit.sweeps.run import read_sweep, stored
+from nlkit.sweeps.run import stored
 from nlkit.tasks.make import make_task
 from nlkit.tasks.task import Task
+from nlkit.training.classification import Experiment
 
 
 @dataclass(frozen=True)
@@ -25,9 +27,13 @@ class PageTrial:
     get: Callable[[Any], Result]  # experiment -> its result
     device: str = "auto"
     quick: bool = False
+    precision: str = "float32"
 
     def run(self, variant: str, **changes: Any) -> Result:
-        return self.get(experiment_of(self.page, variant, **{"seed": self.seed, "device": self.device, **changes}))
+        run = experiment_of(self.page, variant, **{"seed": self.seed, "device": self.device, **changes})
+        if self.precision != "float32" and isinstance(run, Experiment) and run.precision is None:  # others have no such
+            run = replace(run, precision=self.precision)
+        return self.get(run)
 
     def task(self, data: str = "mnist5k", **settings: Any) -> Task:
         return make_task(data, seed=self.seed, device=self.device, **settings)

@@ -21,7 +21,7 @@ from nlkit.files import to_json
 LATER = {  # in files of their own, imported when they are called: `nlkit --help` waits for none
     "audit": "Find the wrong labels of your own data: images by class, a table, or features.",
     "reproduce": "Measure what course and atlas claim, over several seeds, and report what holds.",
-    "sweep": "Run the grid of a page, from where it was broken off, and keep the results with the package.",
+    "sweep": "Run the grid of a page or one of your own, on cores, Dask or Slurm, from where it was broken off.",
     "train": "Make a noisy-label task, train on it, and report every epoch.",
 }
 

@@ -19,10 +19,16 @@ from nlkit.files import check_writable, write_whole
 @click.option("--seeds", type=int, help="How many.  [default: 5; 3 with --quick]")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
 @click.option(
+    "--precision",
+    default="float32",
+    show_default=True,
+    help="Of the trainings: fast, to see what holds with products in bfloat16; auto or bfloat16.",
+)
+@click.option(
     "--folder", type=click.Path(file_okay=False, path_type=Path), default="reproduced", show_default=True,
     help="Where results are kept as they come, and the reports are written.",
 )  # fmt: skip
-def command(quick: bool, only: tuple[str, ...], seeds: int | None, device: str, folder: Path) -> int:
+def command(quick: bool, only: tuple[str, ...], seeds: int | None, device: str, precision: str, folder: Path) -> int:
     """Measure what the course claims, over several seeds, and report what holds.
 
     Broken off, it goes on where it was when it is called again. The folder then has report.html to read, and
@@ -39,7 +45,7 @@ def command(quick: bool, only: tuple[str, ...], seeds: int | None, device: str, 
     from nlkit.claims.html import page
     from nlkit.claims.tables import terminal
 
-    study = Study(folder, only=only, seeds=seeds, device=device, quick=quick)
+    study = Study(folder, only=only, seeds=seeds, device=device, quick=quick, precision=precision)
     stored = recorded(study.claims)
     read, kept = check_writable(folder / "report.html"), check_writable(folder / "report.json")
     with tqdm(study.plan, unit="value", file=sys.stderr, disable=None) as bar:

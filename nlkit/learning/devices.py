@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
 
-PRECISIONS = ("auto", "float32", "bfloat16")
+PRECISIONS = ("auto", "float32", "fast", "bfloat16")
+_lock = threading.Lock()
+_within, _before = 0, ("none", "none")  # of `fast_products`: how many are within it, and what was set before the first
 
 
 def pick_device(device: str | torch.device = "auto") -> torch.device:
@@ -29,7 +32,13 @@ def pick_device(device: str | torch.device = "auto") -> torch.device:
 
 
 def pick_precision(precision: str, network: nn.Module, device: torch.device) -> str:
-    """ "float32" or "bfloat16"; `"auto"` is bfloat16 for convolutions on an NVIDIA GPU that computes in it."""
+    """ "float32", "fast" or "bfloat16", as far as they are here.
+
+    `"auto"` is bfloat16 for convolutions on an NVIDIA GPU that computes in it; `"fast"` is float32 on any GPU, and on a
+    processor without the instructions.
+    """
+    if precision == "fast":
+        return "fast" if device.type == "cpu" and has_bfloat16_products() else "float32"
     if precision != "auto":
         return precision
     # Older GPUs emulate it, which is slower than float32.
@@ -61,6 +70,43 @@ def threads(count: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def has_bfloat16_products() -> bool:
+    """Whether this processor multiplies in bfloat16 (AMX, AVX-512 BF16, Arm BF16), and torch (from 2.9 on) lets it."""
+    onednn = torch.backends.mkldnn
+    if not onednn.is_available() or not hasattr(onednn, "matmul"):
+        return False
+    can = torch.cpu.get_capabilities()
+    return any(can.get(name) for name in ("amx_bf16", "avx512_bf16", "bf16"))
+
+
+@contextlib.contextmanager
+def fast_products(on: bool = True) -> Iterator[None]:
+    """Within it, if `on`, the processor rounds what goes into products and convolutions of float32 to bfloat16.
+
+    They add up in float32, and what comes out is float32. Only where `has_bfloat16_products`. The setting is the whole
+    process's, so that what another thread computes meanwhile is computed so too; it is set back when all are out of it.
+    """
+    global _within, _before
+    if not on:
+        yield
+        return
+    kinds = torch.backends.mkldnn.matmul, torch.backends.mkldnn.conv
+    with _lock:
+        if not _within:
+            _before = tuple(kind.fp32_precision for kind in kinds)
+            for kind in kinds:
+                kind.fp32_precision = "bf16"
+        _within += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _within -= 1
+            if not _within:
+                for kind, before in zip(kinds, _before):
+                    kind.fp32_precision = before
 
 
 class InBfloat16(nn.Module):

@@ -27,14 +27,15 @@ def help_by_layers(
     ⟨∇ℓ_i, d⟩ is the sum of ⟨∂ℓ_i/∂z_i, z'_i⟩ over the layers. Only where no example sees another: a ValueError for
     other networks than those of which `acts_alone` is true.
     """
-    if not acts_alone(model):
+    layers = linear_layers(model)
+    if not layers and not acts_alone(model):
         raise ValueError(
             "engine='layers' needs a Sequential of plain layers that all learn, without batch norm or hooks; "
             "take engine='auto'"
         )
     images, labels = noisy
     direction = clean_direction(model, optimizer, clean, ahead)
-    if layers := linear_layers(model):
+    if layers:
         return _by_hand(layers, direction, images, labels)
     passed = []  # (layer, what went in, what came out)
     hooks = [

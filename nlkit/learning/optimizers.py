@@ -18,6 +18,7 @@ OPTIMIZERS: dict[str, Callable[[Iterable, float], Optimizer]] = {
 }
 
 
+_ONE = torch.ones(())
 LEARNING_RATE = 6e-4  # of those above, unless another is asked for: the tutorial's
 MakeOptimizer = Callable[[list[nn.Parameter]], Optimizer]  # an optimizer of one's own
 
@@ -107,7 +108,10 @@ def take_step(optimizer: Optimizer) -> None:
         steps = [state["step"] for state in states]
         beta1, beta2 = group["betas"]
         with torch.no_grad():
-            torch._foreach_add_(steps, 1)
+            if all(step.is_cpu for step in steps):
+                torch._foreach_add_(steps, _ONE, alpha=1.0)  # which takes a third of the time of a number
+            else:
+                torch._foreach_add_(steps, 1)
             torch._fused_adam_(
                 parameters, [p.grad for p in parameters],
                 [state["exp_avg"] for state in states], [state["exp_avg_sq"] for state in states], [], steps,

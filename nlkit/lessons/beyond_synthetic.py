@@ -61,14 +61,17 @@ def _tuning(t: Trial, noise: str) -> float:
     digits = load("mnist5k", device=t.device)
     pretrained = build_model("mlp", (1, 28, 28), 5, seed=t.seed)
     first = make_task(digits.of_classes("01234"), ratio=0.0, clean_per_class=0, device=t.device)
-    list(train(first, model=pretrained, epochs=10, seed=t.seed))
+    list(train(first, model=pretrained, epochs=10, seed=t.seed, precision=t.precision))
     tuned, scratch = with_new_head(pretrained, 5, seed=t.seed), build_model("mlp", (1, 28, 28), 5, seed=t.seed)
     gains = []
     for ratio in (0.2, 0.4, 0.6):
         task = make_task(
             digits.of_classes("56789"), noise=noise, ratio=ratio, clean_per_class=0, seed=t.seed, device=t.device
         )
-        ends = [list(train(task, model=copy.deepcopy(model), epochs=15, seed=t.seed))[-1] for model in (tuned, scratch)]
+        ends = [
+            list(train(task, model=copy.deepcopy(model), epochs=15, seed=t.seed, precision=t.precision))[-1]
+            for model in (tuned, scratch)
+        ]
         gains.append(ends[0].test_accuracy - ends[1].test_accuracy)
     return sum(gains) / len(gains)
 

@@ -24,7 +24,7 @@ def _mentormix(t: Trial, **options: object) -> float:
 
 def _small_loss_is_right(t: Trial) -> float:
     task, model = t.task(ratio=0.6, clean_per_class=0), build_model("mlp", (1, 28, 28), 10, seed=t.seed)
-    list(train(task, model=model, epochs=4, seed=t.seed))
+    list(train(task, model=model, epochs=4, seed=t.seed, precision=t.precision))
     batch = torch.randperm(len(task.wrong), generator=seeded_generator(t.seed, "a batch to look at"))[:128]
     batch = batch.to(task.device)
     losses = F.cross_entropy(evaluate(model, task.noisy_images[batch]), task.given_labels[batch], reduction="none")
@@ -75,7 +75,7 @@ def _gain_of_weighing_again(t: Trial, **options: object) -> float:
 
 def _starved(t: Trial) -> float:
     task, model = t.task(ratio=0.8, clean_per_class=0), build_model("mlp", (1, 28, 28), 10, seed=t.seed)
-    list(train(task, "mentormix", model=model, seed=t.seed, **_TWICE))
+    list(train(task, "mentormix", model=model, seed=t.seed, precision=t.precision, **_TWICE))
     said = predict(model, task.test_images).bincount(minlength=10) / len(task.test_labels)
     return (said < 0.02).double().mean().item()
 

@@ -19,7 +19,7 @@ def _same_weights(t: Trial) -> float:
     """The largest difference in 30 steps of Adam between two engines' weights, in units of the largest weight."""
     task = t.task(ratio=0.8)
     model = build_model("mlp", (1, 28, 28), 10, seed=t.seed)
-    next(train(task, model=model, epochs=1, seed=t.seed))
+    next(train(task, model=model, epochs=1, seed=t.seed, precision=t.precision))
     optimizer = build_optimizer("adam", model, 6e-4, 0.0)
     draw, largest = seeded_generator(t.seed, "batches to compare on"), 0.0
     for _ in range(30):

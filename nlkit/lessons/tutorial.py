@@ -55,7 +55,9 @@ _MENTORMIX = SETTING | {
 def _cost(t: Trial, rounds: int = 3) -> float:
     """Seconds an epoch of reweighting takes, over those of the epoch of standard training just before: the median."""
     task = t.task(**SETTING)
-    sides = zip(*(train(task, method, epochs=rounds, seed=t.seed) for method in ("standard", "reweight")))
+    sides = zip(
+        *(train(task, method, epochs=rounds, seed=t.seed, precision=t.precision) for method in ("standard", "reweight"))
+    )
     return statistics.median(reweight.seconds / standard.seconds for standard, reweight in sides)
 
 

@@ -70,6 +70,8 @@ def ratios(
 class RatiosPanel(RunPanel):
     """See `ratios`."""
 
+    at_once = len(RATIOS)  # they come together
+
     def __init__(
         self,
         data: Dataset,

@@ -11,7 +11,9 @@ from typing import Any
 
 import ipywidgets as widgets
 
+from nlkit.checks import check_choice
 from nlkit.data.dataset import Dataset
+from nlkit.learning.devices import PRECISIONS
 from nlkit.live.any_panel import Panel, drawn, tell
 from nlkit.live.controls import columns, on_change, rows, scale_slider, task_settings, values_of, whole_slider
 from nlkit.live.driver import Driver
@@ -21,6 +23,7 @@ from nlkit.records import Record, Step
 from nlkit.tasks.task import Task
 
 PICTURES_A_SECOND = 6
+_EMPTY_AFTER = 0.5  # seconds without a record, after which a run's picture without any curve is drawn
 _MOST_KEPT = 12  # earlier runs
 _LEARNING_RATES = (1e-5, 3e-5, 6e-5, 1e-4, 2e-4, 3e-4, 6e-4, 1e-3, 2e-3, 3e-3, 6e-3, 0.01, 0.03, 0.1)
 
@@ -53,7 +56,7 @@ class RunPanel(Panel):
         self.earlier: list[Seen] = []
         self.current: list[Seen] = []
         self.task: Task | None = None
-        self._next_picture = 0.0
+        self._next_picture, self._shows_current = 0.0, True
         self._set_back()
         self._began: float | None = None  # when the run began to train; None while its data are made
         self.line = widgets.HTML()
@@ -76,6 +79,7 @@ class RunPanel(Panel):
         self.draw()
 
     doing = "training"  # what a run is, in the line of words
+    at_once = 1  # how many records make the first picture of a run, which none before it should hold up
 
     def methods(self) -> list[str]:
         """Names of the methods to train."""
@@ -128,15 +132,19 @@ class RunPanel(Panel):
                 self._number += 1
             self.current = [Seen(self._number, method, settings) for method in methods]
             self._keeps_current, self._began = False, time.monotonic()
-        else:
-            place, step = what
-            if isinstance(step, Step):
-                self._show_progress(place, step)
-                return
-            self.current[place].history.append(step)
-            if not isinstance(step, Record):  # a run of another kind need not tell of its steps
-                self._show_progress(place, Step(step.epoch, 1, 1))
-        if time.monotonic() >= self._next_picture or kind == "run":
+            self._next_picture, self._shows_current = self._began + _EMPTY_AFTER, False
+            return
+        place, step = what
+        if isinstance(step, Step):
+            self._show_progress(place, step)
+            if not self._shows_current and time.monotonic() >= self._next_picture:
+                self.draw()
+            return
+        self.current[place].history.append(step)
+        if not isinstance(step, Record):  # a run of another kind need not tell of its steps
+            self._show_progress(place, Step(step.epoch, 1, 1))
+        first = sum(len(run.history) for run in self.current) == self.at_once
+        if first or time.monotonic() >= self._next_picture:
             self.draw()
 
     def on_state(self) -> None:
@@ -182,6 +190,7 @@ class RunPanel(Panel):
         """Draw the runs as they are; the next picture waits until drawing takes a quarter of the time at most."""
         began = time.monotonic()
         self.show(drawn(self.figure()))
+        self._shows_current = True
         now = time.monotonic()
         self._next_picture = now + max(1 / PICTURES_A_SECOND, 3 * (now - began))
 
@@ -215,15 +224,19 @@ def check_history(method: str, history: Sequence[Record]) -> Sequence[Record]:
     return history
 
 
-def racing(data: Dataset | Task) -> Callable[[tuple[list[str], dict[str, object]]], Iterator[tuple[str, object]]]:
-    """What a panel of methods on the kit's own task runs."""
-    return functools.partial(_run, data)
+def racing(
+    data: Dataset | Task, precision: str = "float32"
+) -> Callable[[tuple[list[str], dict[str, object]]], Iterator[tuple[str, object]]]:
+    """What a panel of methods on the kit's own task runs; a ValueError for a precision that `train` does not have."""
+    return functools.partial(_run, data, check_choice("precision", precision, PRECISIONS))
 
 
-def _run(data: Dataset | Task, asked: tuple[list[str], dict[str, object]]) -> Iterator[tuple[str, object]]:
+def _run(
+    data: Dataset | Task, precision: str, asked: tuple[list[str], dict[str, object]]
+) -> Iterator[tuple[str, object]]:
     """Events of a race: ("run", (methods, settings, task)) first, then ("step", (place, Step or Record))."""
     methods, settings = asked
-    training = {name: settings[name] for name in ("epochs", "learning_rate", "seed")}
+    training = {name: settings[name] for name in ("epochs", "learning_rate", "seed")} | {"precision": precision}
     events = race(data, task_settings(settings), training, methods)
     yield "run", (methods, settings, next(events))
     for event in events:

@@ -31,6 +31,7 @@ def training(
     epochs: int = 25,
     learning_rate: float = 6e-4,
     seed: int = 0,
+    precision: str = "float32",
     histories: Mapping[str, Sequence[Record]] | None = None,
     mode: str | None = None,
 ) -> widgets.Widget:
@@ -40,7 +41,9 @@ def training(
     is no noise to move, and what its truth would have to tell is left out. methods: the name or names of
     `nlkit.METHODS` that are ticked at first. The others: where the controls start, as `make_task` and `train` take
     them (1 to 100 epochs); unless given, symmetric noise at 80 % and 50 clean examples per class, or as many as the
-    data set allows. A task is made already, so noise, ratio and clean_per_class must be left out with one. histories:
+    data set allows. A task is made already, so noise, ratio and clean_per_class must be left out with one.
+    precision: as `train` takes it; "fast" is for processors that multiply in bfloat16, and what the course says of its
+    runs was measured without it. histories:
     method -> records of a run that you have made with just these settings, for any number of epochs; the panel shows
     them until Start is pressed, and then as earlier runs. mode: how training is driven, see `nlkit.live`; left out,
     it is chosen by where the notebook runs.
@@ -54,7 +57,7 @@ def training(
     data = data_of(data)
     controls = task_controls(data, noise=noise, ratio=ratio, clean_per_class=clean_per_class, seed=seed)
     controls |= training_controls(epochs=epochs, learning_rate=learning_rate)
-    return TrainingPanel(data, methods, controls, histories, mode)
+    return TrainingPanel(data, methods, controls, histories, mode, precision)
 
 
 class TrainingPanel(TickedPanel):
@@ -67,11 +70,12 @@ class TrainingPanel(TickedPanel):
         controls: dict[str, widgets.Widget],
         histories: Mapping[str, Sequence[Record]] | None,
         mode: str | None,
+        precision: str,
     ):
         self._chance = 1 / data.num_classes
         self._measured = {"given_accuracy"} | ({"test_accuracy"} if len(data.test_labels) else set())
         self._measured |= {"memorized"} if isinstance(data, Dataset) or data.known_count else set()
-        super().__init__("training", racing(data), controls, "methods", METHODS, methods, histories, mode)
+        super().__init__("training", racing(data, precision), controls, "methods", METHODS, methods, histories, mode)
 
     def figure(self) -> plots.Figure:
         most = min(_MOST_EARLIER, max(_LEAST_EARLIER, _MOST_LINES - len(self.current)))

@@ -46,6 +46,9 @@ PAPERS: tuple[str, ...] = (
     "local_clustering",
     "robust_dpo",
     "ldr",
+    "elr",
+    "pervasive_label_errors",
+    "quantity_quality",
 )
 
 for _name in PAPERS:

@@ -29,6 +29,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.optim import Optimizer
 
+from nlkit.learning.by_hand import Passes
 from nlkit.learning.learner import Batch, Run, StepResult
 from nlkit.learning.optimizers import clear_gradients, take_step
 from nlkit.papers.mentornet import Mentor
@@ -46,6 +47,7 @@ class CoTeaching:
         self.state: dict[str, Any] = self.mentor.state
         self.peer: tuple[nn.Module, Optimizer] | None = None
         self.met = False  # whether the peer has been in a step
+        self.passes = Passes()  # the peer's, which are gone through by hand where the run's own are
 
     def prepare(self, run: Run) -> None:
         """Make the second network; a ValueError before the first step where it can't be made."""
@@ -55,14 +57,14 @@ class CoTeaching:
         network, optimizer = self._peer(run)
         logits = run.logits(batch.images)
         losses = F.cross_entropy(logits, batch.labels, reduction="none")
-        peers_losses = F.cross_entropy(network(batch.images), batch.labels, reduction="none")
+        peers_losses = F.cross_entropy(self.passes.logits(network, batch.images), batch.labels, reduction="none")
         self.mentor.watch(run, logits, batch.labels)
         number = max(1, round(self._share(run) * len(losses)))
         chosen, peers_choice = (easiest(each.detach(), number) for each in (losses, peers_losses))
         loss = losses[peers_choice].mean()
         run.descend(loss)
         clear_gradients(optimizer)
-        peers_losses[chosen].mean().backward()
+        self.passes.backward(peers_losses[chosen].mean())
         take_step(optimizer)
         self.state["peer"], self.state["peer's optimizer"] = network.state_dict(), optimizer.state_dict()
         return StepResult(loss, torch.zeros_like(losses.detach()).index_fill_(0, peers_choice, 1 / number))

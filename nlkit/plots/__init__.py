@@ -18,13 +18,14 @@ from nlkit.plots.panels import Curve, training_curves
 from nlkit.plots.published import beside_published
 from nlkit.plots.ranking import kept_orders, right_and_second, told_apart
 from nlkit.plots.ratios import ratio_curves
+from nlkit.plots.settings import by_setting
 from nlkit.plots.standings import explained_labels, leaderboard, worth
 from nlkit.plots.style import KINDS_OF_LABEL, method_style, text_color
 from nlkit.plots.tiles import image_array
 from nlkit.plots.weights import weights_now, weights_part
 
 __all__ = [
-    "KINDS_OF_LABEL", "Curve", "Figure", "belts", "beside_published", "by_ratio", "compare_methods",
+    "KINDS_OF_LABEL", "Curve", "Figure", "belts", "beside_published", "by_ratio", "by_setting", "compare_methods",
     "estimated_matrix", "explained_labels", "headline_bars", "headline_curves", "image_array", "kept_orders",
     "labelled_images", "leaderboard", "lines", "look_ahead_steps", "losses_and_threshold", "losses_over_time",
     "memorization_curves", "mentormix_steps", "method_style", "mixed_batch", "noise_overview", "nothing_yet",

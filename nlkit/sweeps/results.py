@@ -1,22 +1,16 @@
-"""What is kept of runs, and the file that holds it: for each run every setting, and where and when it was made."""
+"""What is kept of runs: for each every setting, its numbers or its error, and where and when it was made."""
 
 from __future__ import annotations
 
-import json
-import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from nlkit.checks import check_choice
-from nlkit.files import to_json, write_whole
-from nlkit.identity import complete, identity, key
+from nlkit.identity import identity, key
 from nlkit.made import in_words
 from nlkit.settings import Runnable, plain
-
-FORM = 3  # of the file; the first held only settings that differed from the defaults, the second runs of one kind
 
 
 class _Run:
@@ -28,7 +22,7 @@ class _Run:
 
     @cached_property
     def settings(self) -> dict[str, object]:
-        """Every setting of the run, and its "kind"; what is older than a setting may lack it, see `read_sweep`."""
+        """Every setting of the run, and its "kind"; what is older than a setting may lack it: see `read_sweep`."""
         return identity(self.experiment) if self.recorded is None else dict(self.recorded)
 
     @cached_property
@@ -154,74 +148,3 @@ class Sweep:
         if not found:
             raise ValueError(f"no run of this sweep has {', '.join(f'{k}={v!r}' for k, v in settings.items())}")
         return found
-
-
-def write_sweep(file: str | Path, sweep: Sweep) -> None:
-    """Keep a sweep in a file (JSON, a line a run): settings that all runs share are told once, and so are places."""
-    runs: list[Result | Failure] = [*sweep.results, *sweep.failed]
-    made = list({to_json(run.made, sort_keys=True): run.made for run in runs}.values())
-    shared = dict(runs[0].settings) if runs else {}
-    for run in runs:
-        shared = {name: value for name, value in shared.items() if name in run.settings and run.settings[name] == value}
-    lists: dict[str, list] = {"results": [], "failed": []}
-    for run in runs:
-        own = {name: value for name, value in run.settings.items() if name not in shared}
-        row: dict[str, object] = {"settings": own, "made": made.index(run.made)}
-        if isinstance(run, Failure):
-            lists["failed"].append(row | {"error": run.error})
-        else:
-            lists["results"].append(row | {"curves": run.curves, "seconds": run.seconds})
-    head = [f'"form": {FORM}', _lines("made", made), f'"shared": {to_json(shared)}']
-    write_whole(file, "{" + ",\n".join([*head, *(_lines(name, rows) for name, rows in lists.items())]) + "}\n")
-
-
-def read_sweep(file: str | Path) -> Sweep:
-    """The sweep that a file holds.
-
-    A warning tells of results that are older than a setting, when the `BEFORE` of their class does not say what they
-    had: `where` finds them by their other settings, and they are not taken for any run that has it.
-    Raises a ValueError for a file that holds no sweep, or one in the form of an earlier version.
-    """
-    try:
-        content = json.loads(Path(file).read_text(encoding="utf-8"))
-        form = content.get("form", 1)
-        if form in (1, 2) and isinstance(content["results"], list):
-            raise ValueError(
-                "it is in the form of an earlier version. Move it away or name another file, and its runs are made anew"
-            )
-        if form != FORM:
-            raise ValueError(f"its form is {form}, which this version of nlkit does not know; it is {FORM}")
-        made, shared = content["made"], content["shared"]
-        results: list[Result] = []
-        failed: list[Failure] = []
-        lacks: set[str] = set()
-        for row in content["results"]:
-            experiment, settings = complete(shared | row["settings"])
-            lacks |= settings.lacks
-            curves = {name: _with_nan(curve) for name, curve in row["curves"].items()}
-            results.append(Result(experiment, curves, row["seconds"], made[row["made"]], settings.known))
-        for row in content["failed"]:
-            experiment, settings = complete(shared | row["settings"])
-            failed.append(Failure(experiment, row["error"], made[row["made"]], settings.known))
-    except (OSError, ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
-        raise ValueError(f"{str(file)!r} is not a sweep's file: {_reason(error)}") from error
-    if lacks:
-        warnings.warn(
-            f"results of {file} are older than the settings {', '.join(sorted(lacks))}, and are not taken for runs "
-            "that have them, whatever their values: the BEFORE of their class does not say what they had",
-            stacklevel=2,
-        )
-    return Sweep(tuple(results), tuple(failed))
-
-
-def _reason(error: Exception) -> str:
-    return f"it has no {error}" if isinstance(error, KeyError) else str(error)
-
-
-def _lines(name: str, rows: Iterable[object]) -> str:
-    lines = ",\n".join(map(to_json, rows))
-    return f'"{name}": [\n{lines}\n]' if lines else f'"{name}": []'
-
-
-def _with_nan(curve: Iterable[float | None]) -> tuple[float, ...]:
-    return tuple(float("nan") if v is None else v for v in curve)

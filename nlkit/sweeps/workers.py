@@ -18,6 +18,11 @@ Outcome = TypeVar("Outcome")
 SPAWN = multiprocessing.get_context("spawn")
 
 
+def cores() -> int:
+    """The processor's cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 class Died(Exception):
     """A worker's process ended while it was at a task."""
 
@@ -25,10 +30,10 @@ class Died(Exception):
 class _Worker:
     """A process that does one task after another, and says first that it is ready."""
 
-    def __init__(self, work: Callable[[Task], Outcome]):
+    def __init__(self, work: Callable[[Task], Outcome], threads: int):
         self.end, theirs = SPAWN.Pipe()
         self.process = SPAWN.Process(target=_serve, args=(work, theirs), daemon=True)
-        with _unheeded_interrupts(), _one_thread_each():
+        with _unheeded_interrupts(), _computing_with(threads):
             self.process.start()
         theirs.close()
         self.task: Any = None
@@ -62,15 +67,18 @@ def in_processes(
 ) -> Iterator[tuple[Task, Outcome | Died]]:
     """Do the tasks, `jobs` at a time, and yield each with its outcome as they come; of two, the shorter may come first.
 
-    work, tasks and outcomes must be such that they can be pickled. Where a process dies at its task, which is what
-    happens when the memory is full, the outcome is a `Died`, and another process takes its place.
-    The processes are killed when the last task is done, and when whoever drives it stops asking or is interrupted.
+    work, tasks and outcomes must be such that they can be pickled. Each process computes with its share of the cores.
+    Where one dies at its task, which is what happens when the memory is full, the outcome is a `Died`, and another
+    process takes its place. They are killed when the last task is done, and when whoever drives it stops asking or is
+    interrupted.
 
     Raises a RuntimeError when no process can start.
     """
     waiting, workers = list(reversed(tasks)), []
+    jobs = min(jobs, len(tasks))
+    threads = max(1, cores() // max(1, jobs))
     try:
-        workers += [_Worker(work) for _ in range(min(jobs, len(tasks)))]
+        workers += [_Worker(work, threads) for _ in range(jobs)]
         while workers:
             for end in cast(list[Connection], wait([worker.end for worker in workers])):
                 worker = next(w for w in workers if w.end is end)
@@ -80,7 +88,7 @@ def in_processes(
                     answer = worker.died()
                     workers.remove(worker)
                     worker.kill()
-                    workers += [_Worker(work)] if waiting else []
+                    workers += [_Worker(work, threads)] if waiting else []
                     yield worker.task, answer
                     continue
                 if worker.ready:
@@ -114,10 +122,10 @@ def _how(code: int | None) -> str:
 
 
 @contextlib.contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Processes that are started here compute with one thread: there are as many of them as cores."""
+def _computing_with(threads: int) -> Iterator[None]:
+    """Processes that are started here compute with so many threads."""
     before = os.environ.get("OMP_NUM_THREADS")
-    os.environ["OMP_NUM_THREADS"] = "1"  # which NumPy and torch read when they are loaded
+    os.environ["OMP_NUM_THREADS"] = str(threads)  # which NumPy and torch read when they are loaded
     try:
         yield
     finally:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from nlkit.learning.devices import threads
+from nlkit.learning.devices import fast_products, threads
 from nlkit.learning.learner import Batch, Run
 from nlkit.learning.models import evaluate, predict
 from nlkit.learning.own_network import OwnDraws
@@ -39,6 +39,7 @@ class Trainer:
     augmentation: torch.Generator
     draws: OwnDraws | None  # of the layers of a network of one's own; the kit's own networks draw nothing
     threads: int  # of a step
+    fast: bool = False  # whether the products of a step are in bfloat16
     held_out: Tensor | None = None  # (H,) places in the noisy set of which no batch is made
     behind: float = 0.0  # progress that a plan of fewer epochs had reached; what a method left behind stays behind
     diverged: bool = False
@@ -85,10 +86,11 @@ class Trainer:
             run.steps_done, run.steps_an_epoch = (number - 1) * len(batches) + done, len(batches)
             for group, rate in zip(run.optimizer.param_groups, self.learning_rates):
                 group["lr"] = rate * self.schedule(progress)
-            with threads(self.threads), torch.enable_grad(), self.draws.active() if self.draws else nullcontext():
+            own_draws = self.draws.active() if self.draws else nullcontext()
+            with threads(self.threads), fast_products(self.fast), torch.enable_grad(), own_draws:
                 originals = images.index_select(0, index)
                 seen = run.augment(originals, self.augmentation)
-                result = self.algorithm.step(run, Batch(index, seen, labels[index], originals))
+                result = self.algorithm.step(run, Batch(index, seen, labels.index_select(0, index), originals))
             losses.append(result.loss.detach())
             if self.averaged:
                 self.averaged.update_parameters(self.network)

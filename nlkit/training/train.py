@@ -70,8 +70,10 @@ def train(
     weight_average: decay a step, in [0, 1), of a moving average of the weights; what is measured is then the averaged
         network (0.999 averages over about a thousand steps; at first, over a tenth of the steps so far). 0 measures
         the network as it is.
-    precision: "float32"; "bfloat16", in which the network then computes its training passes as far as is safe; or
-        "auto", which is bfloat16 for networks with convolutions on an NVIDIA GPU made for it.
+    precision: "float32"; "bfloat16", in which the network then computes its training passes as far as is safe; "fast",
+        which is float32 but for what goes into a step's products, on a processor that has instructions for products in
+        bfloat16, and float32 anywhere else (see `nlkit.learning.devices.fast_products`); or "auto", which is bfloat16
+        for networks with convolutions on an NVIDIA GPU made for it. What is measured is measured in float32.
     seed: draws the initial weights, the batches and what the method draws. Methods share the first two.
     checkpoint: a file that holds the run after every epoch. If it exists, its records are yielded again first and
         training goes on after them, to the same result as if it had never stopped. It may go on past the epochs that it
@@ -120,13 +122,13 @@ def train(
     descent = own_optimizer(optimizer, network) if callable(optimizer) else build_optimizer(
         optimizer, network, learning_rate, weight_decay
     )  # fmt: skip
-    in_bfloat16 = pick_precision(precision, network, task.device) == "bfloat16"
+    picked = pick_precision(precision, network, task.device)
     averaged = averaged_network(network, weight_average) if weight_average else None
     trainer = Trainer(
         task=task,
         algorithm=algorithm,
         run=Run(
-            model=InBfloat16(network) if in_bfloat16 else network,
+            model=InBfloat16(network) if picked == "bfloat16" else network,
             optimizer=descent,
             clean_images=task.clean_images,
             clean_labels=task.clean_labels,
@@ -149,6 +151,7 @@ def train(
         augmentation=seeded_generator(seed, "augmentation"),
         draws=None if of_the_kit else OwnDraws(seed, task.device),
         threads=pick_threads(network),
+        fast=picked == "fast",
     )
     if hasattr(algorithm, "prepare"):
         with threads(trainer.threads), torch.enable_grad():
