@@ -182,6 +182,17 @@ def test_features_and_images_are_read_from_arrays(tmp_path):
     assert pixels.shape == (3, 5, 5) and pixels.given.tolist() == [1, 0] * 6
 
 
+def test_what_is_in_memory_goes_in_as_a_frame_or_a_pair_and_is_not_changed(table, tmp_path):
+    before = table.copy()
+    table.to_csv(tmp_path / "t.csv", index=False)
+    frame, file = collect(table, "label"), collect(tmp_path / "t.csv", "label")
+    assert table.equals(before) and frame.ids == file.ids and (frame.features == file.features).all()
+    features, labels = np.random.default_rng(0).normal(size=(12, 3)), np.array(["b", "a"] * 6)
+    kept = features.copy()
+    pair = collect((features, labels))
+    assert (features == kept).all() and pair.features == pytest.approx((kept - kept.mean(0)) / kept.std(0), abs=1e-5)
+
+
 @pytest.mark.parametrize(
     ("arrays", "error", "words"),
     [
@@ -239,6 +250,8 @@ def test_a_column_may_mark_what_is_trusted(tmp_path):
     assert np.flatnonzero(found.clean).tolist() == [0, 3, 6, 9] and found.features.shape == (12, 1)
     with pytest.raises(ValueError, match="neither a file of ids nor a column"):
         collect(tmp_path / "t.csv", "label", "chekced")
+    with pytest.raises(ValueError, match="marks no row by 1"):
+        collect(frame.assign(checked=0), "label", "checked")
     frame["checked"] = "perhaps"
     frame["checked"] = frame["checked"].where(frame.index > 0, "no")
     frame.to_csv(tmp_path / "t.csv", index=False)

@@ -14,8 +14,8 @@ from nlkit.data.labels import few
 FEATURES, LABELS = ("X", "features", "images", "x"), ("y", "labels", "label")  # names of arrays: the first there is
 
 
-def read_arrays(path: Path, labels: str | None, size: int) -> Collection:
-    """Features (N, D), or images (N, H, W), (N, H, W, C) or (N, C, H, W), with a label for each; see `collect`."""
+def read_arrays(path: Path, labels: str | None) -> Collection:
+    """The features and labels of an `.npz`, or of an `.npy` and a file of labels; see `collect`."""
     if path.suffix.lower() == ".npz":
         arrays = load_arrays(path)
         features = arrays[_name("X", FEATURES, arrays, path)]
@@ -24,10 +24,19 @@ def read_arrays(path: Path, labels: str | None, size: int) -> Collection:
         if labels is None:
             raise ValueError(f"labels must name the file with a label for each row of {path.name}: .npy, or a text")
         features, given = load_arrays(path)[""], read_labels(Path(labels).expanduser())
+    return from_arrays(features, given, str(path))
+
+
+def from_arrays(features: np.ndarray, given: np.ndarray, source: str = "arrays") -> Collection:
+    """Features (N, D), or images (N, H, W), (N, H, W, C) or (N, C, H, W), with a label (N,) for each.
+
+    Neither array is changed. Raises a ValueError that says which of them makes no sense.
+    """
+    features, given = np.asarray(features), np.asarray(given)
     if features.dtype.kind not in "fiub" or features.ndim not in (2, 3, 4) or not features.size:
         raise ValueError(
-            f"path={str(path)!r} has {features.shape} of {features.dtype}; features must be numbers (N, D), or images "
-            "(N, H, W), (N, H, W, C) or (N, C, H, W)"
+            f"{source} has {features.shape} of {features.dtype}; features must be numbers (N, D), or images (N, H, W), "
+            "(N, H, W, C) or (N, C, H, W)"
         )
     if given.ndim != 1 or len(given) != len(features):
         raise ValueError(f"labels has shape {given.shape} for {len(features):,} rows; it must be one label a row")
@@ -38,13 +47,13 @@ def read_arrays(path: Path, labels: str | None, size: int) -> Collection:
     notes = [f"left out: {missing.sum():,} rows without a label"] if missing.any() else []
     features, shape = features[keep], None
     if features.ndim > 2:
-        features, shape = as_features(_channels_first(features, path))
+        features, shape = as_features(_channels_first(features, source))
     else:
         features, more = standard(features)
         notes += more
     numbers, names = as_numbers(given[keep].tolist() if given.dtype.kind == "O" else given[keep])
     return Collection(
-        source=str(path),
+        source=source,
         kind="arrays",
         features=features,
         given=numbers,
@@ -102,14 +111,14 @@ def standard(features: np.ndarray) -> tuple[np.ndarray, list[str]]:
     return np.nan_to_num(features).astype(np.float32), notes
 
 
-def _channels_first(images: np.ndarray, path: Path) -> np.ndarray:
+def _channels_first(images: np.ndarray, source: str) -> np.ndarray:
     if images.ndim == 3:
         return images[:, None]
     if images.shape[1] in (1, 3, 4):
         return images
     if images.shape[3] in (1, 3, 4):
         return images.transpose(0, 3, 1, 2)
-    raise ValueError(f"path={str(path)!r} has images of shape {images.shape[1:]}; one side must be 1, 3 or 4 channels")
+    raise ValueError(f"{source} has images of shape {images.shape[1:]}; one side must be 1, 3 or 4 channels")
 
 
 def _missing(labels: np.ndarray) -> np.ndarray:

@@ -15,29 +15,37 @@ from __future__ import annotations
 import csv
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nlkit.audit.arrays import read_arrays
+from nlkit.audit.arrays import from_arrays, read_arrays
 from nlkit.audit.collection import Collection, at
 from nlkit.audit.duplicates import same_features
 from nlkit.audit.folders import read_folder
-from nlkit.audit.tables import read_table
+from nlkit.audit.tables import from_frame, read_table
 from nlkit.checks import DataError, check_choice, check_integer, shown
 from nlkit.data.labels import few
+
+if TYPE_CHECKING:
+    import pandas
 
 LEAST = 5  # examples that a class needs, so that each of five parts has one
 SIZE = 32  # pixels of a side to which images are scaled for the model
 
 
-def collect(path: str | Path, labels: str | None = None, clean: str | Path | None = None, *, size: int = SIZE) -> (
-    Collection
-):  # fmt: skip
+def collect(
+    path: str | Path | pandas.DataFrame | tuple[np.ndarray, np.ndarray],
+    labels: str | None = None,
+    clean: str | Path | None = None,
+    *,
+    size: int = SIZE,
+) -> Collection:
     """Read what is to be audited. Files are only ever opened to be read.
 
     path: a folder that has a folder of images for each class (as torchvision's ImageFolder); a `.csv` or `.parquet`
         table; an `.npz` archive with the arrays `X` and `y`; or an `.npy` array of features (N, D), or of images
-        (N, H, W), (N, H, W, C) or (N, C, H, W).
+        (N, H, W), (N, H, W, C) or (N, C, H, W). What is in memory goes in as a pandas frame or as a pair (X, y).
     labels: of a table, the column that has them (needed); of an `.npz`, the array that has them ("y" unless given); of
         an `.npy`, a file with one label for each row (`.npy`, or a text with one a line; needed). Folders have theirs.
     clean: the trusted part, see above.
@@ -48,6 +56,10 @@ def collect(path: str | Path, labels: str | None = None, clean: str | Path | Non
     for makes no sense or leaves fewer than two classes, a DataError when there is nothing to read, or not all at once.
     """
     check_integer("size", size, 8, 64)
+    if isinstance(path, tuple):
+        return _checked(from_arrays(*path), clean)
+    if hasattr(path, "columns"):
+        return _checked(from_frame(path, labels, None if clean is None else str(clean)), clean)
     path = Path(path).expanduser()
     if not path.exists():
         raise ValueError(f"path={str(path)!r} does not exist; name a folder of images, a table or an array of features")
@@ -61,9 +73,14 @@ def collect(path: str | Path, labels: str | None = None, clean: str | Path | Non
     elif path.suffix.lower() in (".csv", ".parquet"):
         found = read_table(path, labels, str(clean) if clean is not None else None)
     elif path.suffix.lower() in (".npy", ".npz"):
-        found = read_arrays(path, labels, size)
+        found = read_arrays(path, labels)
     else:
         raise ValueError(f"path={str(path)!r} must be a folder, or end in .csv, .parquet, .npy or .npz")
+    return _checked(found, clean)
+
+
+def _checked(found: Collection, clean: str | Path | None) -> Collection:
+    """With what a file says is trusted, unless a column has said so, and without classes too small to be compared."""
     if clean is not None and not found.clean.any():
         found = with_trusted(found, read_trusted(clean))
     return without_small_classes(check_clean(found))

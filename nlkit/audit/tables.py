@@ -24,15 +24,21 @@ FALSE = {"0", "0.0", "false", "no", "", "nan", "none", "<na>"}
 
 def read_table(path: Path, labels: str | None, clean: str | None = None) -> Collection:
     """A `.csv` or `.parquet` table; `clean` may name a column, and is for `collect` to read where it names none."""
-    frame = _open(path)
+    return from_frame(_open(path), labels, clean, str(path))
+
+
+def from_frame(
+    frame: pandas.DataFrame, labels: str | None, clean: str | None = None, source: str = "a table"
+) -> Collection:
+    """A frame with a column of labels, and perhaps one that marks what is trusted; it is not changed."""
     if labels is None:
-        raise ValueError(f"labels must name the column that has the labels; {path.name} has {few(frame.columns, 12)}")
+        raise ValueError(f"labels must name the column that has the labels; {source} has {few(frame.columns, 12)}")
     check_choice("labels", labels, frame.columns)
     missing = frame[labels].isna() | (frame[labels].astype(str).str.strip() == "")
     if frame[labels].dtype.kind == "f":
         missing |= np.isinf(frame[labels])
     if missing.all():
-        raise ValueError(f"labels={labels!r} is empty in all {len(frame):,} rows of {path.name}")
+        raise ValueError(f"labels={labels!r} is empty in all {len(frame):,} rows of {source}")
     unlabelled = few(map(str, np.flatnonzero(missing)))
     notes = [f"left out: {missing.sum():,} rows without a label: {unlabelled}"] if missing.any() else []
     places = np.flatnonzero(~missing)
@@ -43,11 +49,10 @@ def read_table(path: Path, labels: str | None, clean: str | None = None) -> Coll
         raise ValueError(f"labels={labels!r} has {len(names):,} different values; an audit is of classes, not measures")
     trusted = np.full(len(frame), -1)
     if clean is not None and clean in frame.columns:
-        trusted[_marked(frame.pop(clean), clean)] = 0
-        trusted = np.where(trusted == 0, given, -1)
+        trusted = np.where(_marked(frame.pop(clean), clean), given, -1)
     features, more = as_features(frame)
     return Collection(
-        source=str(path),
+        source=source,
         kind="table",
         features=features,
         given=given,
@@ -140,6 +145,8 @@ def _marked(column: pandas.Series, name: str) -> np.ndarray:
     values = column.astype(str).str.strip().str.lower()
     if strange := sorted(set(values) - TRUE - FALSE):
         raise ValueError(f"clean={name!r} is a column with {few(map(repr, strange))}; it must mark rows by 1 and 0")
+    if not values.isin(TRUE).any():
+        raise ValueError(f"clean={name!r} is a column that marks no row by 1; leave it out, or mark what is trusted")
     return values.isin(TRUE).to_numpy()
 
 
