@@ -1,6 +1,7 @@
 """Every picture that the kit draws, on data of all kinds: one list, which all tests of pictures share.
 
-`of_task` are those of a task and its runs; `of_numbers` those that know no images; `every` is all of them in all the
+`of_task` are those of a task and its runs; `of_numbers` those that know no images; `of_pages` those of papers' panels,
+which need no line here; `every` is all of them in all the
 situations that may spoil a picture: 2 to 100 classes, long names, one epoch and a hundred, NaN, lines that lie close.
 `by_day` is each of them once, and once more in the situations that are hardest on it; by night all are looked at.
 """
@@ -14,10 +15,15 @@ import pkgutil
 import torch
 
 from nlkit import METHODS, Dataset, Experiment, make_task, plots
+from nlkit.contents import PAGES, accepts, experiment_of
 from nlkit.data.labels import NO_CLASS
 from nlkit.intervals import Interval
+from nlkit.lessons.clean_label_budget import surface
 from nlkit.lessons.rows import NOISES, ROWS
 from nlkit.lessons.standings import standings
+from nlkit.papers import PAPERS
+from nlkit.planner import plan
+from nlkit.plots.budgets import splits_of_a_budget
 from nlkit.plots.clusters import clusters_found
 from nlkit.plots.margins import errors_by_size, preference_margins
 from nlkit.records import Measured, Record
@@ -192,6 +198,7 @@ def of_numbers() -> dict:
         "told_apart": lambda: plots.told_apart({"λ₀ = 3": ([2.0, 2.2, 2.4], [2.6, 2.9], 0.9)}, xlabel="λ of each"),
         "clusters_found": lambda: clusters_found({"plain": graph(9, False), "weighted": graph(12, True)}),
         "preference_margins": lambda: preference_margins({"dpo": preferences(8), "rdpo": preferences(8, math.inf)}),
+        "splits_of_a_budget": lambda: splits_of_a_budget(plan(surface(), 0.1, 1.0, 100, 0.4)),
         "by_setting": lambda: plots.by_setting(a_sweep(), "ratio", title="three ratios"),
         "errors_by_size": lambda: errors_by_size(
             {"dpo": [[1.0, 0.9], [1.1, 0.8]], "rdpo": [[0.9, 0.2], [0.8, 0.3]]}, [1000, 30000]
@@ -443,10 +450,26 @@ def hostile() -> dict:
     }
 
 
+def of_pages() -> dict:
+    """What papers draw in their panels, on tiny runs of their first two variants: by the function of `nlkit.plots`."""
+    cases = {}
+    for name in PAPERS:
+        page, variants = PAGES[name], list(PAGES[name].variants)[:2]
+        called = set(page.picture.__code__.co_names) & drawing() if page.picture else ()
+        for function in called:
+            cases[f"{function}, {name}"] = functools.partial(draw_tiny, page, variants)
+    return cases
+
+
+def draw_tiny(page, variants: list[str]):
+    changes = {v: {n: x for n, x in page.tiny.items() if accepts(page, v, n)} for v in variants}
+    return page.picture({v: list(experiment_of(page, v, **changes[v]).run()) for v in variants})
+
+
 @functools.cache
 def every() -> dict:
     """Case -> how to draw it: "function, situation"."""
-    cases = {name: draw for name, draw in of_numbers().items()}
+    cases = {**of_numbers(), **of_pages()}
     for kind, task in tasks().items():
         known = None if task.known_count == task.noisy_count else task.known_count
         history = a_run(12, task=task, known=known)

@@ -12,7 +12,7 @@ from nlkit.plots.style import REFERENCE, Style, styles_of
 from nlkit.records import Recorded
 
 _HEIGHT = 5.6  # inches
-_OTHER = Style("#9A9A9A", ".", "-")
+_OTHER = Style(REFERENCE, ".", "-")
 
 
 @picture
