@@ -21,7 +21,7 @@ REPORT, TABLE = "report.html", "labels.csv"
 )
 @click.option("--clean", help="What is trusted: a file with one id a line (and the right label), or a column.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder to make.  [default: audit-NAME]")
-@click.option("--model", default="mlp", show_default=True, help="mlp, or cnn for images, which takes some ten times as long.")
+@click.option("--model", default="mlp", show_default=True, help="mlp, or for images cnn, ten times as slow.")
 @click.option("--size", default=32, show_default=True, help="Pixels of a side to which images are scaled.")
 @click.option("--seed", default=0, show_default=True, help="Decides parts, weights and batches.")
 def command(
