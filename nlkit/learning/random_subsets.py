@@ -77,16 +77,19 @@ def effects(kept: Tensor, hits: Tensor) -> Tensor:
         raise ValueError(f"kept and hits ask for {kept.shape[1]:,} x {hits.shape[1]:,} influences, more than "
                          f"{MOST_CELLS:,}; hand in the hits of fewer test examples at a time")  # fmt: skip
     mask, right = kept.float(), hits.float()  # counts below 2²⁴ are exact
-    with_it, count = mask.T @ right, mask.sum(0)[:, None]
-    return with_it / count - (right.sum(0) - with_it) / (len(kept) - count)
+    return _difference(mask.T @ right, mask.sum(0)[:, None], right.sum(0), len(kept))
 
 
 def memorization(kept: Tensor, hits: Tensor) -> Tensor:
     """mem (n,) from what t models learned from and got right of n examples, both (t, n) bool; NaN as in `effects`."""
     _check_alike(kept, hits)
     mask, right = kept.float(), hits.float()
-    with_it, count = (mask * right).sum(0), mask.sum(0)
-    return with_it / count - (right.sum(0) - with_it) / (len(kept) - count)
+    return _difference((mask * right).sum(0), mask.sum(0), right.sum(0), len(kept))
+
+
+def _difference(hits_with: Tensor, seen_by: Tensor, hits: Tensor, models: int) -> Tensor:
+    """Mean hits of the models that learned from an example, less that of the others."""
+    return hits_with / seen_by - (hits - hits_with) / (models - seen_by)
 
 
 def pairs_of(mem: Tensor, infl: Tensor, alike: Tensor, *, memorized: float = 0.25, influential: float = 0.15) -> Tensor:
