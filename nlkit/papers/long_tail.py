@@ -147,7 +147,7 @@ class Pairs:
             hits, tested = map(torch.cat, zip(*ridge_hits(ridge, kept, digits.given, across, digits.answers)))
             tables.append(effects(kept, tested))
             found.append(pairs_of(memorization(kept, hits), tables[-1], alike))
-        yield Measured(1, self._numbers(digits, *found, tables[1]), digits._asdict() | {"pairs": found[0]})
+        yield Measured(1, self._numbers(digits, found[0], found[1], tables[1]), digits._asdict() | {"pairs": found[0]})
 
     def _numbers(self, digits: NoisyDigits, first: Tensor, second: Tensor, again: Tensor) -> dict[str, float]:
         ours, theirs = (set(map(tuple, found.tolist())) for found in (first, second))
@@ -214,7 +214,7 @@ _KERNEL = "200 kernel ridge regressions on 700 of 1,000 digits"
 PAGE = Page(
     title="Does learning require memorization?",
     source="Feldman, STOC 2020, arXiv:1906.05271; Feldman, Zhang, NeurIPS 2020, arXiv:2008.03703",
-    finding="Rare examples must be learned by heart, and nobody can tell them from wrong labels by how much they are.",
+    finding="With a long tail learning by heart pays, wrong labels included; the memorized are part rare, part wrong.",
     variants={name: {"removed": name} for name in REMOVED},
     besides={"networks": (Digits, {"learner": "networks", "models": 100}), "pairs": (Pairs, {}), "tail": (Tail, {})},
     experiment=Digits, picture=draw, grid=_grid, needs=("package:scikit-learn",), tiny={"size": 10, "models": 50},
