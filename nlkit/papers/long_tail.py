@@ -176,8 +176,8 @@ def draw(records: Mapping[str, Sequence[Measured]]) -> Figure:
 
 RATIOS, LAST = (0.0, 0.05, 0.1, 0.2, 0.4), {"record_every": 50}  # LAST: only the last record
 TAILS: dict[str, dict[str, Any]] = {
-    "equal": {"exponent": 0.0},
-    "long": {},
+    "1/rank": {},
+    "2,000 equal": {"exponent": 0.0},
     "100 equal": {"exponent": 0.0, "subpopulations": 100},
 }
 OFTEN = (1, 2, 3, 5)
