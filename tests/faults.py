@@ -52,6 +52,7 @@ ELR_PAGE, LABEL_ERRORS = "tests/papers/test_elr.py", "tests/papers/test_pervasiv
 LOCAL_CLUSTERING = "tests/papers/test_local_clustering.py"
 ROBUST_DPO = "tests/papers/test_robust_dpo.py"
 LDR = "tests/papers/test_ldr.py"
+LONG_TAIL = "tests/papers/test_long_tail.py"
 QUANTITY = "tests/papers/test_quantity_quality.py"
 STAGES = "tests/test_stages.py"
 PLANNER = "tests/test_planner.py"
@@ -583,4 +584,40 @@ FAULTS = [
           (AUDIT_REPORT,)),
     Fault("audit: a CSV stays behind without its report", "nlkit/commands/audit.py",
           "(folder / TABLE).unlink(missing_ok=True)", "pass", (AUDIT_REPORT,)),
+    # Memorization
+    Fault("long tail: τ of what was seen, not of what comes", "nlkit/data/long_tail.py",
+          "(alpha * chances).sum() / chances.sum()", "chances.sum() / len(chances)", (LONG_TAIL,)),
+    Fault("long tail: a wrong label may be the true one", "nlkit/data/long_tail.py",
+          "torch.randint(1, classes, (n,)", "torch.randint(0, classes, (n,)", (LONG_TAIL,)),
+    Fault("long tail: of two labels the first wins", "nlkit/data/long_tail.py",
+          "(table + ties / 2).argmax(1)", "table.argmax(1)", (LONG_TAIL,)),
+    Fault("long tail: the formula counts one more", "nlkit/data/long_tail.py",
+          "for k in range(1, self.least))", "for k in range(self.least))", (LONG_TAIL,)),
+    Fault("memorization: divided by all models", "nlkit/learning/random_subsets.py",
+          "return hits_with / seen_by - ", "return hits_with / models - ", (LONG_TAIL,)),
+    Fault("memorization: with and without exchanged", "nlkit/learning/random_subsets.py",
+          "return hits_with / seen_by - (hits - hits_with) / (models - seen_by)",
+          "return (hits - hits_with) / (models - seen_by) - hits_with / seen_by", (LONG_TAIL,)),
+    Fault("memorization: subsets with repeats", "nlkit/learning/random_subsets.py",
+          "row[torch.randperm(n, generator=generator)[:size]] = True",
+          "row[torch.randint(n, (size,), generator=generator)] = True", (LONG_TAIL,)),
+    Fault("memorization: too few models are not refused", "nlkit/learning/random_subsets.py",
+          "if models < (needed := models_needed(n, size)):", "if models < (needed := models_needed(n, size)) // 2:",
+          (LONG_TAIL,)),
+    Fault("memorization: pairs of any two classes", "nlkit/learning/random_subsets.py",
+          "(infl >= influential) & alike", "(infl >= influential)", (LONG_TAIL,)),
+    Fault("memorization: right ones only, and wrong ones too", "nlkit/learning/random_subsets.py",
+          "high & ~wrong}", "high}", (LONG_TAIL,)),
+    Fault("memorization: what is left out still speaks", "nlkit/learning/random_subsets.py",
+          "alpha = (self.alpha - times(self.inverse, spread)) * kept[:, :, None]",
+          "alpha = self.alpha - times(self.inverse, spread)", (LONG_TAIL,)),
+    Fault("memorization: leave-one-out without its denominator", "nlkit/learning/random_subsets.py",
+          "self.targets - self.alpha / self.inverse.diagonal()[:, None]", "self.targets - self.alpha", (LONG_TAIL,)),
+    Fault("memorization: every network sees everything", "nlkit/learning/random_subsets.py",
+          "own = kept.nonzero()[:, 1].reshape(len(kept), -1)",
+          "own = torch.ones_like(kept).nonzero()[:, 1].reshape(len(kept), -1)", (LONG_TAIL,)),
+    Fault("memorization: a run learns from what it removed", "nlkit/papers/long_tail.py",
+          "ridge.without(left)[0]", "ridge.without(left | True)[0]", (LONG_TAIL,)),
+    Fault("memorization: pairs are taken out as if at random", "nlkit/papers/long_tail.py",
+          '" without": examples, ', '" without": examples.flip(0) * 0 + torch.arange(len(examples)), ', (LONG_TAIL,)),
 ]  # fmt: skip

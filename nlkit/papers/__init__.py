@@ -47,6 +47,7 @@ PAPERS: tuple[str, ...] = (
     "elr",
     "pervasive_label_errors",
     "quantity_quality",
+    "long_tail",
 )
 
 for _name in PAPERS:
