@@ -1,0 +1,104 @@
+"""Compressing features: only the first k of a network's last features are kept, k drawn anew each step.
+
+    Chen, Hu, Shen, Ai, Suykens: Compressing features for learning with noisy labels. IEEE TNNLS 2022, arXiv:2206.13140;
+    the authors' program is github.com/yingyichen-cyy/Nested-Co-teaching.
+
+    stage 1   h = features(x),  h ← h ∘ 1[j ≤ k],  P(k) ∝ exp(−(k/σ)²);  CE(W h, ỹ)         (nested dropout)
+              k* = argmax_k  accuracy(k) − 1e-5 (k − 1)   on labels that are not learned from, and so the epoch
+    stage 2   two such networks; a batch in halves; each keeps the ⌊(1 − r) n⌋ examples of its half with the least loss
+              at k*, and learns from what the other kept of the other half; what they say is the mean of their logits
+
+Stage 1 is the method `compress` (nested_dropout.py), stage 2 `exchange_step` (compressed_digits.py). Of the paper its abstract,
+project page and program were read. The program puts −1e-5 on each feature, compares with dropout of p ≤ 0.7 (which
+divides by 1 − p), chooses k and epoch for ANIMAL-10N on its test set, and turns a best k of 1 into all features; here
+the clean set chooses and k = 1 stays 1. Its networks are ResNet-18 and VGG-19 with SGD, their classifier without a
+bias; here a network of 64 features with Adam. P(k) falls to nothing beyond σ, and what no step keeps stays random: k is
+chosen up to where a feature is kept once in a thousand steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from nlkit.learning.wave_fit import Wave
+from nlkit.measures import end, lead
+from nlkit.page import Claim, Page, Trial
+from nlkit.papers.compressed_digits import Digits, Pair
+from nlkit.papers.nested_dropout import CompressedFeatures
+from nlkit.records import Measured
+
+if TYPE_CHECKING:
+    from nlkit.plots import Figure
+
+METHODS = {"compress": CompressedFeatures}
+
+
+def draw(records: Mapping[str, Sequence[Measured]]) -> Figure:
+    """Test accuracy and memorized labels by how many of the first features are heard, as the last records have them."""
+    from nlkit.plots.first_features import accuracy_by_features
+
+    return accuracy_by_features(records, tuple(PAGE.variants))
+
+
+MASKS = {"standard": "none", "dropout": "dropout", "nested": "nested"}
+WIDE: dict[str, Any] = {"sigma": 25.0}
+STRONG: dict[str, Any] = {"p": 0.8}
+CUTS = (1, 2, 3, 4)  # of the wave
+
+
+def _grid() -> Iterator[tuple[str, Mapping[str, object]]]:
+    for name in MASKS:
+        yield from ((f"{kind}{name}", {}) for kind in ("wave ", "", "pair "))
+    yield from [("dropout", STRONG), ("nested", WIDE), ("pair nested", WIDE)]
+
+
+def _wave(t: Trial) -> tuple[float, float]:
+    """How many times as far from the truth all features are as the best of the first four: plain ones, and nested."""
+    nested, plain = t.run("wave nested"), t.run("wave standard")
+    best = min(nested.last(f"error {k}") for k in CUTS)
+    return plain.last("error 128") / best, nested.last("error 128") / best
+
+
+_AT = "digits, 40 % symmetric noise, 25 epochs"
+PAGE = Page(
+    title="Compressing features",
+    source="Chen, Hu, Shen, Ai, Suykens, IEEE TNNLS 2022, arXiv:2206.13140",
+    finding="Features that are often taken away learn what matters; in an order they do so no better than in none.",
+    variants={name: {"mask": mask} for name, mask in MASKS.items()},
+    besides={f"wave {name}": (Wave, {"mask": mask, "looks": 1}) for name, mask in MASKS.items()}
+    | {f"pair {name}": (Pair, {"mask": mask}) for name, mask in MASKS.items()},
+    experiment=Digits, picture=draw, grid=_grid, tiny={"epochs": 1},
+    claims=(
+        Claim("compressing_features_wave", "The first features draw a curve nearer to the truth than all of them, and "
+              "than a plain network's.", "toy regression figure", _wave,
+              "times as far from the truth: plain, and nested with all, against the best of the first 4",
+              at_least=1.5, unit="x"),
+        Claim("compressing_features_memory", "Cut at k*, nested features end above standard training.",
+              "table of the program", lead("nested", "standard"), f"its lead in last test accuracy, {_AT}",
+              published="ANIMAL-10N: 81.3 and 79.4", at_least=0.05, unit="points"),
+        Claim("compressing_features_order", "The first 8 of 64 nested features alone know most of it; of standard "
+              "training's they know little.", "abstract: ordered",
+              lambda t: (t.run("nested").last("first 8"), 1 - t.run("standard").last("first 8")),
+              f"test accuracy of nested ones, error of standard ones, {_AT}", at_least=0.70),
+        Claim("compressing_features_cut", "Features after k* make the network worse.", "abstract: compression",
+              lambda t: t.run("nested").last("test_accuracy") - t.run("nested").last("all"),
+              f"last test accuracy at k* less that of all features, {_AT}", at_least=0.01, unit="points"),
+        Claim("compressing_features_dropout", "Nested features end above the same dropped in no order.",
+              "table of the program", lambda t: (
+                  max(t.run("nested", **c).last("kept") for c in ({}, WIDE))
+                  - max(t.run("dropout", **c).last("kept") for c in ({}, STRONG))),
+              f"lead of the better of two σ over the better of two p, epoch and k by the clean set, {_AT}",
+              at_least=0, unit="points"),
+        Claim("compressing_features_epoch", "The clean set that chooses k for nested features does as much for standard "
+              "training when it chooses the epoch.", "a control that the paper lacks",
+              lambda t: t.run("standard").last("kept") - max(t.run("nested", **c).last("kept") for c in ({}, WIDE)),
+              f"lead of standard training over the better of two σ, {_AT}", at_least=0, unit="points"),
+        Claim("compressing_features_pair", "Two networks that teach each other gain from nested features.",
+              "title of the workshop paper",
+              lambda t: max(t.run("pair nested", **c).last("kept") for c in ({}, WIDE))
+              - t.run("pair standard").last("kept"),
+              f"lead over pairs without masks, then {_AT}", published="ANIMAL-10N: 84.1 after 81.3",
+              at_least=0.01, unit="points"),
+    ),
+)  # fmt: skip
