@@ -1,9 +1,9 @@
 """Networks that are cut at their last features: which ones a step keeps, and what the first k alone say.
 
-    Rippel, Gelbart, Adams: Learning ordered representations with nested dropout. ICML 2014, arXiv:1402.0915.
+Rippel, Gelbart, Adams: Learning ordered representations with nested dropout. ICML 2014, arXiv:1402.0915.
 
-    P(k) ∝ exp(−(k/σ)²),  k = 1 … K;   h ← h ∘ 1[j ≤ k],  one k for the whole batch, without rescaling
-    logits at k:  b + Σ_{j ≤ k} h_j w_j       (a running sum, so that all K cost little more than one)
+P(k) ∝ exp(−(k/σ)²),  k = 1 … K;   h ← h ∘ 1[j ≤ k],  one k for the whole batch, without rescaling
+logits at k:  b + Σ_{j ≤ k} h_j w_j       (a running sum, so that all K cost little more than one)
 """
 
 from __future__ import annotations

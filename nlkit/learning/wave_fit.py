@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nlkit.learning.first_features import MASKS, Masks, logits_by_cut, masked
-from nlkit.learning.optimizers import build_optimizer
+from nlkit.learning.optimizers import build_optimizer, clear_gradients, take_step
 from nlkit.randomness import seeded_generator
 from nlkit.records import Measured
 from nlkit.settings import check_settings, setting
@@ -74,9 +74,9 @@ class Wave:
             for _ in range(until - done):
                 with masked(network[-1], masks.draw(self.points, self.features, draw)):
                     loss = F.mse_loss(network(x), y)
-                optimizer.zero_grad()
+                clear_gradients(optimizer)
                 loss.backward()
-                optimizer.step()
+                take_step(optimizer)
             curves = torch.cat(list(logits_by_cut(network, grid)), 1).T  # (K, 200)
             errors = (curves - wave(grid).T).square().mean(1)  # (K,)
             numbers = {f"error {k}": float(errors[k - 1]) for k in {*TOLD, self.features} if k <= self.features}

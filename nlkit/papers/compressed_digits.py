@@ -1,4 +1,4 @@
-"""The two stages of `nlkit.papers.compressing_features` on digits: one network that is cut, and two that teach each other.
+"""Both stages of `nlkit.papers.compressing_features` on digits: a network that is cut, and two that teach each other.
 
 A batch in halves; each network keeps of its half the ⌊(1 − r) n⌋ examples with the least loss at k*, and learns from
 what the other kept of the other half. (In Co-teaching both see the whole batch.) What a pair says is the mean of its
@@ -19,11 +19,17 @@ from torch.optim import Optimizer
 from nlkit.checks import check_number
 from nlkit.data.load import load
 from nlkit.learning.first_features import (
-    Masks, accuracy_by_cut, best_cut, last_layer, logits_at, logits_by_cut, masked,
+    Masks,
+    accuracy_by_cut,
+    best_cut,
+    last_layer,
+    logits_at,
+    logits_by_cut,
+    masked,
 )  # fmt: skip
 from nlkit.learning.learner import Batch, Run
 from nlkit.learning.models import build_model
-from nlkit.learning.optimizers import LEARNING_RATE, build_optimizer
+from nlkit.learning.optimizers import LEARNING_RATE, build_optimizer, clear_gradients, take_step
 from nlkit.noise.draws import corrupt
 from nlkit.noise.matrices import noise_matrix
 from nlkit.papers.co_teaching import easiest
@@ -134,9 +140,9 @@ def exchange_step(
             mask = masks.draw(len(places), layer.in_features, generator)
         with masked(layer, mask):
             loss = F.cross_entropy(model(images[places]), labels[places])
-        optimizer.zero_grad()
+        clear_gradients(optimizer)
         loss.backward()
-        optimizer.step()
+        take_step(optimizer)
     return torch.cat(kept)
 
 

@@ -8,12 +8,12 @@
     stage 2   two such networks; a batch in halves; each keeps the ⌊(1 − r) n⌋ examples of its half with the least loss
               at k*, and learns from what the other kept of the other half; what they say is the mean of their logits
 
-Stage 1 is the method `compress` (nested_dropout.py), stage 2 `exchange_step` (compressed_digits.py). Of the paper its abstract,
-project page and program were read. The program puts −1e-5 on each feature, compares with dropout of p ≤ 0.7 (which
-divides by 1 − p), chooses k and epoch for ANIMAL-10N on its test set, and turns a best k of 1 into all features; here
-the clean set chooses and k = 1 stays 1. Its networks are ResNet-18 and VGG-19 with SGD, their classifier without a
-bias; here a network of 64 features with Adam. P(k) falls to nothing beyond σ, and what no step keeps stays random: k is
-chosen up to where a feature is kept once in a thousand steps.
+Stage 1 is the method `compress` (nested_dropout.py), stage 2 `exchange_step` (compressed_digits.py). Of the paper, its
+abstract, project page and program were read. The program compares with dropout of p ≤ 0.7, chooses k and epoch for
+ANIMAL-10N on its test set, and turns a best k of 1 into all features; here the clean set chooses, and 1 stays 1. Its
+networks are ResNet-18 and VGG-19 with SGD, their classifier without a bias; here it is one of 64 features with Adam.
+P(k) falls to nothing beyond σ, and what no step keeps stays random: k is chosen up to where a feature is kept once in a
+thousand steps.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nlkit.learning.wave_fit import Wave
-from nlkit.measures import end, lead
+from nlkit.measures import lead
 from nlkit.page import Claim, Page, Trial
 from nlkit.papers.compressed_digits import Digits, Pair
 from nlkit.papers.nested_dropout import CompressedFeatures
@@ -90,8 +90,8 @@ PAGE = Page(
                   - max(t.run("dropout", **c).last("kept") for c in ({}, STRONG))),
               f"lead of the better of two σ over the better of two p, epoch and k by the clean set, {_AT}",
               at_least=0, unit="points"),
-        Claim("compressing_features_epoch", "The clean set that chooses k for nested features does as much for standard "
-              "training when it chooses the epoch.", "a control that the paper lacks",
+        Claim("compressing_features_epoch", "The clean set that chooses k for nested features does as much for "
+              "standard training when it chooses the epoch.", "a control that the paper lacks",
               lambda t: t.run("standard").last("kept") - max(t.run("nested", **c).last("kept") for c in ({}, WIDE)),
               f"lead of standard training over the better of two σ, {_AT}", at_least=0, unit="points"),
         Claim("compressing_features_pair", "Two networks that teach each other gain from nested features.",

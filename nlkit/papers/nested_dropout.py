@@ -61,7 +61,7 @@ class CompressedFeatures:
 
     def prepare(self, run: Run) -> None:
         """A ValueError for a network that can't be cut, and for a judge that there is not."""
-        self.last = last_layer(run.model)
+        last_layer(run.model)
         if self.judge == "clean" and self.keep != "all" and not len(run.clean_labels):
             raise ValueError(
                 "judge='clean' needs a clean set to choose k; make the task with clean_per_class=1 or more, or take "
@@ -82,10 +82,11 @@ class CompressedFeatures:
         return self.held.to(run.given_labels.device)
 
     def step(self, run: Run, batch: Batch) -> StepResult:
-        mask = self.masks.draw(len(batch.labels), self.last.in_features, run.generator)
+        layer = last_layer(run.model)
+        mask = self.masks.draw(len(batch.labels), layer.in_features, run.generator)
         if mask is None:
             return StepResult(run.learn(batch.images, batch.labels).mean())
-        with masked(self.last, mask):
+        with masked(layer, mask):
             loss = F.cross_entropy(run.model(batch.images), batch.labels)
         run.descend(loss)
         return StepResult(loss)

@@ -1,4 +1,4 @@
-"""Compressing features: cuts by hand, draws by a chi-square, limits bit for bit, principal axes, and who teaches whom."""
+"""Compressing features: cuts by hand, draws by a chi-square, limits bit for bit, principal axes, and who teaches."""
 
 import math
 
@@ -12,9 +12,19 @@ from nlkit import Dataset, load, make_task, train
 from nlkit.contents import experiment_of
 from nlkit.learning import first_features
 from nlkit.learning.first_features import (
-    Masks, accuracy_by_cut, best_cut, cut_probabilities, draw_cut, last_layer, logits_at, logits_by_cut, masked, reach,
+    Masks,
+    accuracy_by_cut,
+    best_cut,
+    cut_probabilities,
+    draw_cut,
+    last_layer,
+    logits_at,
+    logits_by_cut,
+    masked,
+    reach,
 )  # fmt: skip
 from nlkit.learning.learner import Batch, Run
+from nlkit.learning.optimizers import build_optimizer, clear_gradients, take_step
 from nlkit.learning.wave_fit import ERROR, Wave, noisy_wave, wave
 from nlkit.papers.compressed_digits import Digits, Pair, exchange_step, kept_number
 from nlkit.papers.compressing_features import PAGE, draw
@@ -117,11 +127,11 @@ def test_a_linear_autoencoder_finds_the_principal_axes_in_order(ordered):
     x = x - x.mean(0)
     model = nn.Sequential(nn.Linear(6, 3, bias=False), nn.Linear(3, 6, bias=False))
     masks, draws = Masks("nested" if ordered else "none", 4.0, 0.5), torch.Generator().manual_seed(0)
-    optimizer = torch.optim.Adam(model.parameters(), 0.03)
+    optimizer = build_optimizer("adam", model, 0.03)
     for _ in range(400):
-        optimizer.zero_grad()
+        clear_gradients(optimizer)
         loss_of_axes(model, x, masks.draw(60, 3, draws)).backward()
-        optimizer.step()
+        take_step(optimizer)
     columns = model[1].weight.detach() / model[1].weight.detach().norm(dim=0)
     cosines = (axes @ columns).diagonal().abs()
     assert (cosines > 0.99).all() if ordered else (cosines < 0.99).any()
@@ -149,7 +159,7 @@ def test_nothing_taken_away_is_standard_training_bit_for_bit(task, monkeypatch):
 def started(method, data, clean=0, features=6):
     model = network(features)
     run = Run(
-        model, torch.optim.SGD(model.parameters(), 0.1), data.train_images[:clean], data.train_labels[:clean],
+        model, build_optimizer("sgd", model, 0.1), data.train_images[:clean], data.train_labels[:clean],
         torch.Generator().manual_seed(0), 4, 200, noisy_images=data.train_images, given_labels=data.train_labels,
     )  # fmt: skip
     method.prepare(run)
@@ -211,7 +221,7 @@ def test_it_cuts_an_averaged_network_too(task):
 
 def pair_step(data, images, forget, mask="none", members=None):
     models = members or [network(seed=s) for s in (0, 1)]
-    both = [(m, torch.optim.SGD(m.parameters(), 0.1)) for m in models]
+    both = [(m, build_optimizer("sgd", m, 0.1)) for m in models]
     kept = exchange_step(
         both, images, data.train_labels[: len(images)], cut=3, forget=forget, masks=Masks(mask, 3.0, 0.5),
         generator=torch.Generator().manual_seed(0),
