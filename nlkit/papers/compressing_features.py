@@ -98,8 +98,8 @@ PAGE = Page(
               published="ANIMAL-10N: 81.3 and 81.3", at_least=0, unit="points",
               why="Compression is what helps, and dropout compresses too. With an order the last features learn in few "
               "steps, and a small k starves all others in most; ten classes of digits need some 13."),
-        Claim("compressing_features_epoch", "A clean set that chooses the epoch of standard training does as much as one "
-              "that chooses k.", "a control that the paper lacks",
+        Claim("compressing_features_epoch", "A clean set that chooses the epoch of standard training does as much as "
+              "one that chooses k.", "a control that the paper lacks",
               lambda t: t.run("standard").last("kept") - _best(t, "nested", WIDE),
               f"lead of standard training over the better of two σ, {_AT}", at_least=-0.01, unit="points"),
         Claim("compressing_features_pair", "Two networks that teach each other gain from nested features.",
