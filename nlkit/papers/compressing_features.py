@@ -74,8 +74,8 @@ PAGE = Page(
     | {f"pair {name}": (Pair, {"mask": mask}) for name, mask in MASKS.items()},
     experiment=Digits, picture=draw, grid=_grid, tiny={"epochs": 1},
     claims=(
-        Claim("compressing_features_wave", "The best of the first four features' curves is nearer to the truth than a "
-              "plain network's.", "toy regression figure", lambda t: _from_the_truth(t, "wave standard", 128),
+        Claim("compressing_features_wave", "The best of the first four features' curves is at most half as far from the "
+              "truth as a plain network's.", "toy regression figure", lambda t: _from_the_truth(t, "wave standard", 128),
               "error of the plain network by that of the best k ≤ 4, 30 % wrong", at_least=2, unit="x"),
         Claim("compressing_features_noise", "Later features follow the noise, those too that steps have kept.",
               "toy regression figure", lambda t: _from_the_truth(t, "wave nested", 32),
@@ -106,7 +106,7 @@ PAGE = Page(
               "title of the workshop paper", lambda t: _best(t, "pair nested", WIDE) - _best(t, "pair standard"),
               f"lead of the better of two σ over pairs without masks, then 10 epochs of stage 2, {_AT}",
               published="ANIMAL-10N: 84.1 after 81.3", at_least=0.01, unit="points",
-              why="Two networks' mean and small losses do here what compression does, and both together do no more. "
-              "At 40 % some 95 % of what pairs keep is right either way."),
+              why="The mean of two networks does already what compression does: before stage 2, pairs without masks "
+              "are at 87.8 % and nested ones (σ = 25) at 88.5, after it at 88.8 and 88.3."),
     ),
 )  # fmt: skip
