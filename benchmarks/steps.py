@@ -117,8 +117,15 @@ def measure(names=tuple(SHAPES), shorten: int = 1) -> list[Row]:
         sides |= {m: bench.step(m, percentile=0.5) for m in ("mentornet", "mentormix")}
         sides["mentormix, second weighting"] = bench.step("mentormix", percentile=0.5, second_weighting=True)
         rows += rows_of("mentormix", name, interleaved(sides, rounds, each=each), "standard")
-        rows += _against_products(name, rounds, each)
+        rows += _cut_features(name, rounds, each) + _against_products(name, rounds, each)
     return rows
+
+
+def _cut_features(name: str, rounds: int, each: int) -> list[Row]:
+    bench = Bench(name, examples=1024)
+    sides = {"standard": bench.step("standard")}
+    sides |= {f"compress, {mask}": bench.step("compress", mask=mask) for mask in ("nested", "dropout")}
+    return rows_of("features", name, interleaved(sides, rounds, each=each), "standard")
 
 
 def _one_unit_a_layer() -> nn.Module:

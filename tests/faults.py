@@ -53,6 +53,7 @@ LOCAL_CLUSTERING = "tests/papers/test_local_clustering.py"
 ROBUST_DPO = "tests/papers/test_robust_dpo.py"
 LDR = "tests/papers/test_ldr.py"
 LONG_TAIL = "tests/papers/test_long_tail.py"
+COMPRESSING = "tests/papers/test_compressing_features.py"
 QUANTITY = "tests/papers/test_quantity_quality.py"
 STAGES = "tests/test_stages.py"
 PLANNER = "tests/test_planner.py"
@@ -620,4 +621,36 @@ FAULTS = [
           "ridge.without(left)[0]", "ridge.without(left | True)[0]", (LONG_TAIL,)),
     Fault("memorization: pairs are taken out as if at random", "nlkit/papers/long_tail.py",
           '" without": examples, ', '" without": examples.flip(0) * 0 + torch.arange(len(examples)), ', (LONG_TAIL,)),
+    # Compressing features
+    Fault("compressing: the mask keeps a feature too few", "nlkit/learning/first_features.py",
+          "<= k).float()", "< k).float()", (COMPRESSING,)),
+    Fault("compressing: nested features are rescaled", "nlkit/learning/first_features.py",
+          "given[0] * mask.to(given[0]),", "given[0] * mask.to(given[0]) / mask.mean().to(given[0]),", (COMPRESSING,)),
+    Fault("compressing: P(k) has the half of a Gaussian density", "nlkit/learning/first_features.py",
+          "(1 - k.square()) / sigma**2", "(1 - k.square()) / 2 / sigma**2", (COMPRESSING,)),
+    Fault("compressing: k is counted from 0", "nlkit/learning/first_features.py",
+          "torch.arange(1, features + 1, dtype=torch.float64)", "torch.arange(features, dtype=torch.float64)",
+          (COMPRESSING,)),
+    Fault("compressing: of near-ties the larger cut wins", "nlkit/learning/first_features.py",
+          "accuracies[place] - PRICE * place", "accuracies[place] + PRICE * place", (COMPRESSING,)),
+    Fault("compressing: features that no step keeps are cut to", "nlkit/learning/first_features.py",
+          'if self.kind == "nested" else features', "if False else features", (COMPRESSING,)),
+    Fault("compressing: the cut network keeps all its features", "nlkit/learning/first_features.py",
+          "state[name][:, k:] = 0", "state[name][:, len(own[0]) :] = 0", (COMPRESSING,)),
+    Fault("compressing: dropout does not rescale", "nlkit/learning/first_features.py",
+          ">= self.p) / (1 - self.p)", ">= self.p) / 1.0", (COMPRESSING,)),
+    Fault("compressing: the last epoch is kept, and not the best", "nlkit/papers/nested_dropout.py",
+          'if self.keep == "cut" or score >', 'if True or score >', (COMPRESSING,)),
+    Fault("compressing: labels that choose are learned from", "nlkit/papers/nested_dropout.py",
+          "return self.held.to(run.given_labels.device)", "return self.held[:0].to(run.given_labels.device)",
+          (COMPRESSING,)),
+    Fault("compressing: each of the pair learns from its own half", "nlkit/papers/compressed_digits.py",
+          "zip(members, reversed(kept))", "zip(members, kept)", (COMPRESSING,)),
+    Fault("compressing: the pair chooses with all features", "nlkit/papers/compressed_digits.py",
+          "logits_at(model, images[half], cut)", "logits_at(model, images[half], 10**6)", (COMPRESSING,)),
+    Fault("compressing: the pair's kept number is rounded up", "nlkit/papers/compressed_digits.py",
+          "max(1, int((1 - forget) * examples + 1e-9))", "max(1, -int(-(1 - forget) * examples // 1))", (COMPRESSING,)),
+    Fault("compressing: what is drawn anew in the wave is not told as wrong", "nlkit/learning/wave_fit.py",
+          "torch.where(wrong[:, None], anew, y), wrong", "torch.where(wrong[:, None], anew, y), wrong.roll(1)",
+          (COMPRESSING,)),
 ]  # fmt: skip

@@ -48,6 +48,7 @@ PAPERS: tuple[str, ...] = (
     "pervasive_label_errors",
     "quantity_quality",
     "long_tail",
+    "compressing_features",
 )
 
 for _name in PAPERS:
