@@ -53,6 +53,7 @@ LOCAL_CLUSTERING = "tests/papers/test_local_clustering.py"
 ROBUST_DPO = "tests/papers/test_robust_dpo.py"
 LDR = "tests/papers/test_ldr.py"
 QUANTITY = "tests/papers/test_quantity_quality.py"
+NMTUNE = "tests/papers/test_nmtune.py"
 STAGES = "tests/test_stages.py"
 PLANNER = "tests/test_planner.py"
 LIVE_BUDGET = "tests/test_live_budget.py"
@@ -583,4 +584,23 @@ FAULTS = [
           (AUDIT_REPORT,)),
     Fault("audit: a CSV stays behind without its report", "nlkit/commands/audit.py",
           "(folder / TABLE).unlink(missing_ok=True)", "pass", (AUDIT_REPORT,)),
+    # Pretraining, and heads on a frozen body
+    Fault("nmtune: the spectrum is of squared singular values", "nlkit/learning/feature_shape.py",
+          "torch.linalg.svdvals(features)", "torch.linalg.svdvals(features).square()", (NMTUNE,)),
+    Fault("nmtune: variances count as covariances", "nlkit/learning/feature_shape.py",
+          " - covariance.diagonal().square().sum())", ")", (NMTUNE,)),
+    Fault("nmtune: the old features are drawn to the new ones", "nlkit/learning/feature_shape.py",
+          "f.detach()", "f", (NMTUNE,)),
+    Fault("nmtune: the term for a dominant direction has the wrong sign", "nlkit/papers/nmtune.py",
+          "total + svd *", "total - svd *", (NMTUNE,)),
+    Fault("nmtune: the body stays in training mode", "nlkit/learning/frozen.py",
+          ".eval().requires_grad_(False)", ".train().requires_grad_(False)", (NMTUNE,)),
+    Fault("nmtune: a pass ends in a batch of what is left over", "nlkit/learning/frozen.py",
+          "order[: count - count % size].split(size)", "order.split(size)", (NMTUNE,)),
+    Fault("nmtune: runs at different noise ratios share a pretraining", "nlkit/papers/nmtune.py",
+          '("mnist5k", self.ratio, self.pretraining', '("mnist5k", self.pretraining', (NMTUNE,)),
+    Fault("nmtune: other writers' digits are not normalized", "nlkit/data/shifts.py",
+          "normalize(F.pad(large, (4, 4, 4, 4)), mean, std)", "F.pad(large, (4, 4, 4, 4)) / 255", (NMTUNE,)),
+    Fault("nmtune: the cost of noise is taken the wrong way round", "nlkit/papers/nmtune.py",
+          "return noisy - right", "return right - noisy", (NMTUNE,)),
 ]  # fmt: skip

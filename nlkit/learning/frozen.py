@@ -113,13 +113,17 @@ def tune(
 
     An epoch is `steps` steps, whatever n is, so that few labels are learned as thoroughly as many. Examples come in
     shuffled passes; what is left over at the end of a pass is dropped, since batch normalization can't do with one
-    example. Raises a ValueError, at the call, for arguments that can't be, fewer than two examples among them.
+    example. Raises a ValueError, at the call, for arguments that can't be, as fewer than two examples,
+    or features of another length than the head takes.
     """
     check_integer("epochs", epochs, 1)
     check_integer("steps", steps, 1)
     check_number("rate", rate, 0, above=True)
     check_number("weight_decay", weight_decay, 0)
     check_rows("labels", labels, features, least=2)
+    takes = next((layer.in_features for layer in head.modules() if isinstance(layer, nn.Linear)), features.shape[1])
+    if takes != features.shape[1]:
+        raise ValueError(f"features has {features.shape[1]} columns, and the head takes {takes}; make one for as many")
     generator = seeded_generator(seed, "tuning")
     return _tuning(head, features, labels, loss, epochs, steps, rate, weight_decay, generator)
 
