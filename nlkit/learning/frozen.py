@@ -106,7 +106,7 @@ def some_of_each(labels: Tensor, count: int, *, seed: int = 0, draw: int = 0) ->
 
 
 def tune(
-    head: nn.Module, features: Tensor, labels: Tensor, loss: Loss, *, epochs: int = 15, steps: int = 32,
+    head: nn.Module, features: Tensor, labels: Tensor, loss: Loss, *, epochs: int = 8, steps: int = 60,
     rate: float = 1e-3, weight_decay: float = 1e-4, seed: int = 0,
 ) -> Iterator[nn.Module]:  # fmt: skip
     """Train a head on features (n, D) with AdamW, its rate falling to 0 as a cosine; yield it after each epoch.

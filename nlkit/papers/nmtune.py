@@ -15,12 +15,13 @@ features; the program takes rows of length 1 less their own mean over features.
 
 What differs: the paper pretrains a ResNet-50 on ImageNet with up to 30 % flipped labels and tests 14 other data sets;
 here 784-256-64 learns 4,000 digits, and what comes after is *the same ten digits* with a few right labels. There is one
-view of an image, so no augmentation, and an epoch of tuning has 32 steps, however few labels there are.
+view of an image, so no augmentation, and an epoch of tuning has 60 steps, however few labels there are.
 """
 
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -94,7 +95,7 @@ class Transfer:
 
     In its `numbers` are test accuracies of the head (at first the network's own): on digits as in training ("id"), and
     later also on the mean of four shifts and on other writers' digits ("other"); "sve" and "lsvr" of z on test digits,
-    and "fits", the share of the given labels that the pretrained network predicts.
+    and "fits", the share of the given labels that the pretrained network predicts. NaN is what can't be told yet.
     """
 
     head: str = setting("LP", "what learns on top of the frozen body", choices=HEADS)
@@ -106,8 +107,8 @@ class Transfer:
     svd: float = setting(0.001, "w_S of NMTune: keep a dominant direction", low=0.0, high=10.0, knob=True)
     top: int = setting(5, "k: singular values that w_S is about", low=1, high=64)
     body: str = setting("pretrained", "what features are made by", choices=BODIES)
-    draws: int = setting(1, "draws of the right labels, over whose heads accuracies are averaged", low=1, high=20)
-    tuning: int = setting(15, "epochs of tuning, of 32 steps", low=1, high=100)
+    draws: int = setting(1, "draws of right labels, whose heads are averaged", low=1, high=20)
+    tuning: int = setting(8, "epochs of tuning, of 60 steps", low=1, high=100)
     seed: int = setting(0, "decides wrong labels, right ones, weights, batches", low=0)
 
     def __post_init__(self) -> None:
@@ -131,15 +132,18 @@ class Transfer:
         return self._records(data, given, places)
 
     def _records(self, data, given: Tensor, places: Sequence[Tensor]) -> Iterator[Measured]:
-        body, common, done = nn.Flatten(), {}, 0
+        body: nn.Module = nn.Flatten()
+        common: dict[str, float] = {}
+        done = 0
         if self.body == "untrained":
             body = frozen.frozen_body(frozen.new_network(784, 10, seed=self.seed))
         if self.body == "pretrained":
             key = ("mnist5k", self.ratio, self.pretraining, self.seed)
             learning = frozen.pretrain(data.train_images, given, 10, epochs=self.pretraining, seed=self.seed)
             for done, network in enumerate(frozen.told_again(key, learning), start=1):
-                common = {"fits": accuracy(network, data.train_images, given)} if done == self.pretraining else {}
-                yield Measured(done, {"id": accuracy(network, data.test_images, data.test_labels)} | common)
+                common = {"fits": accuracy(network, data.train_images, given) if done == self.pretraining else math.nan}
+                numbers = dict.fromkeys(("shifts", "other", "sve", "lsvr"), math.nan) | common
+                yield Measured(done, numbers | {"id": accuracy(network, data.test_images, data.test_labels)})
             body = frozen.frozen_body(network)
         tests = {name: (evaluate(body, images), labels) for name, (images, labels) in _tests().items()}
         s = spectrum(tests["id"][0])
@@ -170,18 +174,19 @@ def draw(records: Mapping[str, Sequence[Measured]]) -> Figure:
     return heads_on_a_body(records, HEADS)
 
 
-RATIOS, FEW = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5), {"clean": 5, "draws": 4}
-LONG = {**FEW, "pretraining": 30}  # until wrong labels are learned by heart
-COVARIANCE = {"mse": 0.0, "svd": 0.0}
+RATIOS, FEW = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5), {"clean": 5, "draws": 3}
+LONG = {**FEW, "pretraining": 25}  # until wrong labels are learned by heart
+IN_USE = (0.1, 0.3)  # noise ratios at which heads race
+COVARIANCE: dict[str, Any] = {"mse": 0.0, "svd": 0.0}
 TERMS: dict[str, dict[str, Any]] = {
-    "MSE alone": {"cov": 0.0, "svd": 0.0}, "COV alone": COVARIANCE, "SVD alone": {"mse": 0.0, "cov": 0.0},
-    "SVD, w = 1": {"mse": 0.0, "cov": 0.0, "svd": 1.0}, "as printed": {"mse": 0.01, "cov": 0.01, "svd": 0.01, "top": 1},
+    "COV alone": COVARIANCE, "without COV": {"cov": 0.0},
+    "as printed": {"mse": 0.01, "cov": 0.01, "svd": 0.01, "top": 1},
 }  # fmt: skip
 
 
 def _grid() -> Iterator[tuple[str, Mapping[str, object]]]:
     yield from (("LP", {"ratio": ratio, **FEW}) for ratio in RATIOS)
-    yield from ((head, {"ratio": ratio}) for head in HEADS for ratio in (0.1, 0.3, 0.5))
+    yield from ((head, {"ratio": ratio}) for head in HEADS for ratio in IN_USE)
     yield from (("NMTune", {"ratio": 0.3, **changes}) for changes in TERMS.values())
     yield from (("LP", {"ratio": ratio, **LONG}) for ratio in (0.0, 0.1))
     yield from (("LP", {"ratio": 0.0, "body": body, **FEW}) for body in BODIES[1:])
@@ -204,8 +209,8 @@ def worth(t: Trial) -> list[float]:
     return [known.last(number) - raw.last(number) for number in TESTS]
 
 
-TESTS, IN_USE = ("id", "shifts", "other"), (0.1, 0.3, 0.5)
-OURS, MEAN, LEAD = "a control that the paper lacks", "mean over 10, 30, 50 %", "100 right labels a class"
+TESTS = ("id", "shifts", "other")
+OURS, MEAN = "a control that the paper lacks", "mean over 10 and 30 %, 100 labels a class"
 POINTS: dict[str, Any] = {"unit": "points", "at_least": 0.0}
 PAGE = Page(
     title="Noise in pretraining, tuned away (NMTune)",
@@ -213,7 +218,7 @@ PAGE = Page(
     finding="A few wrong labels in pretraining help on like data and hurt elsewhere; a light head mends the former.",
     variants={head: {"head": head} for head in HEADS},
     headline="id", experiment=Transfer, picture=draw, grid=_grid, needs=("package:scikit-learn",),
-    seeds=tuple(range(8)), tiny={"pretraining": 1, "clean": 5, "tuning": 2},
+    tiny={"pretraining": 1, "clean": 5, "tuning": 2},
     claims=(
         Claim("nmtune_spectrum", "Wrong labels in pretraining raise SVE and LSVR.", "figure 3",
               lambda t: [cost(t, number, 0.3) for number in ("sve", "lsvr")], "rise at 30 % noise", at_least=0.1,
@@ -226,7 +231,7 @@ PAGE = Page(
         Claim("nmtune_elsewhere", "They harm on other writers' digits.", "figure 2: any noise",
               lambda t: cost(t, "other", 0.05), "the same", at_most=0.0, unit="points"),
         Claim("nmtune_memorized", "Ten per cent help on the same digits also where they are learned by heart.", OURS,
-              lambda t: cost(t, "id", 0.1, **LONG), "the same at 10 %, 30 epochs of pretraining", **POINTS),
+              lambda t: cost(t, "id", 0.1, **LONG), "the same at 10 %, 25 epochs of pretraining", **POINTS),
         Claim("nmtune_tuned", "NMTune beats the head without its terms, on the same digits and on shifted ones.",
               "abstract", lambda t: [fmean(gain(t, n, r) for r in IN_USE) for n in TESTS[:2]], f"its lead, {MEAN}",
               published="about a point", **POINTS),

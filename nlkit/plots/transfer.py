@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from nlkit.intervals import Interval
 from nlkit.plots.axes import GRID, draw_line, fitted_axis, whole_ticks
 from nlkit.plots.figure import PANEL_DPI, PANEL_WIDTH, Figure, picture
 from nlkit.plots.places import label_ends
-from nlkit.plots.style import REFERENCE, Style, styles_of
+from nlkit.plots.style import REFERENCE, Style, styles_of, text_color
 from nlkit.plots.words import in_percent_words
 from nlkit.records import Recorded
 
@@ -47,7 +48,7 @@ def pretraining_noise(
 
 @picture
 def heads_on_a_body(records: Mapping[str, Sequence[Recorded]], variants: Sequence[str] = ()) -> Figure:
-    """Accuracy by epoch, of pretraining and then of each head; where heads are now on three test sets; their spectra.
+    """Accuracy by epoch, of pretraining and then of each head; how each head does on three test sets; spectra.
 
     records: name -> its records so far, as `nlkit.papers.nmtune.Transfer` makes them. In the `numbers` of each is "id",
     and once a head learns also "shifts" and "other"; `shown` then has "spectrum". variants: all the names that there
@@ -74,7 +75,7 @@ def _draw_accuracy(ax, runs: Mapping[str, Sequence[Recorded]], styles: Mapping[s
         ends.append((values[-1], f"{name} {values[-1]:.1f}", styles[name].color))
         told.append(f"{name} {in_percent_words(values[-1] / 100)}")
         drawn += values
-        begun = sum("other" not in record.numbers for record in run)
+        begun = sum(_to_come(record) for record in run)
         if 0 < begun < len(run):
             ax.axvline(begun + 0.5, color=REFERENCE, linestyle=":", zorder=0)
     fitted_axis(ax, drawn, "")
@@ -87,18 +88,19 @@ def _draw_accuracy(ax, runs: Mapping[str, Sequence[Recorded]], styles: Mapping[s
 
 
 def _draw_tests(ax, runs: Mapping[str, Sequence[Recorded]], styles: Mapping[str, Style]) -> str:
-    """A mark a head on each test set, side by side; in words the same numbers."""
-    heads = {name: run[-1].numbers for name, run in runs.items() if "other" in run[-1].numbers}
-    drawn, told = [], []
-    for place, (name, numbers) in enumerate(heads.items()):
-        values = [100 * numbers[test] for test in _TESTS]
-        x = [at + 0.18 * (place - (len(heads) - 1) / 2) for at in range(len(_TESTS))]
-        draw_line(ax, x, values, styles[name], markersize=8, linestyle="none")
-        drawn += values
-        told.append(f"{name} {values[1]:.1f} and {values[2]:.1f} %")
-    fitted_axis(ax, drawn, "")
-    ax.set(title="each head on three tests, %", ylabel="", xlim=(-0.5, len(_TESTS) - 0.5))
-    ax.set_xticks(range(len(_TESTS)), [name.replace(" ", "\n") for name in _TESTS.values()])
+    """A row of numbers a head, since half a point would not be seen on an axis that has room for all three tests."""
+    heads = {name: run[-1].numbers for name, run in runs.items() if not _to_come(run[-1])}
+    ax.set(xlim=(0, 1), ylim=(0, 1), title="test accuracy, %")
+    ax.set_axis_off()
+    told, places = [], (0.5, 0.76, 1.02)
+    for x, words in zip(places, _TESTS.values() if heads else ()):
+        ax.text(x, 0.98, words.replace(" ", "\n"), ha="right", va="top", fontsize=11, linespacing=1.1)
+    for row, (name, numbers) in enumerate(heads.items()):
+        color, y = text_color(styles[name].color), 0.56 - 0.22 * row
+        ax.text(-0.1, y, name, color=color)
+        for x, test in zip(places, _TESTS):
+            ax.text(x, y, f"{100 * numbers[test]:.1f}", color=color, ha="right")
+        told.append(f"{name} {100 * numbers['shifts']:.1f} and {100 * numbers['other']:.1f} %")
     return f"On shifted digits and on other writers': {', '.join(told)}." if told else ""
 
 
@@ -116,3 +118,8 @@ def _draw_spectra(ax, spectra: Mapping[str, Sequence[float]], styles: Mapping[st
     ax.set(title="spectrum of features")
     ax.set_xlabel("rank of singular value", labelpad=1)
     return f"Singular values over their sum: {', '.join(told)}." if told else ""
+
+
+def _to_come(record: Recorded) -> bool:
+    """Whether the network is still learning, and no head yet."""
+    return math.isnan(record.numbers["other"])

@@ -224,7 +224,7 @@ def test_heads_share_their_pretraining_and_more_noise_leaves_less_to_fit(tiny):
     assert probe[0].numbers == shaped[0].numbers != right[0].numbers
     assert probe[0].numbers["fits"] < 0.75 < right[0].numbers["fits"]
     assert probe[-1].numbers["sve"] == probe[1].numbers["sve"] != shaped[-1].numbers["sve"]
-    assert len(probe[-1].shown["spectrum"]) == 64 and "other" not in probe[0].numbers
+    assert len(probe[-1].shown["spectrum"]) == 64 and math.isnan(probe[0].numbers["other"])
 
 
 def test_accuracies_are_means_over_draws_of_the_right_labels():
@@ -281,7 +281,7 @@ def test_all_that_a_claim_asks_for_is_in_the_grid():
     for claim in PAGE.claims:
         claim.measure(trial)
     made = {key(experiment_of(PAGE, variant, **changes)) for variant, changes in PAGE.grid()}
-    assert len(made) == 24 and {key(experiment) for experiment in trial.asked} <= made
+    assert len(made) == 19 and {key(experiment) for experiment in trial.asked} <= made
 
 
 @pytest.mark.parametrize(
