@@ -14,6 +14,7 @@ from nlkit.plots.words import in_percent_words
 from nlkit.records import Recorded
 
 _HEIGHT = 5.0  # inches
+_LEAST = 1e-4  # share of a singular value that is drawn; dead features have next to none
 _TESTS = {"id": "same digits", "shifts": "shifted", "other": "other writers"}
 
 
@@ -108,10 +109,11 @@ def _draw_spectra(ax, spectra: Mapping[str, Sequence[float]], styles: Mapping[st
     ends, told, longest = [], [], 2
     for name, s in spectra.items():
         draw_line(ax, range(1, len(s) + 1), s, styles[name], markersize=4)
-        ends.append((s[-1], name, styles[name].color))
+        ends.append((max(s[-1], _LEAST), name, styles[name].color))
         told.append(f"{name} from {s[0]:.3f} to {s[-1]:.4f}")
         longest = max(longest, len(s))
     ax.set_yscale("log")
+    ax.set_ylim(bottom=max(_LEAST, ax.get_ylim()[0]))
     label_ends(ax, [1, longest], ends)
     ax.minorticks_off()
     ax.grid(axis="y", color=GRID, linewidth=0.6)
