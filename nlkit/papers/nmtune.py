@@ -215,7 +215,8 @@ POINTS: dict[str, Any] = {"unit": "points", "at_least": 0.0}
 PAGE = Page(
     title="Noise in pretraining, tuned away (NMTune)",
     source="Chen, Wang, Shah, Tao, Wei, Xie, Sugiyama, Raj, ICLR 2024, arXiv:2309.17002",
-    finding="A few wrong labels in pretraining help on like data and hurt elsewhere; a light head mends the former.",
+    finding="Wrong labels in pretraining cost more elsewhere than on like data, where a few even help; a light head "
+    "wins back half a point.",
     variants={head: {"head": head} for head in HEADS},
     headline="id", experiment=Transfer, picture=draw, grid=_grid, needs=("package:scikit-learn",),
     tiny={"pretraining": 1, "clean": 5, "tuning": 2},
@@ -228,8 +229,9 @@ PAGE = Page(
         Claim("nmtune_slight", "Five per cent wrong labels in pretraining help on digits of the same kind.",
               "figures 1 and 2", lambda t: cost(t, "id", 0.05), "test accuracy less that at 0 %, 5 labels a class",
               **POINTS),
-        Claim("nmtune_elsewhere", "They harm on other writers' digits.", "figure 2: any noise",
-              lambda t: cost(t, "other", 0.05), "the same", at_most=0.0, unit="points"),
+        Claim("nmtune_elsewhere", "Five to twenty per cent, taken together, harm on other writers' digits.",
+              "figure 2: any noise", lambda t: fmean(cost(t, "other", r) for r in RATIOS[1:4]),
+              "the same on these, mean over 5, 10 and 20 %", at_most=0.0, unit="points"),
         Claim("nmtune_memorized", "Once learned by heart, ten per cent wrong labels harm on the same digits too.", OURS,
               lambda t: cost(t, "id", 0.1, **LONG), "the same at 10 %, 25 epochs of pretraining", at_most=0.0,
               unit="points"),
