@@ -55,6 +55,7 @@ LDR = "tests/papers/test_ldr.py"
 LONG_TAIL = "tests/papers/test_long_tail.py"
 COMPRESSING = "tests/papers/test_compressing_features.py"
 QUANTITY = "tests/papers/test_quantity_quality.py"
+NMTUNE = "tests/papers/test_nmtune.py"
 STAGES = "tests/test_stages.py"
 PLANNER = "tests/test_planner.py"
 LIVE_BUDGET = "tests/test_live_budget.py"
@@ -653,4 +654,32 @@ FAULTS = [
     Fault("compressing: what is drawn anew in the wave is not told as wrong", "nlkit/learning/wave_fit.py",
           "torch.where(wrong[:, None], anew, y), wrong", "torch.where(wrong[:, None], anew, y), wrong.roll(1)",
           (COMPRESSING,)),
+    # Pretraining, and heads on a frozen body
+    Fault("nmtune: the spectrum is of squared singular values", "nlkit/learning/feature_shape.py",
+          "torch.linalg.svdvals(features)", "torch.linalg.svdvals(features).square()",
+          (f"{NMTUNE}::test_a_spectrum_is_numpy_s_and_knows_neither_scale_nor_rotation",)),
+    Fault("nmtune: variances count as covariances", "nlkit/learning/feature_shape.py",
+          " - covariance.diagonal().square().sum())", ")",
+          (f"{NMTUNE}::test_the_covariance_term_is_what_numpy_has_off_the_diagonal",)),
+    Fault("nmtune: the old features are drawn to the new ones", "nlkit/learning/feature_shape.py",
+          "f.detach()", "f",
+          (f"{NMTUNE}::test_longer_features_have_not_moved_and_the_old_ones_are_constants",)),
+    Fault("nmtune: the term for a dominant direction has the wrong sign", "nlkit/papers/nmtune.py",
+          "total + svd *", "total - svd *",
+          (f"{NMTUNE}::test_the_loss_is_the_sum_that_the_paper_prints",)),
+    Fault("nmtune: the body stays in training mode", "nlkit/learning/frozen.py",
+          ".eval().requires_grad_(False)", ".train().requires_grad_(False)",
+          (f"{NMTUNE}::test_a_body_stays_as_it_was_whatever_learns_on_it",)),
+    Fault("nmtune: a pass ends in a batch of what is left over", "nlkit/learning/frozen.py",
+          "order[: count - count % size].split(size)", "order.split(size)",
+          (f"{NMTUNE}::test_batches_are_whole_and_a_pass_has_no_example_twice",)),
+    Fault("nmtune: runs at different noise ratios share a pretraining", "nlkit/papers/nmtune.py",
+          '("mnist5k", self.ratio, self.pretraining', '("mnist5k", self.pretraining',
+          (f"{NMTUNE}::test_heads_share_their_pretraining_and_more_noise_leaves_less_to_fit",)),
+    Fault("nmtune: other writers' digits are not normalized", "nlkit/data/shifts.py",
+          "normalize(F.pad(large, (4, 4, 4, 4)), mean, std)", "F.pad(large, (4, 4, 4, 4)) / 255",
+          (f"{NMTUNE}::test_other_writers_digits_lie_where_the_kit_s_do_and_are_as_bright",)),
+    Fault("nmtune: the cost of noise is taken the wrong way round", "nlkit/papers/nmtune.py",
+          "return noisy - right", "return right - noisy",
+          (f"{NMTUNE}::test_claims_measure_what_they_say",)),
 ]  # fmt: skip

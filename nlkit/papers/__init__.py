@@ -49,6 +49,7 @@ PAPERS: tuple[str, ...] = (
     "quantity_quality",
     "long_tail",
     "compressing_features",
+    "nmtune",
 )
 
 for _name in PAPERS:
