@@ -183,7 +183,8 @@ PAGE = Page(
     finding="Wrong test labels with habits put models in the wrong order; as many random ones do not.",
     variants={name: {"labels": name} for name in LINES},
     besides={"MNIST": (Verdicts, {"test_set": "mnist"}), "CIFAR-10": (Verdicts, {"test_set": "cifar10"})},
-    headline="given", experiment=Benchmark, picture=draw, grid=_grid, needs=("package:scikit-learn",), tiny={"size": 20},
+    headline="given", experiment=Benchmark, picture=draw, grid=_grid, tiny={"size": 20},
+    needs=("package:scikit-learn",),
     claims=(
         Claim("pervasive_label_errors_counts", "People find 15 errors among MNIST's 100 suspects, and 54 among "
               "CIFAR-10's 275.", "table 1", _counts, "errors found, less those published", published="15 and 54",
