@@ -49,6 +49,7 @@ PAPERS: tuple[str, ...] = (
     "elr",
     "pervasive_label_errors",
     "quantity_quality",
+    "rcal",
 )
 
 for _name in PAPERS:
