@@ -14,6 +14,7 @@ arXiv:2101.06395, and Zhang et al., arXiv:2211.10955.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -44,7 +45,8 @@ def local_outlier_factor(features: NDArray, share: float = SHARE) -> NDArray:
     if len(features) < FEW:
         return np.ones(len(features))
     neighbors = min(max(2, round(share * len(features))), len(features) - 1)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with warnings.catch_warnings():  # of duplicates, around which it is as dense as can be
+        warnings.simplefilter("ignore", UserWarning)
         return -LocalOutlierFactor(n_neighbors=neighbors).fit(features).negative_outlier_factor_
 
 

@@ -61,7 +61,7 @@ class Digits:
     """
 
     body: str = setting("tethered", "what becomes of the encoder", choices=("new", "free", "tethered", "frozen"))
-    ratio: float = setting(0.4, "η: share of wrong labels", low=0.0, high=0.8, knob=True)
+    ratio: float = setting(0.4, "η: share of wrong labels", low=0.0, high=0.95, knob=True)
     imbalance: float = setting(50.0, "ρ: largest over smallest class", low=1.0, high=100.0, knob=True, log=True)
     noise: str = setting("by size", "where wrong labels go", choices=("by size", "uniform"), knob=True)
     tether: float = setting(1.0, "β: what holds features (tethered)", low=0.0, high=10.0, knob=True)
