@@ -78,15 +78,15 @@ def errors_when_borrowing(
     """
     figure = Figure(figsize=(10, 4.2), layout="constrained")
     ax, ends, told, styles = figure.subplots(), [], [], styles_of(list(measured))
+    top = 2.2 * max(values[0] for values in measured.values())
     for name, values in measured.items():
         style, lines = styles[name], formula.get(name, values)
         ax.plot(gammas, lines, color=style.color, linestyle="-" if name in formula else ":")
         ax.plot(gammas, values, style.marker, color=style.color, markersize=8)
         lowest = min(range(len(gammas)), key=lambda k: lines[k])
         ax.plot(gammas[lowest], lines[lowest], "*", markersize=17, color=style.color, markeredgecolor="white", zorder=3)
-        ends.append((values[-1], f"{name}: {values[-1]:.2f}", style.color))
+        ends.append((min(values[-1], top), f"{name}: {values[-1]:.2f}", style.color))
         told.append(f"{name}: {values[0]:.2f} without, lowest {lines[lowest]:.2f} at γ = {gammas[lowest]:g}")
-    top = 2.2 * max(values[0] for values in measured.values())
     ax.set(ylim=(0, top), xlabel="γ: share that is borrowed", ylabel="mean ‖error‖² of rare means")
     ax.grid(axis="y", color=GRID, linewidth=0.6)
     label_ends(ax, gammas, ends)
