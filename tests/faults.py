@@ -56,6 +56,7 @@ LONG_TAIL = "tests/papers/test_long_tail.py"
 COMPRESSING = "tests/papers/test_compressing_features.py"
 QUANTITY = "tests/papers/test_quantity_quality.py"
 NMTUNE = "tests/papers/test_nmtune.py"
+RCAL = "tests/papers/test_rcal.py"
 STAGES = "tests/test_stages.py"
 PLANNER = "tests/test_planner.py"
 LIVE_BUDGET = "tests/test_live_budget.py"
@@ -682,4 +683,28 @@ FAULTS = [
     Fault("nmtune: the cost of noise is taken the wrong way round", "nlkit/papers/nmtune.py",
           "return noisy - right", "return right - noisy",
           (f"{NMTUNE}::test_claims_measure_what_they_say",)),
+    # Long tails, and classes as Gaussians
+    Fault("long tail: the smallest class is not the largest over rho", "nlkit/data/long_tail.py",
+          "imbalance ** (-k / (classes - 1))", "imbalance ** (-k / classes)", (RCAL,)),
+    Fault("noise by size: rows for columns", "nlkit/noise/matrices.py",
+          "(ratio * counts / (counts.sum() - counts)[:, None])", "(ratio * counts[:, None] / (counts.sum() - counts))",
+          (RCAL,)),
+    Fault("contrastive: a view is compared with itself", "nlkit/learning/contrastive.py",
+          "torch.eye(len(views), dtype=torch.bool", "torch.zeros(len(views), len(views), dtype=torch.bool", (RCAL,)),
+    Fault("contrastive: the next image counts as the other view", "nlkit/learning/contrastive.py",
+          ".roll(len(first))", ".roll(1)", (RCAL,)),
+    Fault("rcal: the weights of those that lend do not sum to 1", "nlkit/learning/class_gaussians.py",
+          "sizes[near] / sizes[near].sum()", "sizes[near] / sizes.sum()", (RCAL,)),
+    Fault("rcal: the square of gamma is forgotten", "nlkit/learning/class_gaussians.py",
+          "gamma**2 * (distance**2", "gamma * (distance**2", (RCAL,)),
+    Fault("rcal: outliers are looked for among all classes", "nlkit/learning/class_gaussians.py",
+          "SCORES[score](features[labels == label])", "SCORES[score](features)[labels == label]", (RCAL,)),
+    Fault("rcal: points are drawn with squared spread", "nlkit/learning/class_gaussians.py",
+          "np.sqrt(np.maximum(values, LEAST))", "np.maximum(values, LEAST)", (RCAL,)),
+    Fault("rcal: the tether holds nothing", "nlkit/learning/tethered.py",
+          "loss = loss + tether *", "loss = loss + 0 * tether *", (RCAL,)),
+    Fault("rcal: head for tail", "nlkit/papers/rcal.py",
+          "by_class[-TAILS:].mean()", "by_class[:TAILS].mean()", (RCAL,)),
+    Fault("rcal: features of one seed for all", "nlkit/papers/rcal.py",
+          "self.contrastive, self.seed\n", "self.contrastive\n", (RCAL,)),
 ]  # fmt: skip

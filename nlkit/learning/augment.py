@@ -43,13 +43,14 @@ def crop_and_flip(images: Tensor, generator: torch.Generator) -> Tensor:
     return images.permute(0, 2, 3, 1)[tuple(place)].permute(0, 3, 1, 2)
 
 
-def affine(images: Tensor, generator: torch.Generator) -> Tensor:
+def affine(images: Tensor, generator: torch.Generator, strength: float = 1.0) -> Tensor:
     """Each image (C, H, W) turned by up to 10°, scaled by 0.9 to 1.1, slanted and moved by up to 0.15 and 2 pixels.
 
-    Slant is a shift to the side for each pixel up. All are uniform, and what comes from outside continues the edge.
+    All that is times `strength`, below 10. Slant is a shift to the side for each pixel up. All are uniform, and what
+    comes from outside continues the edge.
     For digits and letters: as different as two hands write them, and still the same sign.
     """
-    draws = 2 * torch.rand(5, len(images), dtype=torch.float64, generator=generator) - 1  # -1 to 1
+    draws = strength * (2 * torch.rand(5, len(images), dtype=torch.float64, generator=generator) - 1)
     angle, scale, slant = draws[0] * torch.pi / 18, 1 + 0.1 * draws[1], 0.15 * draws[2]
     rows = [
         scale * angle.cos(), scale * (slant * angle.cos() - angle.sin()), 2 * draws[3],

@@ -51,6 +51,21 @@ def doubled_matrix(num_classes: int, ratio: float) -> Tensor:
     return _fill_diagonal(matrix)
 
 
+def flips_by_size(sizes: Sequence[int], ratio: float) -> Tensor:
+    """(K, K) matrix of noise that goes by the sizes of the classes: the larger a class, the more wrong labels name it.
+
+    sizes: n, examples of each class. The chance of i to become j is ratio · n_j / (n - n_i): the own class isn't drawn,
+    and the ratio is the share of each class that gets a wrong label. With equal sizes it is symmetric noise.
+    Raises a ValueError for fewer than two classes, or one without examples.
+    """
+    counts = _numbers("sizes", sizes)
+    if counts.ndim != 1 or len(counts) < 2 or not (counts >= 1).all():
+        raise ValueError(f"sizes={shown(sizes)} must be two or more whole numbers of at least 1, one a class")
+    check_number("ratio", ratio, 0, 1)
+    matrix = (ratio * counts / (counts.sum() - counts)[:, None]).fill_diagonal_(0)
+    return _fill_diagonal(matrix)
+
+
 def pair_matrix(num_classes: int, ratio: float) -> Tensor:
     """(K, K) matrix of pair noise: a share `ratio` of class i moves to class i + 1, the last class to the first.
 

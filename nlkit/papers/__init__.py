@@ -50,6 +50,7 @@ PAPERS: tuple[str, ...] = (
     "long_tail",
     "compressing_features",
     "nmtune",
+    "rcal",
 )
 
 for _name in PAPERS:
