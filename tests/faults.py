@@ -578,7 +578,7 @@ FAULTS = [
           "hidden = self.collection.clean.copy()", "hidden = np.zeros(self.collection.count, bool)", (AUDIT_REPORT,)),
     Fault("audit: a decision changes nothing of what is estimated", "nlkit/audit/audit.py",
           "return replace(told, estimates=estimated(told, draws))", "return told", (AUDIT_REPORT,)),
-    Fault("audit: the results may lie within the data", "nlkit/commands/audit.py",
+    Fault("audit: the results may lie within the data", "nlkit/audit/collection.py",
           "if path.is_dir() and (folder.resolve() == inside or inside in folder.resolve().parents):", "if False:",
           (AUDIT_REPORT,)),
     Fault("audit: a CSV stays behind without its report", "nlkit/commands/audit.py",
