@@ -23,6 +23,7 @@ from nlkit.files import to_json, write_whole
 
 DECISIONS = "decisions.json"
 FOLDS, MOST = 5, 5_000  # parts of the quick model's cross-validation, and examples that it is of at most
+DRAWS = 10  # of the bootstrap after a decision: half as many as an audit's, as somebody is waiting
 
 
 class Standing(NamedTuple):
@@ -103,12 +104,10 @@ class QuickModel:
             yield model.predict(self._space[held_out]) == labels[held_out]
 
 
-def reviewed(
-    found: Audit, decisions: Mapping[int, str], model: QuickModel, draws: int = 20
-) -> Iterator[Standing | None]:
+def reviewed(found: Audit, decisions: Mapping[int, str], model: QuickModel) -> Iterator[Standing | None]:
     """The standing after these decisions, at the end; before it None after each part of the work, so that whoever
-    drives may stop there. draws: of the bootstrap, see `nlkit.audit.noise_rates.with_intervals`."""
-    told = found if dict(decisions) == dict(found.decisions) else found.decide(decisions, draws=draws)
+    drives may stop there."""
+    told = found if dict(decisions) == dict(found.decisions) else found.decide(decisions, draws=DRAWS)
     yield None
     hits = []
     for part in model.graded(told.labels):

@@ -204,6 +204,7 @@ PAGE = Page(
               at_least=0.0, unit="points"),
         Claim("own_data_trusted", f"Reweighting by {TRUSTED} checked labels beats training on those {TRUSTED} alone.",
               "control: clean set alone", lambda t: _trained(t, "reweight") - _trained(t, "clean_only"),
-              f"accuracy on {HELD_OUT} other tumours, rightly labelled", at_least=0.0, unit="points"),
+              f"accuracy on {HELD_OUT} other tumours, rightly labelled", at_least=0.0, unit="points",
+              why="Tumours are easy to tell by all 30 measurements, so sixty labels leave the others little to add."),
     ),
 )  # fmt: skip
