@@ -583,4 +583,13 @@ FAULTS = [
           (AUDIT_REPORT,)),
     Fault("audit: a CSV stays behind without its report", "nlkit/commands/audit.py",
           "(folder / TABLE).unlink(missing_ok=True)", "pass", (AUDIT_REPORT,)),
+    Fault("audit panel: decisions of other data are taken over", "nlkit/audit/review.py",
+          "if of != self._fingerprint:", "if False:", ("tests/test_live_audit.py",)),
+    Fault("audit panel: the quick model learns what it is graded by", "nlkit/audit/review.py",
+          "chosen[known & (part != fold)]", "chosen[known]", ("tests/test_live_audit.py",)),
+    Fault("audit panel: a decision that can't be saved is taken", "nlkit/live/audit_panel.py",
+          'return tell(self.line, f"not saved, so not taken: {error}", urgent=True)',
+          'tell(self.line, f"not saved, so not taken: {error}", urgent=True)', ("tests/test_live_audit.py",)),
+    Fault("audit panel: what is found is counted among the rest once more", "nlkit/audit/review.py",
+          "found_wrong = share - estimate.ratio * open_", "found_wrong = share", ("tests/test_live_audit.py",)),
 ]  # fmt: skip

@@ -42,8 +42,8 @@ class Standing(NamedTuple):
         unsure = self.judged - self.wrong - self.right
         told = f"{self.judged:,} judged: {self.wrong:,} wrong, {self.right:,} right, {unsure:,} unsure. "
         return told + (
-            f"Estimated wrong, of all labels: {self.share:.1%} ({self.low:.1%} to {self.high:.1%}). A quick model "
-            f"predicts {self.accuracy:.1%} of the labels as they now stand."
+            f"Estimated wrong, of all labels: {self.share:.1%} ({self.low:.1%} to {self.high:.1%}; lower bounds where "
+            f"hardly a suspect is left). A quick model predicts {self.accuracy:.1%} of the labels as they now stand."
         )
 
 
@@ -61,13 +61,17 @@ def standing(found: Audit, accuracy: float) -> Standing:
 def interval_of_share(found: Audit) -> tuple[float, float, float]:
     """The estimated share of wrong labels and its interval: of what is settled, nothing is left to chance.
 
-    Nothing is concluded from the share of wrong ones among those judged: they were chosen for being suspicious.
+    Nothing is concluded from the share of wrong ones among those judged: they were chosen for being suspicious. For the
+    same reason the rest, less and less suspicious, is taken for too clean as the list is gone down: then the share is
+    hardly more than what was found, which is a lower bound. Where no error is seen among n others, up to 3 / n of them
+    may be wrong by chance alone (the rule of three).
     """
     estimate, count = found.estimates[found.likely], found.collection.count
     open_ = int((~found.settled).sum()) / count
     share = found.wrong_share
     low, high = (share + (end - estimate.ratio) * open_ for end in (estimate.ratio_low, estimate.ratio_high))
-    return share, max(0.0, float(low)), min(1.0, float(high))
+    found_wrong = share - estimate.ratio * open_
+    return share, max(found_wrong, float(low)), min(1.0, max(float(high), share + min(3 / count, open_)))
 
 
 class QuickModel:
