@@ -21,6 +21,7 @@ from nlkit.lessons import (
     meta_reweighting,
     noisy_or_clean,
     tutorial,
+    your_own_data,
 )
 from nlkit.page import Claim, Page
 from nlkit.papers import METHODS, PAPERS
@@ -37,6 +38,7 @@ _COURSE: dict[str, tuple[str, Page]] = {  # name -> its notebook, which two page
     "tutorial": ("03_meta_reweighting", tutorial.PAGE),
     "reweight-or-clean": ("06_noisy_or_clean", noisy_or_clean.PAGE),
     "leaderboard": ("07_how_far", how_far.PAGE),
+    "your-own-data": ("08_your_own_data", your_own_data.PAGE),
     "clean-label-budget": ("09_clean_label_budget", clean_label_budget.PAGE),
 }
 LESSONS: dict[str, Page] = {name: page for name, (_, page) in _COURSE.items()}

@@ -24,6 +24,7 @@ from nlkit.lessons.standings import standings
 from nlkit.papers import PAPERS
 from nlkit.planner import plan
 from nlkit.plots.budgets import splits_of_a_budget
+from nlkit.plots.audits import suspect_and_course
 from nlkit.plots.clusters import clusters_found
 from nlkit.plots.margins import errors_by_size, preference_margins
 from nlkit.records import Measured, Record
@@ -200,6 +201,11 @@ def of_numbers() -> dict:
         "preference_margins": lambda: preference_margins({"dpo": preferences(8), "rdpo": preferences(8, math.inf)}),
         "splits_of_a_budget": lambda: splits_of_a_budget(plan(surface(), 0.1, 1.0, 100, 0.4)),
         "by_setting": lambda: plots.by_setting(a_sweep(), "ratio", title="three ratios"),
+        "suspect_and_course": lambda: suspect_and_course(
+            {"small loss": 0.99, "learned late": 0.4, "clean set": NAN},
+            [(0, 0.1, 0.05, 0.15, 0.8), (3, 0.08, 0.05, 0.1, 0.85)], title="labelled cat; a model says dog",
+            image=torch.rand(8, 8, 3).numpy(),
+        ),
         "errors_by_size": lambda: errors_by_size(
             {"dpo": [[1.0, 0.9], [1.1, 0.8]], "rdpo": [[0.9, 0.2], [0.8, 0.3]]}, [1000, 30000]
         ),

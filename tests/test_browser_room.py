@@ -21,6 +21,7 @@ PANELS = {
     "ratios": "live.ratios(epochs=1, mode='blocking')",
     "weights": "live.weights(epochs=1, mode='blocking')",
     "mentormix": "live.mentormix(mode='blocking')",
+    "audit": "live.audit(audited(rows=100), mode='blocking')",
     **{
         name: f"live.panel({name!r}, mode='blocking', **tiny({name!r}))"
         for name in PAGES
@@ -30,6 +31,7 @@ PANELS = {
 START = """
 from nlkit import METHODS, live
 from nlkit.contents import PAGES, told_apart_by
+from nlkit.lessons.your_own_data import audited
 
 def tiny(name):
     page = PAGES[name]

@@ -50,6 +50,15 @@ class Collection:
         return Path(self.source) / self.ids[place] if self.kind == "images" else None
 
 
+def check_outside(folder: Path, path: Path, argument: str) -> None:
+    """A ValueError for a folder to write to that is the data's own folder, or within it."""
+    inside = path.resolve()
+    if path.is_dir() and (folder.resolve() == inside or inside in folder.resolve().parents):
+        raise ValueError(
+            f"{argument}{str(folder)!r} is within the data; name a folder outside, so that they stay as they are"
+        )
+
+
 def at(found: Collection, places: np.ndarray, note: str = "") -> Collection:
     """The examples at these places alone."""
     return replace(

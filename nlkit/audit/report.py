@@ -121,7 +121,8 @@ def _estimates(found: Audit) -> str:
         "<p>Estimated from the noisy labels alone, in ways that need different things to be so. Counting and "
         "clusterability take for noise what they can't tell apart, so the lower of the two is taken: "
         f"<strong>{_text(found.likely)}</strong>. Anchor points err both ways. The intervals tell chance, not these "
-        "errors.</p>" + _table(("Way", "Wrong labels", "95 % interval (bootstrap)"), rows, numbers=(1, 2))
+        "errors; and where mistakes follow a rule that a network can learn, all of them say too little.</p>"
+        + _table(("Way", "Wrong labels", "95 % interval (bootstrap)"), rows, numbers=(1, 2))
     )
 
 

@@ -95,11 +95,9 @@ def write_both(folder: Path, report: str, table: str) -> None:
 
 def _make(folder: Path, path: Path) -> bool:
     """Whether the folder for the results was made just now; a ValueError or an OSError where it can't be used."""
-    inside = path.resolve()
-    if path.is_dir() and (folder.resolve() == inside or inside in folder.resolve().parents):
-        raise ValueError(
-            f"--out {str(folder)!r} is within the data; name a folder outside, so that they stay as they are"
-        )
+    from nlkit.audit.collection import check_outside
+
+    check_outside(folder, path, "--out ")
     if existing := [name for name in (REPORT, TABLE) if (folder / name).exists()]:
         raise ValueError(f"--out {str(folder)!r} has {' and '.join(existing)} already; name another folder, or move it")
     if not path.exists():  # before a folder is made for nothing

@@ -19,6 +19,7 @@ if importlib.util.find_spec("ipywidgets") is None:
         "nlkit.live, the panels, need ipywidgets; add it with: python -m pip install 'nlkit[lab]'", name="ipywidgets"
     )
 
+from nlkit.live.audit_panel import audit
 from nlkit.live.budget_panel import budget
 from nlkit.live.mentormix_panel import mentormix
 from nlkit.live.noise_panel import noise
@@ -27,4 +28,4 @@ from nlkit.live.ratios_panel import ratios
 from nlkit.live.training_panel import training
 from nlkit.live.weights_panel import weights
 
-__all__ = ["budget", "mentormix", "noise", "panel", "ratios", "training", "weights"]
+__all__ = ["audit", "budget", "mentormix", "noise", "panel", "ratios", "training", "weights"]
