@@ -684,7 +684,7 @@ FAULTS = [
           "return noisy - right", "return right - noisy",
           (f"{NMTUNE}::test_claims_measure_what_they_say",)),
     # Long tails, and classes as Gaussians
-    Fault("long tail: the smallest class is not the largest over rho", "nlkit/data/long_tail.py",
+    Fault("long-tailed data: the smallest class is not the largest over rho", "nlkit/data/long_tailed.py",
           "imbalance ** (-k / (classes - 1))", "imbalance ** (-k / classes)", (RCAL,)),
     Fault("noise by size: rows for columns", "nlkit/noise/matrices.py",
           "(ratio * counts / (counts.sum() - counts)[:, None])", "(ratio * counts[:, None] / (counts.sum() - counts))",

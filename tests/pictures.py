@@ -23,8 +23,8 @@ from nlkit.lessons.rows import NOISES, ROWS
 from nlkit.lessons.standings import standings
 from nlkit.papers import PAPERS
 from nlkit.planner import plan
-from nlkit.plots.budgets import splits_of_a_budget
 from nlkit.plots.audits import suspect_and_course
+from nlkit.plots.budgets import splits_of_a_budget
 from nlkit.plots.clusters import clusters_found
 from nlkit.plots.margins import errors_by_size, preference_margins
 from nlkit.records import Measured, Record

@@ -29,7 +29,7 @@ import torch
 from torch import Tensor, nn
 
 from nlkit.data.load import load
-from nlkit.data.long_tail import by_falling_size, class_sizes, long_tailed
+from nlkit.data.long_tailed import by_falling_size, class_sizes, long_tailed
 from nlkit.learning.class_gaussians import OUTLIERS, borrowed, class_gaussians, filled_up, kept_of
 from nlkit.learning.contrastive import learn_features, new_encoder
 from nlkit.learning.tethered import tuned

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nlkit.data.long_tail import class_sizes
+from nlkit.data.long_tailed import class_sizes
 from nlkit.learning.class_gaussians import OUTLIERS, Gaussians, borrowed, class_gaussians, expected_error, kept_of
 from nlkit.noise.draws import corrupt
 from nlkit.noise.matrices import flips_by_size

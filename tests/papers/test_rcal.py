@@ -9,7 +9,7 @@ from sklearn.neighbors import LocalOutlierFactor
 from torch.nn import functional as F
 
 from nlkit.data.load import load
-from nlkit.data.long_tail import by_falling_size, class_sizes, long_tailed
+from nlkit.data.long_tailed import by_falling_size, class_sizes, long_tailed
 from nlkit.learning.augment import affine
 from nlkit.learning.class_gaussians import (
     Gaussians,
