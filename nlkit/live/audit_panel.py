@@ -149,7 +149,7 @@ class AuditPanel(Panel):
     def _asked(self) -> tuple[Suspect, dict[int, str], tuple[Standing, ...]]:
         return self.suspect, dict(self.decisions), tuple(self.course)
 
-    def on_event(self, event: Frame | Standing | None) -> None:
+    def on_event(self, event: object) -> None:
         if isinstance(event, Frame):
             self.show(event)
         elif isinstance(event, Standing):

@@ -30,7 +30,7 @@ def suspect_and_course(
         [0, 1]. image: (H, W, 3) or (H, W), in [0, 1] or uint8.
     """
     figure = Figure(figsize=(PANEL_WIDTH, 2.4 + 0.27 * len(ranks)), dpi=PANEL_DPI, layout="constrained")
-    upper, lower = figure.subfigures(2, 1, height_ratios=(0.75 + 0.27 * len(ranks), 1.75))
+    upper, lower = figure.subfigures(2, 1, height_ratios=(0.75 + 0.27 * len(ranks), 1.75)).tolist()  # type: ignore
     if image is None:
         bars = upper.subplots()
     else:
