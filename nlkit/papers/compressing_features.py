@@ -74,8 +74,9 @@ PAGE = Page(
     | {f"pair {name}": (Pair, {"mask": mask}) for name, mask in MASKS.items()},
     experiment=Digits, picture=draw, grid=_grid, tiny={"epochs": 1},
     claims=(
-        Claim("compressing_features_wave", "The best of the first four features' curves is at most half as far from the "
-              "truth as a plain network's.", "toy regression figure", lambda t: _from_the_truth(t, "wave standard", 128),
+        Claim("compressing_features_wave", "The best of the first four features' curves is at most half as far from "
+              "the truth as a plain network's.", "toy regression figure",
+              lambda t: _from_the_truth(t, "wave standard", 128),
               "error of the plain network by that of the best k ≤ 4, 30 % wrong", at_least=2, unit="x"),
         Claim("compressing_features_noise", "Later features follow the noise, those too that steps have kept.",
               "toy regression figure", lambda t: _from_the_truth(t, "wave nested", 32),
