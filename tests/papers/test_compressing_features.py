@@ -103,6 +103,7 @@ def test_features_that_hardly_any_step_keeps_are_never_cut_to():
     p = cut_probabilities(64, 12.0)
     shares = [float(p[j:].sum()) for j in range(64)]
     assert reach(p) == sum(share >= 1e-3 for share in shares) == 28
+    assert Masks("nested", 12.0, 0.5).reach(64) == 28
     assert Masks("none", 12.0, 0.5).reach(64) == Masks("dropout", 12.0, 0.5).reach(64) == 64
 
 
