@@ -223,6 +223,7 @@ def test_heads_share_their_pretraining_and_more_noise_leaves_less_to_fit(tiny):
     probe, shaped, right = tiny[0.3, "LP"], tiny[0.3, "NMTune"], tiny[0.0, "LP"]
     assert probe[0].numbers == shaped[0].numbers != right[0].numbers
     assert probe[0].numbers["fits"] < 0.75 < right[0].numbers["fits"]
+    assert probe[0].numbers["id"] != right[0].numbers["id"] and probe[-1].numbers["sve"] > right[-1].numbers["sve"]
     assert probe[-1].numbers["sve"] == probe[1].numbers["sve"] != shaped[-1].numbers["sve"]
     assert len(probe[-1].shown["spectrum"]) == 64 and math.isnan(probe[0].numbers["other"])
 
