@@ -142,6 +142,7 @@ def test_a_new_paper_is_picked_up_everywhere(tree):
     (coin,) = [entry for entry in told if entry["name"] == "coin"]
     assert coin["notebook"] == "notebooks/atlas/coin.ipynb" and coin["claims"] == ["coin_half", "coin_bent"]
     assert kit(tree, "sweep", "coin").startswith("10 runs: ")
+    assert kit(tree, "sweep", "pack", "coin").startswith("10 results: ")
     assert (tree / "nlkit" / "results" / "coin.json").is_file()
     report = kit(tree, "reproduce", "--only", "coin", "--folder", "new")
     assert "holds" in report and "does not hold" in report and "A bent one shows heads as often." in report
