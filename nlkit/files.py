@@ -77,7 +77,7 @@ def check_writable(path: str | Path, argument: str = "file") -> Path:
         there = partial.exists()
         partial.open("ab").close()
         if not there:
-            partial.unlink()
+            partial.unlink(missing_ok=True)  # another process may check the same file
     except OSError as error:
         raise OSError(f"{argument}={str(path)!r} can't be written: {error.strerror or error}") from error
     return path

@@ -107,13 +107,13 @@ def test_a_training_step_that_fails_is_reported_and_not_raised(monkeypatch):
 
 
 def test_optional_parts_that_are_missing_come_with_the_command_and_the_kit_still_runs(monkeypatch):
-    without(monkeypatch, "jupyterlab", "nbval", "cleanlab")
+    without(monkeypatch, "jupyterlab", "nbval", "hypothesis")
     monkeypatch.setattr(shutil, "which", lambda name: None)
     report, can_run = examine()
     assert can_run
     assert line(report, "the notebooks [lab]").endswith("missing: jupyterlab")
     assert "python -m pip install -c constraints.txt -e '.[lab]'" in report
-    assert line(report, "the tests [test]").endswith("missing: nbval, cleanlab")
+    assert line(report, "the tests [test]").endswith("missing: nbval, hypothesis")
     assert "python -m pip install -c constraints.txt -e '.[test]'" in report
     assert "apt install chromium" in report
 

@@ -85,8 +85,9 @@ class Study:
         self.on_run: Callable[[Any], None] = lambda experiment: None  # told of each run before it starts
 
     def _lacks(self, name: str) -> str:
-        if self.quick and PAGES[name].needs:
-            return f"needs {', '.join(PAGES[name].needs)}, which --quick leaves out"
+        data = [need for need in PAGES[name].needs if ":" not in need]
+        if self.quick and data:
+            return f"needs {', '.join(data)}, which --quick leaves out"
         return what_is_missing(PAGES[name])
 
     @property

@@ -48,10 +48,13 @@ def file_of(folder: Path, settings: Runnable | Mapping[str, object]) -> Path:
 def keep_run(folder: Path, run: Result | Failure) -> None:
     """Write the file of a run, whole or not at all; what became of it before is replaced. An OSError if it can't be."""
     row = {"form": FORM, "settings": run.settings, "made": run.made, **outcome_of(run)}
-    file = file_of(folder, run.settings)
-    # Should two be at the same run, each writes a file of its own; the last one to be done takes the name.
+    _put(file_of(folder, run.settings), to_json(row) + "\n")
+
+
+def _put(file: Path, text: str) -> None:
+    """Write a file whole, also where another sweep writes the same one: the last to be done takes the name."""
     own = file.with_suffix(f".{uuid.uuid4().hex[:8]}")
-    write_whole(own, to_json(row) + "\n")
+    write_whole(own, text)
     os.replace(own, file)
 
 
@@ -86,7 +89,7 @@ def _read_run(file: Path) -> ReadRun:
 def keep_grid(folder: Path, experiments: Iterable[Runnable]) -> None:
     """Write down what is asked for. An OSError if it can't be."""
     rows = ",\n".join(to_json(identity(experiment)) for experiment in experiments)
-    write_whole(folder / GRID, f'{{"form": {FORM}, "grid": [\n{rows}\n]}}\n')
+    _put(folder / GRID, f'{{"form": {FORM}, "grid": [\n{rows}\n]}}\n')
 
 
 def grid_in(folder: Path) -> list[Any]:
