@@ -185,7 +185,7 @@ def press_key(page, panel, name: str, key: str, times: int = 1) -> None:
         page.keyboard.press(key)
 
 
-def says(panel, text: str) -> None:
+def says(panel, text: str | re.Pattern) -> None:
     """Wait until the panel's line of words has the text."""
     panel.locator("[role=status], [role=alert]", has_text=text).wait_for()
 
@@ -264,7 +264,7 @@ def train_and_play(page, panel, ratio: str, methods: tuple[str, ...] = ()) -> No
     last = readout(panel, "noise ratio")
     assert last == "70%"
     wait_for_row(page, panel, mine, last)
-    says(panel, "training: epoch")
+    says(panel, re.compile(r"training: epoch ([2-9]|\d\d) of"))  # by then each method has ended its first
 
     press(panel, "Stop")
     says(panel, "stopped after epoch")

@@ -69,8 +69,8 @@ def _draw_lines(ax, run: Sequence[Recorded], styles: Mapping[str, Style]) -> str
         if style and "as_labelled" in record.numbers:
             right = record.numbers["right"]
             for on_wrong, dashes in ((record.numbers["as_labelled"], "--"), (record.numbers["seen_through"], "-")):
-                ax.plot((0, 100), [100 * accuracy_at(n, on_wrong, right) for n in (0, 1)], dashes, color=style.color)
-                ax.plot(50, 100 * accuracy_at(0.5, on_wrong, right), style.marker, color=style.color)
+                line = [100 * accuracy_at(n, on_wrong, right) for n in (0, 0.5, 1)]
+                ax.plot((0, 50, 100), line, dashes, color=style.color, marker=style.marker, markevery=[1])
             found[record.shown["model"]] = (record.numbers["as_labelled"], right)
     ax.axvline(100 * run[-1].numbers["wrong"], color=REFERENCE, linestyle=":")
     ax.set(xlabel="wrong test labels, %", xlim=(0, 100), ylim=(0, 100), xticks=(0, 50, 100))
