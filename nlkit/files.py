@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -77,7 +78,8 @@ def check_writable(path: str | Path, argument: str = "file") -> Path:
         there = partial.exists()
         partial.open("ab").close()
         if not there:
-            partial.unlink(missing_ok=True)  # another process may check the same file
+            with contextlib.suppress(FileNotFoundError):  # another process may check the same file
+                partial.unlink()
     except OSError as error:
         raise OSError(f"{argument}={str(path)!r} can't be written: {error.strerror or error}") from error
     return path

@@ -359,7 +359,7 @@ def test_a_folder_that_can_not_be_written_stops_a_sweep(tmp_path, made_up, monke
         if "grid" not in str(path):
             raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("nlkit.sweeps.folder.write_whole", full)
+    monkeypatch.setattr("nlkit.sweeps.folder._put", full)
     with pytest.raises(OSError, match="No space left on device"):
         list(run_sweep([small(), small(seed=1), small(seed=2)], folder))
     assert len(made_up) == 2 and {path.name: path.read_bytes() for path in folder.iterdir()} == before
