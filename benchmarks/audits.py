@@ -10,15 +10,24 @@ import sys
 from benchmarks.report import BOOK, fill_page
 from nlkit.audit.proof import grid
 from nlkit.audit.standings import in_markdown
+from nlkit.sweeps.folder import pack
 from nlkit.sweeps.run import load_sweep, run_sweep, stored
 
 PAGE = BOOK / "your_own_data.md"
 MARKS = "<!-- audits -->", "<!-- /audits -->"
+FOLDER = "sweeps/audit"
+
+
+def measure() -> None:
+    """Run what the stored results lack of the grid, and put it with them; broken off, it goes on."""
+    from tqdm import tqdm
+
+    runs = run_sweep(grid(), FOLDER, known=load_sweep("audit"))
+    for _ in tqdm(runs, unit="audit", file=sys.stderr, disable=None):
+        pass
+    pack(FOLDER, stored("audit"), grid())
 
 
 if __name__ == "__main__":
-    from tqdm import tqdm
-
-    for _ in tqdm(run_sweep(grid(), stored("audit")), unit="audit", file=sys.stderr, disable=None):
-        pass
+    measure()
     fill_page(PAGE, in_markdown(load_sweep("audit")), MARKS)

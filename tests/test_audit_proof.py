@@ -1,5 +1,7 @@
 """What the stored audits say, and that it is what an audit measures."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from nlkit.audit import dynamics, proof
 from nlkit.audit.proof import ALL, MARGIN, PLAIN, AuditRun, average_precision, grid, precision_among_first
 from nlkit.audit.standings import in_markdown, mean_over_tasks, standings, where_behind
 from nlkit.checks import DataError
+from nlkit.data.verdicts import load_verdicts
 from nlkit.identity import key
 from nlkit.sweeps.run import load_sweep
 
@@ -65,15 +68,23 @@ def test_matrices_of_planted_noise_are_estimated_better_than_by_believing_the_la
             assert standing.mean("error clusterability") < believed, standing.name
 
 
+def test_the_page_tells_what_the_authors_network_reaches(stored):
+    page = (Path(__file__).parent.parent / "book" / "your_own_data.md").read_text(encoding="utf-8")
+    for data, words in (("mnist errors", "on MNIST's judged labels"), ("cifar10 errors", "on CIFAR-10's: more")):
+        (run,) = stored.where(data=data)
+        theirs = run.last("ap cleanlab, the authors' network")
+        assert f"{100 * theirs:.1f} % {words}" in page and theirs > run.last(f"ap {ALL}")
+
+
 @pytest.mark.full_data("mnist")
 def test_a_run_takes_the_people_s_verdicts_and_only_those(monkeypatch):
     try:
-        proof.find_verdicts()
+        load_verdicts("mnist")
     except DataError as error:
         pytest.skip(str(error))
     collection, wrong, judged, others, matrix = proof._judged("mnist")
     assert collection.count == 10_000 and not collection.clean.any() and matrix is None
-    assert judged.sum() == 100 and wrong.sum() == 18 and (judged | ~wrong).all()
+    assert judged.sum() == 100 and wrong.sum() == 15 and (judged | ~wrong).all()
     assert len(others["cleanlab, the authors' network"]) == 10_000
 
 
@@ -93,6 +104,6 @@ def test_a_small_run_measures_each_kind_and_the_truth_is_not_shown_to_the_audit(
 def test_settings_that_make_no_task_are_refused(monkeypatch, tmp_path):
     with pytest.raises(ValueError, match="noise='worst' is not of data='mnist5k'"):
         AuditRun(noise="worst")
-    monkeypatch.setattr(proof, "data_folders", lambda: [tmp_path])
-    with pytest.raises(DataError, match="looked for label-errors in"):
-        proof.find_verdicts()
+    monkeypatch.setattr("nlkit.data.verdicts.data_folders", lambda: [tmp_path])
+    with pytest.raises(DataError, match="mnist_mturk.json was not found"):
+        next(AuditRun(data="mnist errors", noise="none").run())

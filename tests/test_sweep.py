@@ -13,6 +13,7 @@ import sys
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -367,28 +368,7 @@ def test_a_folder_that_can_not_be_written_stops_a_sweep(tmp_path, made_up, monke
 
 # Several at a time
 
-DEADLY = """
-import os, time
-from dataclasses import dataclass
-from nlkit.records import Measured
-
-@dataclass(frozen=True)
-class Deadly:
-    how: str = ""
-    seconds: int = 0
-    seed: int = 0
-    epochs: int = 1
-
-    def run(self, *, steps=False):
-        if self.how == "killed":
-            os.kill(os.getpid(), 9)
-        if self.how == "exit":
-            os._exit(7)
-        if self.how == "error":
-            raise RuntimeError("it broke")
-        time.sleep(self.seconds)
-        yield Measured(1, {"share": 0.5})
-"""
+DEADLY = (Path(__file__).parent / "deadly.py").read_text(encoding="utf-8")
 SCRIPT = """
 import sys
 from deadly import Deadly

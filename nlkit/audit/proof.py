@@ -3,20 +3,17 @@
 The tasks:
 
 - "mnist errors", "cifar10 errors": the test sets of MNIST and CIFAR-10, 10,000 images each, audited as they are. Five
-  people judged the labels that confident learning had doubted with a large network (Northcutt, Athalye, Mueller 2021,
-  arXiv:2103.14749). Nobody looked at the others, so what is measured is how well the judged ones are told apart, 100
-  and 275 of them: a label is wrong where fewer than half of the people kept it. That they were chosen by confident
-  learning narrows its range, and may speak against it.
+  people judged the labels that confident learning had doubted with a large network (`nlkit.data.verdicts`, which says
+  which of them count as wrong). Nobody looked at the others, so what is measured is how well the judged ones are told
+  apart, 100 and 275 of them. That they were chosen by confident learning narrows its range, and may speak against it.
 - "cifar10n": 5,000 images of CIFAR-10 with the labels that people gave them, right where they are CIFAR-10's own.
 - "mnist5k" and "fashion_mnist": 4,000 images with planted noise.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -27,7 +24,7 @@ from nlkit.audit.collection import Collection
 from nlkit.checks import DataError
 from nlkit.data.dataset import Dataset
 from nlkit.data.load import load
-from nlkit.files import data_folders
+from nlkit.data.verdicts import load_suspicions, load_verdicts
 from nlkit.noise.human import human_labels
 from nlkit.records import Measured
 from nlkit.settings import check_settings, setting
@@ -157,36 +154,19 @@ def precision_among_first(wrong: np.ndarray, suspicion: np.ndarray, count: int) 
 
 def _judged(name: str):
     """A test set with its own labels, and what people said of those that were doubted."""
-    folder = find_verdicts()
-    verdicts = json.loads((folder / f"{name}_mturk.json").read_text(encoding="utf-8"))
+    verdicts, (original, probabilities) = load_verdicts(name), load_suspicions(name)
     dataset = load(name)
     labels = dataset.test_labels
-    original = np.load(folder / f"{name}_test_set_original_labels.npy").astype(np.int64)
     if not np.array_equal(original, labels.numpy()):
-        raise DataError(f"{folder} has labels of another {name} test set than the one that was found; fetch both anew")
+        raise DataError(
+            f"the verdicts are on labels of another {name} test set than the one that was found; fetch both"
+        )
     wrong, judged = np.zeros(len(labels), bool), np.zeros(len(labels), bool)
-    for verdict in verdicts:
-        votes = verdict["mturk"]
-        judged[verdict["id"]] = True
-        wrong[verdict["id"]] = votes["given"] < sum(votes.values()) / 2
+    wrong[verdicts.places], judged[verdicts.places] = verdicts.errors, True
     images = dataset.test_images
     tests = Dataset(name, dataset.class_names, images, labels, images[:0], labels[:0])
-    probabilities = np.load(folder / f"{name}_test_set_pyx.npy")
     theirs = {"cleanlab, the authors' network": evidence.confident_learning(probabilities, original)}
     return collection_of(make_task(tests, given=labels, true=None)), wrong, judged, theirs, None
-
-
-def find_verdicts() -> Path:
-    """The folder of people's verdicts (github.com/cleanlab/label-errors); a DataError where it is not there."""
-    folders = data_folders()
-    for folder in folders:
-        if (folder / "label-errors" / "mnist_mturk.json").is_file():
-            return folder / "label-errors"
-    raise DataError(
-        f"people's verdicts on label errors were not found: looked for label-errors in "
-        f"{' and '.join(map(str, folders))}; copy there what github.com/cleanlab/label-errors has in mturk/, "
-        "original_test_labels/ and cross_validated_predicted_probabilities/"
-    )
 
 
 def _part(dataset: Dataset, chosen: torch.Tensor) -> Dataset:

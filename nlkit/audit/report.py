@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import base64
-import html
 import io
-from collections.abc import Iterable
 
 import numpy as np
 import torch
 
-from nlkit import plots
+from nlkit import markup, plots
 from nlkit.audit.advice import advise
 from nlkit.audit.audit import Audit, Suspect
 from nlkit.audit.collection import Collection
 from nlkit.audit.evidence import WHY
 from nlkit.made import in_words, made_here
+from nlkit.markup import bullets, table, text
 from nlkit.plots.figure import with_fewer_colors
 
 SHOWN = 60  # suspects, and contradictions, on the page
@@ -23,15 +22,9 @@ SIDE = 96  # pixels of a thumbnail
 STRONG = 0.95  # rank from which on a kind of evidence is told as a reason
 COLUMNS, LETTERS = 8, 160  # of a row of a table that are shown
 MOST_DRAWN = 40  # classes of which a matrix is drawn
-CSS = """
-:root { color-scheme: light }
-body { font: 16px/1.5 system-ui, sans-serif; color: #1a1a1a; background: #fff; max-width: 72rem; margin: 2rem auto; padding: 0 1.2rem }
-h1 { line-height: 1.2; margin-bottom: .3rem } h2 { margin-top: 2.4rem; border-bottom: 1px solid #ccc; padding-bottom: .2rem }
-p, li { max-width: 52rem } .wide { overflow-x: auto } .picture { max-width: 100%; height: auto }
-table { border-collapse: collapse; width: 100%; font-size: .94rem; margin: 1rem 0 }
-th, td { text-align: left; vertical-align: top; padding: .5rem .7rem; border-bottom: 1px solid #ddd }
-th { border-bottom: 2px solid #888; white-space: nowrap }
-td small { color: #555; display: block; max-width: 16rem; overflow-wrap: anywhere } td.number { white-space: nowrap; font-variant-numeric: tabular-nums } td ul { margin: 0; padding-left: 1.1rem } .thumbnail { width: 96px; height: 96px; object-fit: contain; image-rendering: pixelated; background: #f4f4f4 }
+OWN_CSS = """
+.picture { max-width: 100%; height: auto } td small { max-width: 16rem; overflow-wrap: anywhere } td ul { margin: 0; padding-left: 1.1rem }
+.thumbnail { width: 96px; height: 96px; object-fit: contain; image-rendering: pixelated; background: #f4f4f4 }
 .wrong { color: #a33c00; font-weight: 600 } .right { color: #00654a; font-weight: 600 } ol li { margin-bottom: .6rem }
 dl.row { margin: 0; display: grid; grid-template-columns: max-content 1fr; gap: 0 .8rem } dl.row dt { color: #555 } dl.row dd { margin: 0 }
 """  # noqa: E501
@@ -43,10 +36,10 @@ def as_html(found: Audit) -> str:
     parts = [
         "<!doctype html>\n<html lang='en'><head><meta charset='utf-8'>",
         "<meta name='viewport' content='width=device-width, initial-scale=1'>",
-        f"<title>nlkit audit: {_text(collection.source)}</title><style>{CSS}</style></head><body>",
-        f"<h1>Which labels are wrong?</h1><p><code>{_text(collection.source)}</code>: {_in_short(collection)}</p>",
+        f"<title>nlkit audit: {text(collection.source)}</title><style>{markup.CSS}{OWN_CSS}</style></head><body>",
+        f"<h1>Which labels are wrong?</h1><p><code>{text(collection.source)}</code>: {_in_short(collection)}</p>",
         "<h2>What to do next</h2><ol>",
-        *(f"<li><strong>{_text(step.title)}.</strong> {_text(step.words)}</li>" for step in advise(found)),
+        *(f"<li><strong>{text(step.title)}.</strong> {text(step.words)}</li>" for step in advise(found)),
         "</ol><h2>How many are wrong, and how</h2>",
         _estimates(found),
         _matrix(found),
@@ -57,9 +50,9 @@ def as_html(found: Audit) -> str:
         "<h2>The same example, different labels</h2>",
         _contradictions(found),
         "<h2>What was read</h2>",
-        _list(collection.notes) if collection.notes else "<p>Everything that was there.</p>",
+        bullets(collection.notes) if collection.notes else "<p>Everything that was there.</p>",
         f"<p>Audited by a small network in five-fold cross-validation, which predicts {found.accuracy:.1%} of the "
-        f"labels. {_text(in_words([made_here()]))}.</p></body></html>\n",
+        f"labels. {text(in_words([made_here()]))}.</p></body></html>\n",
     ]
     return "\n".join(parts)
 
@@ -89,7 +82,7 @@ def row_of(collection: Collection, place: int) -> dict[str, str]:
     if collection.rows is None:
         return {}
     cells = list(collection.rows.iloc[place].items())[:COLUMNS]
-    return {str(name): text if len(text := str(cell)) <= LETTERS else f"{text[:LETTERS]} …" for name, cell in cells}
+    return {str(name): told if len(told := str(cell)) <= LETTERS else f"{told[:LETTERS]} …" for name, cell in cells}
 
 
 def reasons(suspect: Suspect) -> list[str]:
@@ -114,15 +107,15 @@ def _in_short(collection: Collection) -> str:
 
 def _estimates(found: Audit) -> str:
     rows = [
-        (_text(way), f"{estimate.ratio:.1%}", f"{estimate.ratio_low:.1%} to {estimate.ratio_high:.1%}")
+        (text(way), f"{estimate.ratio:.1%}", f"{estimate.ratio_low:.1%} to {estimate.ratio_high:.1%}")
         for way, estimate in found.estimates.items()
     ]
     return (
         "<p>Estimated from the noisy labels alone, in ways that need different things to be so. Counting and "
         "clusterability take for noise what they can't tell apart, so the lower of the two is taken: "
-        f"<strong>{_text(found.likely)}</strong>. Anchor points err both ways. The intervals tell chance, not these "
+        f"<strong>{text(found.likely)}</strong>. Anchor points err both ways. The intervals tell chance, not these "
         "errors; and where mistakes follow a rule that a network can learn, all of them say too little.</p>"
-        + _table(("Way", "Wrong labels", "95 % interval (bootstrap)"), rows, numbers=(1, 2))
+        + table(("Way", "Wrong labels", "95 % interval (bootstrap)"), rows, numbers=(1, 2))
     )
 
 
@@ -133,21 +126,21 @@ def _matrix(found: Audit) -> str:
     matrix = torch.from_numpy(found.estimates[found.likely].matrix)
     figure = plots.transition_matrices({found.likely: matrix}, names)
     picture = base64.b64encode(with_fewer_colors(figure.png())).decode()
-    return f"<img class='picture' width='760' alt='{_text(figure.alt)}' src='data:image/png;base64,{picture}'>"
+    return f"<img class='picture' width='760' alt='{text(figure.alt)}' src='data:image/png;base64,{picture}'>"
 
 
 def _suspects(found: Audit) -> str:
     rows = [
         (
             str(rank),
-            _shown(found.collection, suspect.place) + f"<small>{_text(suspect.id)}</small>",
-            f"<span class='wrong'>{_text(suspect.given)}</span>",
-            f"<span class='right'>{_text(suspect.suggested)}</span>",
-            _list(reasons(suspect)),
+            _shown(found.collection, suspect.place) + f"<small>{text(suspect.id)}</small>",
+            f"<span class='wrong'>{text(suspect.given)}</span>",
+            f"<span class='right'>{text(suspect.suggested)}</span>",
+            bullets(reasons(suspect)),
         )
         for rank, suspect in enumerate(found.suspects(SHOWN), start=1)
     ]
-    return _table(("", "Example", "Label", "Suggested", "Why"), rows, numbers=(0,))
+    return table(("", "Example", "Label", "Suggested", "Why"), rows, numbers=(0,))
 
 
 def _contradictions(found: Audit) -> str:
@@ -158,18 +151,18 @@ def _contradictions(found: Audit) -> str:
         shown = [(place, f"{found.collection.ids[place]}: {names[labels[place]]}") for place in each.places[:6]]
         kind = "the same" if each.exact else f"nearly ({each.distance:.3f} of the usual distance)"
         more = f"<small>and {len(each.places) - 6} more</small>" if len(each.places) > 6 else ""
-        cells = "".join(_shown(found.collection, place) + f"<small>{_text(told)}</small>" for place, told in shown)
+        cells = "".join(_shown(found.collection, place) + f"<small>{text(told)}</small>" for place, told in shown)
         rows.append((kind, cells + more))
     more = len(found.contradictions) - SHOWN
-    return _table(("Alike", "Examples and their labels"), rows) + (f"<p>And {more:,} more.</p>" if more > 0 else "")
+    return table(("Alike", "Examples and their labels"), rows) + (f"<p>And {more:,} more.</p>" if more > 0 else "")
 
 
 def _shown(collection: Collection, place: int) -> str:
     if picture := thumbnail(collection, place):
         encoded = base64.b64encode(picture).decode()
-        label = _text(collection.class_names[collection.given[place]])
+        label = text(collection.class_names[collection.given[place]])
         return f"<img class='thumbnail' alt='an example labelled {label}' src='data:image/png;base64,{encoded}'>"
-    cells = "".join(f"<dt>{_text(name)}</dt><dd>{_text(cell)}</dd>" for name, cell in row_of(collection, place).items())
+    cells = "".join(f"<dt>{text(name)}</dt><dd>{text(cell)}</dd>" for name, cell in row_of(collection, place).items())
     return f"<dl class='row'>{cells}</dl>" if cells else ""
 
 
@@ -177,20 +170,3 @@ def _png(image) -> bytes:
     stream = io.BytesIO()
     image.save(stream, format="png", optimize=True)
     return stream.getvalue()
-
-
-def _list(items: Iterable[str]) -> str:
-    return "<ul>" + "".join(f"<li>{_text(item)}</li>" for item in items) + "</ul>"
-
-
-def _table(head: Iterable[str], rows: Iterable[Iterable[str]], numbers: tuple[int, ...] = ()) -> str:
-    top = "".join(f"<th scope='col'>{_text(cell)}</th>" for cell in head)
-    body = "".join(
-        "<tr>" + "".join(f"<td{' class=number' if i in numbers else ''}>{c}</td>" for i, c in enumerate(row)) + "</tr>"
-        for row in rows
-    )
-    return f"<div class='wide'><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>"
-
-
-def _text(value: object) -> str:
-    return html.escape(str(value))

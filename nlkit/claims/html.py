@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import base64
-import html
-from collections.abc import Iterable
 
-from nlkit import plots
+from nlkit import markup, plots
 from nlkit.claims.report import FAILS, HOLDS, MARKS, OPEN, VERDICTS, Outcome, Report
 from nlkit.contents import CLAIMS, PAGES
 from nlkit.intervals import in_percent
 from nlkit.lessons.tutorial import PUBLISHED, summary
+from nlkit.markup import table, text
 from nlkit.plots.figure import with_fewer_colors
 from nlkit.plots.style import METHOD_STYLES, Style, another
 
@@ -25,15 +24,9 @@ PARTS = {
     "mnist": "The tutorial's experiment on all of MNIST: 80 % noise, 500 clean",
     "mnist5k": "The comparison on 5,000 digits: 80 % noise, 500 clean",
 }
-CSS = """
-:root { color-scheme: light }
-body { font: 16px/1.5 system-ui, sans-serif; color: #1a1a1a; background: #fff; max-width: 76rem; margin: 2rem auto; padding: 0 1.2rem }
-h1 { line-height: 1.2; margin-bottom: .3rem } h2 { margin-top: 2.6rem; border-bottom: 1px solid #ccc; padding-bottom: .2rem }
-p, li { max-width: 52rem } .wide { overflow-x: auto } img { max-width: 100%; height: auto }
-table { border-collapse: collapse; width: 100%; font-size: .92rem; margin: 1rem 0 }
-th, td { text-align: left; vertical-align: top; padding: .5rem .7rem; border-bottom: 1px solid #ddd }
-th { white-space: nowrap; border-bottom: 2px solid #888 } td.number { white-space: nowrap; font-variant-numeric: tabular-nums }
-td:first-child { min-width: 13em } td small { color: #555; display: block } .holds { color: #00654a; font-weight: 600 } .fails { color: #a33c00; font-weight: 600 }
+OWN_CSS = """
+img { max-width: 100%; height: auto }
+td:first-child { min-width: 13em } .holds { color: #00654a; font-weight: 600 } .fails { color: #a33c00; font-weight: 600 }
 .open { color: #6b5200; font-weight: 600 } .changed { background: #fff1e0; border-left: 6px solid #d55e00; padding: .6rem 1rem }
 svg { display: block } dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1.2rem } dt { color: #555 } dd { margin: 0 }
 """  # noqa: E501
@@ -45,22 +38,22 @@ def page(report: Report, stored: Report | None = None) -> str:
     parts = [
         "<!doctype html>\n<html lang='en'><head><meta charset='utf-8'>",
         "<meta name='viewport' content='width=device-width, initial-scale=1'>",
-        f"<title>nlkit: what holds</title><style>{CSS}</style></head><body>",
+        f"<title>nlkit: what holds</title><style>{markup.CSS}{OWN_CSS}</style></head><body>",
         "<h1>What the course claims, and what holds</h1>",
         _head(report),
         _changed(changed, bool(stored)),
     ]
     for part, title in PARTS.items():
         if part in report.curves:
-            parts.append(f"<h2>{_text(title)}</h2>{_curves(report, part)}")
+            parts.append(f"<h2>{text(title)}</h2>{_curves(report, part)}")
     by_id = {outcome.id: outcome for outcome in report.outcomes}
     for told in PAGES.values():
         outcomes = [by_id[claim.id] for claim in told.claims if claim.id in by_id]
         if outcomes:
-            parts.append(f"<h2>{_text(told.title)}</h2>{_claims(outcomes)}")
+            parts.append(f"<h2>{text(told.title)}</h2>{_claims(outcomes)}")
     if report.skipped:
-        rows = [(_text(CLAIMS[id].sentence), _text(reason)) for id, reason in report.skipped.items()]
-        parts.append(f"<h2>Not measured</h2>{_table(('Claim', 'Why'), rows)}")
+        rows = [(text(CLAIMS[id].sentence), text(reason)) for id, reason in report.skipped.items()]
+        parts.append(f"<h2>Not measured</h2>{table(('Claim', 'Why'), rows)}")
     return "\n".join([*parts, "</body></html>\n"])
 
 
@@ -77,7 +70,7 @@ def _head(report: Report) -> str:
         **({"precision of the trainings": made["precision"]} if "precision" in made else {}),
         **({"quick": "fewer noise levels, and runs of grids as the package carries them"} if made["quick"] else {}),
     }
-    listed = "".join(f"<dt>{_text(name)}</dt><dd>{_text(value)}</dd>" for name, value in facts.items())
+    listed = "".join(f"<dt>{text(name)}</dt><dd>{text(value)}</dd>" for name, value in facts.items())
     count = len(report.outcomes)
     return (
         f"<p><strong>{holding} of {count} claims hold</strong>, {failing} do not, and {still_open} are open: the "
@@ -92,7 +85,7 @@ def _changed(changed: list[str], compared: bool) -> str:
         return ""
     if not changed:
         return "<p>No mean lies on the other side of what was clearly recorded.</p>"
-    listed = "".join(f"<li>{_text(CLAIMS[id].sentence)} ({id})</li>" for id in changed)
+    listed = "".join(f"<li>{text(CLAIMS[id].sentence)} ({id})</li>" for id in changed)
     return f"<div class='changed'><strong>Not as recorded:</strong><ul>{listed}</ul></div>"
 
 
@@ -109,15 +102,15 @@ def _curves(report: Report, part: str) -> str:
             published[panel] = {name: PUBLISHED[name][which] for name in PUBLISHED}
     figure = plots.beside_published({p: lines for p, lines in panels.items() if lines}, published, shown)
     picture = base64.b64encode(with_fewer_colors(figure.png())).decode()
-    text = (
+    legend = (
         "<p>Lines: the mean over seeds, with its 95 % interval as a belt. Rings: what the tutorial prints, of one run "
         "each; its accuracy on given labels is counted in the course of the epoch and with the clean set, ours at the "
         "end and on the noisy set.</p>"
         if published
         else "<p>Lines: the mean over seeds, with its 95 % interval as a belt.</p>"
     )
-    image = f"<img width='1000' alt='{_text(figure.alt)}' src='data:image/png;base64,{picture}'>"
-    return f"{text}{image}{_rows(curves, with_published=part == 'mnist')}"
+    image = f"<img width='1000' alt='{text(figure.alt)}' src='data:image/png;base64,{picture}'>"
+    return f"{legend}{image}{_rows(curves, with_published=part == 'mnist')}"
 
 
 def _rows(curves: dict, with_published: bool) -> str:
@@ -127,13 +120,13 @@ def _rows(curves: dict, with_published: bool) -> str:
         was = row["published"] if with_published else None
         lead = row["lead"]
         rows.append((
-            _text(f"{row['row']}"),
-            _text(in_percent(row["final"])) + (f"<small>published {100 * was['test'][25]:.1f}</small>" if was else ""),
-            _text(in_percent(row["best"])) + (f"<small>published {100 * was['best']:.0f}</small>" if was else ""),
+            text(f"{row['row']}"),
+            text(in_percent(row["final"])) + (f"<small>published {100 * was['test'][25]:.1f}</small>" if was else ""),
+            text(in_percent(row["best"])) + (f"<small>published {100 * was['best']:.0f}</small>" if was else ""),
             f"{row['seconds']:.2f}" + (f"<small>published {was['seconds']:.1f} (GPU)</small>" if was else ""),
-            _text(f"{in_percent(lead, signed=True)} points") if lead else "",
+            text(f"{in_percent(lead, signed=True)} points") if lead else "",
         ))  # fmt: skip
-    return _table(head, rows, numbers=(1, 2, 3, 4))
+    return table(head, rows, numbers=(1, 2, 3, 4))
 
 
 def _claims(outcomes: list[Outcome]) -> str:
@@ -142,16 +135,16 @@ def _claims(outcomes: list[Outcome]) -> str:
     for o in outcomes:
         c = o.claim
         look = {HOLDS: "holds", OPEN: "open", FAILS: "fails"}[o.verdict]
-        verdict = f"<span class='{look}'>{MARKS[o.verdict]} {_text(o.verdict)}</span>"
+        verdict = f"<span class='{look}'>{MARKS[o.verdict]} {text(o.verdict)}</span>"
         rows.append((
-            f"{_text(c.sentence)}<small>{_text(c.source)}</small>",
-            _text(c.published),
-            _text(c.bound),
-            f"{_text(o.show())}<small>{_text(c.says)}</small>",
+            f"{text(c.sentence)}<small>{text(c.source)}</small>",
+            text(c.published),
+            text(c.bound),
+            f"{text(o.show())}<small>{text(c.says)}</small>",
             strip(o),
-            verdict + ("" if o.verdict == HOLDS or not c.why else f"<small>{_text(c.why)}</small>"),
+            verdict + ("" if o.verdict == HOLDS or not c.why else f"<small>{text(c.why)}</small>"),
         ))  # fmt: skip
-    return _table(head, rows, widths=(25, 9, 9, 17, 17, 23))
+    return table(head, rows, widths=(25, 9, 9, 17, 17, 23))
 
 
 def strip(outcome: Outcome, width: int = 180, height: int = 34) -> str:
@@ -176,25 +169,8 @@ def strip(outcome: Outcome, width: int = 180, height: int = 34) -> str:
     )
     told = f"measured {outcome.show()}, holds if {claim.bound}; {len(outcome.values)} seeds"
     return (
-        f"<svg width='{width}' height='{height}' role='img' aria-label='{_text(told)}'><title>{_text(told)}</title>"
+        f"<svg width='{width}' height='{height}' role='img' aria-label='{text(told)}'><title>{text(told)}</title>"
         f"<rect width='{width}' height='{height}' fill='#f4f4f4'/>"
         f"<rect x='{left}' width='{max(right - left, 2)}' height='{height}' fill='#009E73' opacity='.18'/>"
         f"{edges}{bar}{mean}{dots}</svg>"
     )
-
-
-def _table(
-    head: Iterable[str], rows: Iterable[Iterable[str]], numbers: tuple[int, ...] = (), widths: tuple[int, ...] = ()
-) -> str:
-    """A table of cells that are HTML already. widths: of the columns, in percent."""
-    columns = "".join(f"<col style='width:{width}%'>" for width in widths)
-    top = "".join(f"<th scope='col'>{_text(cell)}</th>" for cell in head)
-    body = "".join(
-        "<tr>" + "".join(f"<td{' class=number' if i in numbers else ''}>{c}</td>" for i, c in enumerate(row)) + "</tr>"
-        for row in rows
-    )
-    return f"<div class='wide'><table>{columns}<thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>"
-
-
-def _text(value: object) -> str:
-    return html.escape(str(value))

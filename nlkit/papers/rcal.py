@@ -160,7 +160,7 @@ class Digits:
 
 def draw(records: Mapping[str, Sequence[Measured]]) -> Figure:
     """Test accuracy by class, the largest first, and memorized labels by epoch."""
-    from nlkit.plots.long_tails import by_class
+    from nlkit.plots.long_tailed import by_class
 
     return by_class(records, LINES)
 

@@ -28,7 +28,7 @@ from nlkit.noise.draws import corrupt
 from nlkit.noise.matrices import flips_by_size, symmetric_matrix
 from nlkit.papers.rcal import PAGE, Digits, draw
 from nlkit.papers.rcal_gaussians import World
-from nlkit.plots.long_tails import errors_when_borrowing
+from nlkit.plots.long_tailed import errors_when_borrowing
 from nlkit.randomness import seeded_generator
 from nlkit.records import Step
 from nlkit.tasks.make import make_task
