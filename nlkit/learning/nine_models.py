@@ -30,11 +30,12 @@ def predictions(
     tested: (n, D). ridges: what `kernel_ridges` makes of the three. seed: draws the networks' weights and batches.
     """
     from sklearn.linear_model import RidgeClassifier
+    from sklearn.metrics import pairwise_distances_argmin
     from sklearn.neighbors import KNeighborsClassifier
 
     means = np.stack([images[labels == label].mean(0) for label in np.unique(labels)])
     make = {
-        "class means": lambda: _squared_distances(tested, means).argmin(1),
+        "class means": lambda: pairwise_distances_argmin(tested, means),
         "linear ridge": lambda: RidgeClassifier(RIDGE).fit(images, labels).predict(tested),
         "15 neighbours": lambda: KNeighborsClassifier(15).fit(images, labels).predict(tested),
         "1 neighbour": lambda: KNeighborsClassifier(1).fit(images, labels).predict(tested),
@@ -48,17 +49,13 @@ def predictions(
 def kernel_ridges(images: np.ndarray, labels: np.ndarray, tested: np.ndarray) -> dict[str, np.ndarray]:
     """The scores (n, K) that kernel ridge regression of each penalty gives: about 1 for the class and 0 for others."""
     from scipy.linalg import cho_factor, cho_solve
+    from sklearn.metrics.pairwise import rbf_kernel
 
-    kernel = np.exp(-WIDTH * _squared_distances(images, images)).astype(np.float64)
-    between = np.exp(-WIDTH * _squared_distances(tested, images))
+    kernel, between = (rbf_kernel(x.astype(np.float64), images.astype(np.float64), WIDTH) for x in (images, tested))
     wanted, scores = np.eye(labels.max() + 1)[labels], {}
     for name, penalty in PENALTIES.items():
         scores[name] = between @ cho_solve(cho_factor(kernel + penalty * np.eye(len(kernel))), wanted)
     return scores
-
-
-def _squared_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    return np.maximum((a * a).sum(1)[:, None] + (b * b).sum(1) - 2 * a @ b.T, 0)
 
 
 def _network(images: np.ndarray, labels: np.ndarray, tested: np.ndarray, width: int, seed: int) -> np.ndarray:
