@@ -31,6 +31,9 @@ def test_sliders_redraw_the_task_that_they_ask_for(panel, mnist5k):
     assert picture.value == plots.noise_overview(expected).png()
     assert f"{int(expected.wrong.sum()):,} of 3,900" in words(panel) and "100 examples are clean" in words(panel)
     assert picture.tooltip == plots.noise_overview(expected).alt
+    control(panel, "noise ratio").value = 0.81  # of which the images on top tell next to nothing: their pixels may stay
+    assert picture.value == plots.noise_overview(make_task(mnist5k, ratio=0.81, clean_per_class=10)).png()
+    control(panel, "noise ratio").value = 0.8
     control(panel, "noise type").value = "pair"
     assert picture.value == plots.noise_overview(make_task(mnist5k, noise="pair", ratio=0.8, clean_per_class=10)).png()
 

@@ -64,11 +64,25 @@ class QuickFigure(Figure):
     def __init__(self, **options):
         super().__init__(**options)
         self._around = None
+        self._shown: dict = {}  # axes -> what they were said to show
+        self._pieces: dict = {}  # axes -> the pixels within them, once they have been drawn
 
     def empty(self, ax) -> None:
         """Take out what is within the axes, to draw it anew."""
         for artist in _within(ax):
             artist.remove()
+
+    def keeps(self, ax, shown: object) -> bool:
+        """Whether the axes show the same as before, so that their pixels stay; if not, they are emptied.
+
+        shown: what they are to show, anything that can be compared. Nothing of other axes may lie within them.
+        """
+        if ax in self._shown and self._shown[ax] == shown:
+            return True
+        self._shown[ax] = shown
+        self._pieces.pop(ax, None)
+        self.empty(ax)
+        return False
 
     def drawn(self) -> FigureCanvasAgg:
         if self._around is None:
@@ -79,8 +93,13 @@ class QuickFigure(Figure):
             self._around = self._canvas.copy_from_bbox(self.bbox)
         self._canvas.restore_region(self._around)
         for ax in self.axes:
+            if ax in self._pieces:
+                self._canvas.restore_region(self._pieces[ax])
+                continue
             for artist in sorted(_within(ax), key=lambda a: a.zorder):
                 ax.draw_artist(artist)
+            if ax in self._shown:
+                self._pieces[ax] = self._canvas.copy_from_bbox(ax.bbox)
         return self._canvas
 
 

@@ -110,11 +110,12 @@ def noise_overview(task: Task, again: QuickFigure | None = None) -> QuickFigure:
     """
     figure = again or _empty_overview(task)
     axes = {ax.get_label(): ax for ax in figure.axes}
-    figure.empty(axes["sheet"])
     longest = max(map(len, task.class_names))
     rows, columns = (1, 5) if longest > 3 else (2, 10) if longest > 1 else (3, 10)
     picks = picks_by_class(task, rows, min(columns, task.num_classes))
-    draw_labelled(axes["sheet"], task, picks, fontsize=11, letters=9)
+    looked_at = (of[picks.to(task.device)].cpu().numpy().tobytes() for of in (task.images, task.given, task.true))
+    if not figure.keeps(axes["sheet"], tuple(looked_at)):
+        draw_labelled(axes["sheet"], task, picks, fontsize=11, letters=9)
     for title, matrix in _matrices(task).items():
         axes[title].images[0].set_data(100 * matrix.numpy())
         axes[title].images[0].set_norm(_colors(max(_largest(m) for m in _matrices(task).values())))
