@@ -69,7 +69,6 @@ class Claim:
     at_most: float | None = None
     published: str = "—"
     unit: str = "%"  # "%" shows a share in [0, 1] in percent; "points" a difference of two; "x" a ratio; "" a number
-    seeds: int = 1  # that the notebook averages over where it measures the claim itself
     timed: bool = False  # a time: it depends on the machine and on what else that does
     why: str = ""  # it does not hold, as far as the reason was found
 
@@ -116,6 +115,7 @@ class Page:
         as above) and settings. The panel does not offer them.
     picture: variant -> its records so far, to a figure; None draws the headline by epoch.
     grid: (variant, changed settings) of the runs that a sweep makes for each of the seeds; None is each variant once.
+    keep: numbers of the records that a sweep keeps, beside those that the experiments keep by themselves.
     needs: data sets that must be found, and packages as "package:NAME", by the name that pip knows; a page that
         lacks one is skipped, with the reason.
     tiny: changed settings with which a variant runs in about a second, for tests.
@@ -131,6 +131,7 @@ class Page:
     besides: Mapping[str, tuple[type | None, Mapping[str, object]]] = field(default_factory=dict)
     picture: Callable[[Mapping[str, Sequence[Any]]], Figure] | None = None
     grid: Callable[[], Iterable[tuple[str, Mapping[str, object]]]] | None = None
+    keep: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     tiny: Mapping[str, object] = field(default_factory=dict)

@@ -49,7 +49,7 @@ class CheckedClaims:
             c, seeds = outcome.claim, len(outcome.values)
             told = f"{outcome.show()}: {c.says}, {counted([seeds])}"
             if id in self.here:
-                told += f"; just now {self.here[id].show()}, {counted([c.seeds])}"
+                told += f"; just now {self.here[id].show()}, {counted([1])}"
             more = {HOLDS: "", OPEN: f": the interval reaches across the bound. {c.why}", FAILS: f". {c.why}"}
             verdict = f"{MARKS[outcome.verdict]} {outcome.verdict}{more[outcome.verdict]}".strip()
             rows.append((c.sentence, c.source, c.published, c.bound, told, verdict))

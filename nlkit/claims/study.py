@@ -23,7 +23,7 @@ from nlkit.sweeps.results import Result
 from nlkit.sweeps.run import run_sweep
 
 SEEDS, QUICK_SEEDS = 5, 3
-KEPT = ("given_accuracy", "recovered", "weight_on_right", "kept")  # beside what the experiments keep by themselves
+KEPT = tuple(dict.fromkeys(number for page in PAGES.values() for number in page.keep))  # several pages share a run
 FORM = 2  # of values.json; in the first one, values did not say where they were made
 
 

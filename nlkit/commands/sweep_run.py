@@ -61,12 +61,14 @@ def run(
     """
     from tqdm import tqdm
 
+    from nlkit.contents import PAGES
     from nlkit.identity import key
     from nlkit.sweeps.folder import read_folder
     from nlkit.sweeps.results import Sweep, in_short
     from nlkit.sweeps.run import SweepError, load_sweep, run_sweep, stored
 
     experiments, own_folder = _asked_for(what, chosen, variant, seeds)
+    keep = PAGES[what].keep if what in PAGES else ()
     if (folder := folder or own_folder) is None:
         raise ValueError("--folder must be named for a grid of your own, such as --folder sweeps/mine")
     known = load_sweep(str(what)) if what and not anew and stored(what).exists() else Sweep()
@@ -75,7 +77,7 @@ def run(
     done = len(asked & (known.by_key.keys() | there.by_key.keys()))
     try:
         with _engine(on, folder, jobs, resource) as (executor, at_once):
-            made = run_sweep(experiments, folder, known=known, again=again, jobs=at_once, executor=executor)
+            made = run_sweep(experiments, folder, keep, known=known, again=again, jobs=at_once, executor=executor)
             with tqdm(total=len(asked), initial=done, unit="run", file=sys.stderr, disable=None) as bar:
                 for result in made:
                     done += 1
