@@ -36,7 +36,7 @@ def test_the_reason_stands_where_a_claim_does_not_hold_and_only_there():
 
 def test_what_a_notebook_measures_stands_beside_what_is_recorded_and_is_marked_where_it_says_otherwise(capsys):
     agreed = claims_of("memorization", measured={"standard_falls": 0.4})
-    assert agreed.contradicted == [] and "5 seeds; just now 40.0 points, 3 seeds" in repr(agreed)
+    assert agreed.contradicted == [] and "5 seeds; just now 40.0 points, 1 seed" in repr(agreed)
     assert agreed.verdicts["standard_falls"] == "holds"
     checked = claims_of("memorization", measured={"standard_falls": 0.1})
     assert checked.contradicted == ["standard_falls"] and checked.verdicts == agreed.verdicts

@@ -200,10 +200,14 @@ class Study:
 
         Of those of `nlkit.contents.CURVES` whose runs the claims asked for.
         """
+
+        def known(experiment: Any) -> Result | None:
+            return self._known(experiment) or self._carried(name, experiment)
+
         found: dict[str, dict[str, dict[str, list]]] = {}
         for part, lines in CURVES.items():
             for line, (name, variant) in lines.items():
-                trials = [self._trial(name, seed, self._known) for seed in range(self.seeds)]
+                trials = [self._trial(name, seed, known) for seed in range(self.seeds)]
                 runs = [run for trial in trials if (run := trial.run(variant))]
                 if len(runs) == self.seeds:
                     found.setdefault(part, {})[line] = {

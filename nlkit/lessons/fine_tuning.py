@@ -21,7 +21,7 @@ _SHAPE = (1, 28, 28)
 
 @dataclass(frozen=True)
 class FineTuning:
-    """Standard training on the digits 5 to 9 under noise: after training on 0 to 4, all labels true, or from scratch."""
+    """Standard training on the digits 5 to 9 under noise: after training on 0 to 4, labels right, or from scratch."""
 
     start: str = setting("fine-tuned", "what the network begins with", choices=STARTS)
     noise: str = setting("symmetric", "noise on the digits 5 to 9", choices=("symmetric", "red"))

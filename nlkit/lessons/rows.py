@@ -87,6 +87,8 @@ ROWS = (
     Row("ELR with the clean set, full recipe", "elr", CLEAN, FULL, {}),
     Row("GCE, full recipe", "gce", NOTHING, NO_CLEAN, {}, 0),
     Row("GCE with the clean set, full recipe", "gce", CLEAN, FULL, {}),
+    Row("LDR, full recipe", "ldr", NOTHING, NO_CLEAN, {}, 0),
+    Row("compressed features, full recipe", "compress", NOTHING, NO_CLEAN, {}, 0),
     Row("mixup, full recipe", "mixup", NOTHING, NO_CLEAN, {}, 0),
     Row("MentorNet by class, full recipe", "mentornet", NOTHING, NO_CLEAN, {"by_class": True}, 0),
     Row("MentorMix by class, full recipe", "mentormix", NOTHING, NO_CLEAN,
