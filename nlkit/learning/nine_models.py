@@ -27,7 +27,7 @@ def predictions(
     """The name of each model, and the classes (n,) that it gives the tested images; a model is fitted when asked for.
 
     images: (N, D), pixels with mean 0 and standard deviation 1. labels: (N,) in 0 … K - 1, each at least once.
-    tested: (n, D). ridges: what `kernel_ridges` makes of the three. seed: draws the networks' weights and batches.
+    tested: (n, D). ridges: what `KernelRidges` makes of the three. seed: draws the networks' weights and batches.
     """
     from sklearn.linear_model import RidgeClassifier
     from sklearn.metrics import pairwise_distances_argmin
@@ -46,16 +46,25 @@ def predictions(
         yield name, ridges[name].argmax(1) if name in ridges else make[name]()
 
 
-def kernel_ridges(images: np.ndarray, labels: np.ndarray, tested: np.ndarray) -> dict[str, np.ndarray]:
-    """The scores (n, K) that kernel ridge regression of each penalty gives: about 1 for the class and 0 for others."""
-    from scipy.linalg import cho_factor, cho_solve
-    from sklearn.metrics.pairwise import rbf_kernel
+class KernelRidges:
+    """What kernel ridge regression of each penalty needs of the images alone: it serves any labels that they have."""
 
-    kernel, between = (rbf_kernel(x.astype(np.float64), images.astype(np.float64), WIDTH) for x in (images, tested))
-    wanted, scores = np.eye(labels.max() + 1)[labels], {}
-    for name, penalty in PENALTIES.items():
-        scores[name] = between @ cho_solve(cho_factor(kernel + penalty * np.eye(len(kernel))), wanted)
-    return scores
+    def __init__(self, images: np.ndarray, tested: np.ndarray):
+        """images (N, D) to learn from, tested (n, D)."""
+        from scipy.linalg import cho_factor
+        from sklearn.metrics.pairwise import rbf_kernel
+
+        kernel, self._between = (
+            rbf_kernel(x.astype(np.float64), images.astype(np.float64), WIDTH) for x in (images, tested)
+        )
+        self._factors = {name: cho_factor(kernel + p * np.eye(len(kernel))) for name, p in PENALTIES.items()}
+
+    def scores(self, labels: np.ndarray) -> dict[str, np.ndarray]:
+        """By penalty, scores (n, K) of the tested images: about 1 for the class that labels (N,) teach, else 0."""
+        from scipy.linalg import cho_solve
+
+        wanted = np.eye(labels.max() + 1)[labels]
+        return {name: self._between @ cho_solve(factor, wanted) for name, factor in self._factors.items()}
 
 
 def _network(images: np.ndarray, labels: np.ndarray, tested: np.ndarray, width: int, seed: int) -> np.ndarray:
@@ -63,7 +72,7 @@ def _network(images: np.ndarray, labels: np.ndarray, tested: np.ndarray, width: 
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         network = nn.Sequential(nn.Linear(images.shape[1], width), nn.ReLU(), nn.Linear(width, int(labels.max()) + 1))
-    optimizer = torch.optim.Adam(network.parameters(), lr=RATE)
+    optimizer = torch.optim.Adam(network.parameters(), lr=RATE, fused=True)
     inputs, targets = torch.from_numpy(images), torch.from_numpy(labels)
     for _ in range(EPOCHS):
         for batch in torch.randperm(len(inputs), generator=generator).split(BATCH):

@@ -10,7 +10,7 @@ from nlkit.checks import DataError
 from nlkit.data.load import load
 from nlkit.data.verdicts import TEST_SETS, Verdicts, load_crowd, load_suspicions, load_verdicts
 from nlkit.learning.confident_joint import confident_joint, most_suspicious
-from nlkit.learning.nine_models import MODELS, PENALTIES, WIDTH, kernel_ridges
+from nlkit.learning.nine_models import MODELS, PENALTIES, WIDTH, KernelRidges
 from nlkit.learning.prevalence import accuracy_at, crossing
 from nlkit.noise.annotator import annotate, split_by_class
 from nlkit.papers import pervasive_label_errors as paper
@@ -183,7 +183,7 @@ def test_kernel_ridges_solve_their_equations(digits):
 
     images, labels, part = digits
     learnt, tested = images[part == 0], images[part == 1]
-    ours = kernel_ridges(learnt, labels[part == 0], tested)
+    ours = KernelRidges(learnt, tested).scores(labels[part == 0])
     for name, penalty in PENALTIES.items():
         theirs = KernelRidge(alpha=penalty, kernel="rbf", gamma=WIDTH).fit(learnt, np.eye(10)[labels[part == 0]])
         assert np.allclose(ours[name], theirs.predict(tested), atol=1e-3)
