@@ -13,12 +13,12 @@ lab: .venv/lab.installed
 	$(BIN)/nlkit lab
 
 test: .venv/test.installed
-	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 
 # Style, types, examples in docstrings, and all tests but those of notebooks, browser, book, classroom and long trainings.
 check: .venv/test.installed
 	$(BIN)/python -m ruff check . && $(BIN)/python -m ruff format --check . && $(BIN)/python -m mypy
-	$(BIN)/python -m pytest --numprocesses=2 --dist=worksteal -m "not slow and not nightly" tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=2 --dist=worksteal -m "not slow and not nightly" tests
 
 # What `make test` leaves out: trainings on all of MNIST, submissions that mean harm, and planted faults.
 nightly: .venv/test.installed
