@@ -86,6 +86,8 @@ class Survey:
     repetitions: int = setting(60, "surveys", low=2, high=500)
     seed: int = setting(0, "decides documents, wrong labels, drawing and folds", low=0)
 
+    kept = ("covered", "rmse")
+
     def __post_init__(self) -> None:
         check_settings(self)
 
