@@ -57,6 +57,7 @@ COMPRESSING = "tests/papers/test_compressing_features.py"
 QUANTITY = "tests/papers/test_quantity_quality.py"
 NMTUNE = "tests/papers/test_nmtune.py"
 RCAL = "tests/papers/test_rcal.py"
+DSL = "tests/papers/test_dsl.py"
 STAGES = "tests/test_stages.py"
 PLANNER = "tests/test_planner.py"
 LIVE_BUDGET = "tests/test_live_budget.py"
@@ -718,4 +719,18 @@ FAULTS = [
     Fault("noise panel: labels that went wrong keep their old pixels", "nlkit/plots/matrices.py",
           "for of in (task.images, task.given, task.true))", "for of in (task.images, task.true))",
           ("tests/test_live.py",)),
+    Fault("dsl: corrections are not weighted by the chance", "nlkit/learning/design_based.py",
+          "(np.where(drawn, y, 0) - predicted) / chance, 0)", "(np.where(drawn, y, 0) - predicted), 0)", (DSL,)),
+    Fault("dsl: a prediction has learned from the label that corrects it", "nlkit/learning/design_based.py",
+          "drawn & (fold != k)", "drawn & (fold >= 0)", (DSL,)),
+    Fault("dsl: pseudo-outcomes are brought back to what labels can be", "nlkit/learning/design_based.py",
+          "predicted) / chance, 0)", "predicted) / chance, 0).clip(-1, 1)", (DSL,)),
+    Fault("dsl: the variance is the model's", "nlkit/learning/moments.py",
+          "bread @ meat @ bread", "bread", (DSL,)),
+    Fault("dsl: scatter is measured with the outcome in place of its mean", "nlkit/learning/moments.py",
+          "np.linalg.inv(_slope(design, w, p, model))", "np.linalg.inv(_slope(design, w, y, model))", (DSL,)),
+    Fault("dsl: ink tells the other way", "nlkit/data/documents.py",
+          "np.where(outcome == 1, -1, 1)", "np.where(outcome == 1, 1, -1)", (DSL,)),
+    Fault("dsl: unequal chances are told as equal", "nlkit/data/documents.py",
+          "chance[places] = wanted / max(len(places), 1)", "chance[places] = count / n", (DSL,)),
 ]  # fmt: skip
