@@ -57,6 +57,7 @@ COMPRESSING = "tests/papers/test_compressing_features.py"
 QUANTITY = "tests/papers/test_quantity_quality.py"
 NMTUNE = "tests/papers/test_nmtune.py"
 RCAL = "tests/papers/test_rcal.py"
+POSITIVE = "tests/papers/test_positive_labels.py"
 STAGES = "tests/test_stages.py"
 PLANNER = "tests/test_planner.py"
 LIVE_BUDGET = "tests/test_live_budget.py"
@@ -706,6 +707,34 @@ FAULTS = [
           "by_class[-TAILS:].mean()", "by_class[:TAILS].mean()", (RCAL,)),
     Fault("rcal: features of one seed for all", "nlkit/papers/rcal.py",
           "self.contrastive, self.seed\n", "self.contrastive\n", (RCAL,)),
+    # Canvases, and what learns from ticks
+    Fault("canvases: who loses more loses others", "nlkit/data/canvases.py",
+          '_draws(present, seed, "lost positives")', '_draws(present, seed + round(100 * ratio), "lost positives")',
+          (f"{POSITIVE}::test_what_is_wrong_with_the_answers_is_as_often_as_said_and_nested",)),
+    Fault("canvases: what is not known is ticked all the same", "nlkit/data/canvases.py",
+          "given = seen & torch.where", "given = torch.where",
+          (f"{POSITIVE}::test_what_is_wrong_with_the_answers_is_as_often_as_said_and_nested",)),
+    Fault("canvases: as many ticks as gaps leave, with gaps", "nlkit/data/canvases.py",
+          "part._replace(given=part.present, ", "part._replace(",
+          (f"{POSITIVE}::test_as_many_ticks_without_gaps_are_on_fewer_canvases",)),
+    Fault("several labels: fewer canvases, fewer steps", "nlkit/learning/multi_label.py",
+          "steps or count // batch", "count // batch",
+          (f"{POSITIVE}::test_examples_come_round_again_where_more_steps_are_asked_for",)),
+    Fault("several labels: the focusing factor learns", "nlkit/learning/multi_label.py",
+          "(q.detach() ** focus)", "(q**focus)",
+          (f"{POSITIVE}::test_losses_are_those_of_torch_and_of_the_published_formula",)),
+    Fault("positive labels: unlabeled is what is not ticked", "nlkit/papers/positive_labels.py",
+          "log_mean = log_phi.logsumexp(0)", "log_mean = log_phi.masked_fill(ticked, -1e9).logsumexp(0)",
+          (f"{POSITIVE}::test_without_re_balancing_the_scores_are_proportional_to_the_truth",)),
+    Fault("positive labels: the re-balance factor learns", "nlkit/papers/positive_labels.py",
+          "(gamma * log_mean.detach()).exp()", "(gamma * log_mean).exp()",
+          (f"{POSITIVE}::test_the_bound_is_the_formula_and_its_weight_and_temperature_carry_no_gradient",)),
+    Fault("positive labels: a mean over the classes", "nlkit/papers/positive_labels.py",
+          "(weight * log_mean - of_ticked).sum()", "(weight * log_mean - of_ticked).mean()",
+          (f"{POSITIVE}::test_a_constant_class_has_a_temperature_and_classes_are_summed",)),
+    Fault("positive labels: in mixing, what is not ticked is not there", "nlkit/papers/positive_labels.py",
+          "torch.where(ticked, 1.0, z.sigmoid())", "ticked.to(z)",
+          (f"{POSITIVE}::test_canvases_that_are_not_mixed_cost_only_what_is_ticked",)),
     Fault("audit panel: decisions of other data are taken over", "nlkit/audit/review.py",
           "if of != self._fingerprint:", "if False:", ("tests/test_live_audit.py",)),
     Fault("audit panel: the quick model learns what it is graded by", "nlkit/audit/review.py",
