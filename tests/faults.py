@@ -58,6 +58,7 @@ QUANTITY = "tests/papers/test_quantity_quality.py"
 NMTUNE = "tests/papers/test_nmtune.py"
 RCAL = "tests/papers/test_rcal.py"
 POSITIVE = "tests/papers/test_positive_labels.py"
+OVERLOOKED = "tests/papers/test_rare_and_overlooked.py"
 STAGES = "tests/test_stages.py"
 PLANNER = "tests/test_planner.py"
 LIVE_BUDGET = "tests/test_live_budget.py"
@@ -735,6 +736,30 @@ FAULTS = [
     Fault("positive labels: in mixing, what is not ticked is not there", "nlkit/papers/positive_labels.py",
           "torch.where(ticked, 1.0, z.sigmoid())", "ticked.to(z)",
           (f"{POSITIVE}::test_canvases_that_are_not_mixed_cost_only_what_is_ticked",)),
+    Fault("comic: the margin is added", "nlkit/papers/modify_correct_balance.py",
+          "(z.detach() - MARGIN * ticked)", "(z.detach() + MARGIN * ticked)",
+          (f"{OVERLOOKED}::test_what_is_ticked_is_not_found_again_and_counts_with_a_margin",)),
+    Fault("comic: frequent classes weigh more", "nlkit/papers/modify_correct_balance.py",
+          "(ticks.max() / ticks).log()", "(ticks / ticks.min()).log()",
+          (f"{OVERLOOKED}::test_rare_classes_weigh_more_and_the_most_frequent_one_1",)),
+    Fault("comic: a label is found wherever it is likely", "nlkit/papers/modify_correct_balance.py",
+          "(p > threshold) & (p > p.mean(0)) & ~ticked", "(p > threshold) & ~ticked",
+          (f"{OVERLOOKED}::test_a_label_is_found_where_it_is_likely_and_likelier_than_on_other_canvases",)),
+    Fault("comic: frequent classes' images are drawn more often", "nlkit/papers/modify_correct_balance.py",
+          "by_class.sum() / ticked.sum(0))", "by_class.sum())",
+          (f"{OVERLOOKED}::test_images_are_drawn_as_their_classes_are",)),
+    Fault("comic: teachers change places", "nlkit/papers/modify_correct_balance.py",
+          "losses[0] ** 2 / (", "losses[1] ** 2 / (",
+          (f"{OVERLOOKED}::test_a_teacher_s_share_goes_by_the_square_of_its_loss",)),
+    Fault("comic: what was once found counts for ever", "nlkit/papers/rare_and_overlooked.py",
+          "if steps_done % an_epoch == 0:", "if steps_done == 0:",
+          (f"{OVERLOOKED}::test_found_labels_count_for_an_epoch_and_not_before_their_time",)),
+    Fault("comic: images and labels of different canvases", "nlkit/papers/rare_and_overlooked.py",
+          "self.loss_of(z, task.given[index]", "self.loss_of(z, task.given[index.roll(1)]",
+          (f"{OVERLOOKED}::test_three_networks_learn_as_one_does_where_nothing_is_rare_or_overlooked",)),
+    Fault("comic: few for many", "nlkit/papers/rare_and_overlooked.py",
+          '"many": slice(0, 3)', '"many": slice(7, 10)',
+          (f"{OVERLOOKED}::test_numbers_are_those_of_the_classes_in_their_order",)),
     Fault("audit panel: decisions of other data are taken over", "nlkit/audit/review.py",
           "if of != self._fingerprint:", "if False:", ("tests/test_live_audit.py",)),
     Fault("audit panel: the quick model learns what it is graded by", "nlkit/audit/review.py",

@@ -129,17 +129,19 @@ def asymmetric(z: Tensor, targets: Tensor, focus: Tensor | float = 4.0, clip: fl
 
 
 def average_precisions(scores: Tensor, present: Tensor) -> list[float]:
-    """Of each class, the area under precision by recall when (N,) scores rank the canvases; (N, K) both.
+    """Of each class, the mean precision at the canvases that show it, when scores (N, K) rank them; present: (N, K).
 
-    Raises a ValueError for a class that is on none of them: of it there is nothing to rank.
+    Canvases of one score are taken together, as scikit-learn does, whose function takes as long as a quarter of an
+    epoch. Raises a ValueError for a class that is on none of them: of it there is nothing to rank.
     """
-    from sklearn.metrics import average_precision_score
-
     if not present.any(0).all():
         empty = int((~present.any(0)).nonzero()[0])
         raise ValueError(f"class {empty} is on none of the {len(present):,} canvases, so its ranking can't be measured")
-    found = average_precision_score(present.numpy(), scores.numpy(), average=None)
-    return [float(value) for value in found]
+    falling, order = scores.T.contiguous().sort(1, descending=True)  # (K, N)
+    there = present.T.gather(1, order).double()
+    alike = torch.searchsorted(-falling, -falling, right=True)  # how many rank as high or higher
+    precision = there.cumsum(1).gather(1, alike - 1) / alike
+    return ((precision * there).sum(1) / there.sum(1)).tolist()
 
 
 def f1_at(scores: Tensor, present: Tensor, threshold: float) -> float:

@@ -52,6 +52,7 @@ PAPERS: tuple[str, ...] = (
     "nmtune",
     "rcal",
     "positive_labels",
+    "rare_and_overlooked",
 )
 
 for _name in PAPERS:

@@ -211,7 +211,7 @@ PAGE = Page(
     variants={"PU-MLC": {"loss": "PU"}, "no gaps": {"loss": "BCE", "labels": "complete"}, "BCE": {"loss": "BCE"},
               "ASL": {"loss": "ASL"}, "all ticks": {"loss": "BCE", "labels": "true"}},
     besides={"BCE, unknown left out": (Ticks, {"loss": "BCE", "unknown": "left out"})},
-    headline="mAP", experiment=Ticks, picture=draw, grid=_grid, needs=("package:scikit-learn",),
+    headline="mAP", experiment=Ticks, picture=draw, grid=_grid,
     tiny={"count": 200, "epochs": 2},
     claims=(
         Claim("positive_labels_scale", "With most positives overlooked PU-MLC decides at ½, and BCE says next to "

@@ -75,7 +75,7 @@ def rare_and_overlooked(records: Mapping[str, Sequence[Recorded]], variants: Seq
     first: Any = next(iter(runs.values())).shown if runs else {"cells": ()}
     finders = {name: record for name, record in runs.items() if "found" in record.numbers}
     shown: Any = next(iter(finders.values())).shown if finders else first
-    count, left = len(shown["cells"]), 1.0
+    count, left = len(shown["cells"]), 1.3
     side = (PANEL_WIDTH - left) / max(1, count)
     above = side + _LINE * (1.2 + len(finders)) + 0.1 if count else 0.1
     height = above + _CURVES
@@ -111,12 +111,14 @@ def _draw_precision(ax, runs: Mapping[str, Recorded], styles: Mapping[str, Any])
     for name, record in runs.items():
         values = [100 * value for value in record.shown["by_class"]]  # type: ignore[attr-defined]
         draw_line(ax, range(1, len(values) + 1), values, styles[name], markersize=5)
-        ends.append((values[-1], f"{name}, mAP {100 * record.numbers['mAP']:.1f}", styles[name].color))
+        ends.append((values[-1], f"{name} {100 * record.numbers['mAP']:.1f}", styles[name].color))
         told.append(f"{name} {in_percent_words(record.numbers['mAP'])} from {int(record.numbers['ticks']):,} ticks")
         drawn += values
     fitted_axis(ax, drawn, "")
     counts = sorted({int(record.numbers["ticks"]) for record in runs.values()})
-    ax.set(title=f"average precision, %, from {' or '.join(f'{count:,}' for count in counts)} ticks", ylabel="")
+    ax.set(
+        title=f"average precision and its mean, %, of {' or '.join(f'{count:,}' for count in counts)} ticks", ylabel=""
+    )
     if runs:
         order: Any = next(iter(runs.values())).shown["order"]
         ax.set_xticks(range(1, len(order) + 1), [str(digit) for digit in order])
