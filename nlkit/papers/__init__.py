@@ -52,6 +52,8 @@ PAPERS: tuple[str, ...] = (
     "nmtune",
     "rcal",
     "dsl",
+    "positive_labels",
+    "rare_and_overlooked",
 )
 
 for _name in PAPERS:
