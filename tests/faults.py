@@ -57,6 +57,7 @@ COMPRESSING = "tests/papers/test_compressing_features.py"
 QUANTITY = "tests/papers/test_quantity_quality.py"
 NMTUNE = "tests/papers/test_nmtune.py"
 RCAL = "tests/papers/test_rcal.py"
+UDA = "tests/papers/test_uda.py"
 STAGES = "tests/test_stages.py"
 PLANNER = "tests/test_planner.py"
 LIVE_BUDGET = "tests/test_live_budget.py"
@@ -706,6 +707,39 @@ FAULTS = [
           "by_class[-TAILS:].mean()", "by_class[:TAILS].mean()", (RCAL,)),
     Fault("rcal: features of one seed for all", "nlkit/papers/rcal.py",
           "self.contrastive, self.seed\n", "self.contrastive\n", (RCAL,)),
+    # Few labels, and unlabelled images in two views
+    Fault("few labels: a labelled digit is among the unlabelled", "nlkit/noise/few_labels.py",
+          "rest[labelled] = False", "rest[labelled[1:]] = False", (UDA,)),
+    Fault("few labels: given labels are the true ones", "nlkit/noise/few_labels.py",
+          "images[labelled], given, true[labelled]", "images[labelled], true[labelled], true[labelled]", (UDA,)),
+    Fault("few labels: the second view is of other images", "nlkit/learning/few_labels.py",
+          "zip(*parts), start=first", "zip(*parts[:3], parts[3].flip(1), parts[4]), start=first", (UDA,)),
+    Fault("few labels: the rate does not fall", "nlkit/learning/few_labels.py",
+          "math.cos(7 * math.pi * batch.progress / 16)", "1.0", (UDA,)),
+    Fault("few labels: the labelled draws hang on the others", "nlkit/learning/few_labels.py",
+          "views.labelled(images[places], of_ours)", "views.labelled(images[places], of_others)", (UDA,)),
+    Fault("views: a shift is by two pixels", "nlkit/learning/views.py",
+          "torch.randint(-1, 2, (len(images), 2)", "torch.randint(-2, 3, (len(images), 2)", (UDA,)),
+    Fault("views: no hole is cut", "nlkit/learning/views.py",
+          "torch.where(hole, moved.amin((1, 2, 3), keepdim=True), moved)", "moved", (UDA,)),
+    Fault("move by matrix: rows and columns change places", "nlkit/learning/augment.py",
+          "torch.stack([x.repeat(height), y.repeat_interleave(width)",
+          "torch.stack([y.repeat_interleave(width), x.repeat(height)", (UDA,)),
+    Fault("uda: the mask looks at sharpened probabilities", "nlkit/papers/uda.py",
+          "weak.softmax(1).amax(1) > beta", "(weak / tau).softmax(1).amax(1) > beta", (UDA,)),
+    Fault("uda: the mean is over what passed the mask", "nlkit/papers/uda.py",
+          '(mask * F.kl_div(said, target, reduction="none").sum(1)).mean()',
+          '(mask * F.kl_div(said, target, reduction="none").sum(1)).sum() / mask.sum().clamp(min=1)', (UDA,)),
+    Fault("uda: the divergence is the other way round", "nlkit/papers/uda.py",
+          "F.kl_div(said, target,", "F.kl_div(target.log(), said.exp(),", (UDA,)),
+    Fault("uda: what is said is sharpened too", "nlkit/papers/uda.py",
+          "strong.log_softmax(1)", "(strong / tau).log_softmax(1)", (UDA,)),
+    Fault("uda: a gradient flows into the target", "nlkit/papers/uda.py",
+          "    weak = weak.detach()\n", "", (UDA,)),
+    Fault("uda: annealing takes the mean over the whole batch", "nlkit/papers/uda.py",
+          "(losses * kept).sum() / kept.sum().clamp(min=1)", "(losses * kept).mean()", (UDA,)),
+    Fault("uda: the labelled digits are seen in the augmented view", "nlkit/papers/uda.py",
+          "q if self.method == AUGMENTED else VIEWS", "q if self.method != ALONE else VIEWS", (UDA,)),
     Fault("audit panel: decisions of other data are taken over", "nlkit/audit/review.py",
           "if of != self._fingerprint:", "if False:", ("tests/test_live_audit.py",)),
     Fault("audit panel: the quick model learns what it is graded by", "nlkit/audit/review.py",

@@ -51,6 +51,7 @@ PAPERS: tuple[str, ...] = (
     "compressing_features",
     "nmtune",
     "rcal",
+    "uda",
 )
 
 for _name in PAPERS:
