@@ -58,6 +58,7 @@ QUANTITY = "tests/papers/test_quantity_quality.py"
 NMTUNE = "tests/papers/test_nmtune.py"
 RCAL = "tests/papers/test_rcal.py"
 UDA = "tests/papers/test_uda.py"
+SHRINK = "tests/papers/test_shrinkmatch.py"
 STAGES = "tests/test_stages.py"
 PLANNER = "tests/test_planner.py"
 LIVE_BUDGET = "tests/test_live_budget.py"
@@ -740,6 +741,27 @@ FAULTS = [
           "(losses * kept).sum() / kept.sum().clamp(min=1)", "(losses * kept).mean()", (UDA,)),
     Fault("uda: the labelled digits are seen in the augmented view", "nlkit/papers/uda.py",
           "q if self.method == AUGMENTED else VIEWS", "q if self.method != ALONE else VIEWS", (UDA,)),
+    # Smaller questions
+    Fault("class space: the second class is kept", "nlkit/learning/class_space.py",
+          "rank >= out[:, None]", "rank >= out[:, None] - 1", (SHRINK,)),
+    Fault("class space: the share is among all that are not above", "nlkit/learning/class_space.py",
+          "tail[:, 2:])", "tail[:, 1:-1])", (SHRINK,)),
+    Fault("class space: what is struck out has the logit 0", "nlkit/learning/class_space.py",
+          'masked_fill(~kept, float("-inf"))', "masked_fill(~kept, 0.0)", (SHRINK,)),
+    Fault("alignment: no batch is forgotten", "nlkit/learning/class_space.py",
+          "deque(maxlen=REMEMBERED)", "deque()", (SHRINK,)),
+    Fault("class space: chance is told among ten rivals", "nlkit/learning/class_space.py",
+          "struck / (kept.shape[1] - 1)", "struck / kept.shape[1]", (SHRINK,)),
+    Fault("shrinkmatch: the mean is over uncertain images alone", "nlkit/papers/shrinkmatch.py",
+          "(weight * asked).mean()", "(weight * asked).sum() / (~sure).sum().clamp(min=1)", (SHRINK,)),
+    Fault("shrinkmatch: r is left out", "nlkit/papers/shrinkmatch.py",
+          "self.progress if self.by_progress else 1.0", "1.0", (SHRINK,)),
+    Fault("shrinkmatch: questions are asked that are not sure", "nlkit/papers/shrinkmatch.py",
+          "(shrunk.reached | (not shrinks))", "1.0", (SHRINK,)),
+    Fault("shrinkmatch: a gradient flows through the weak view", "nlkit/papers/shrinkmatch.py",
+          "with torch.no_grad():", "with torch.enable_grad():", (SHRINK,)),
+    Fault("shrinkmatch: its questions are the main head's", "nlkit/papers/shrinkmatch.py",
+          'if self.head == "auxiliary" else said', 'if self.head == "main" else said', (SHRINK,)),
     Fault("audit panel: decisions of other data are taken over", "nlkit/audit/review.py",
           "if of != self._fingerprint:", "if False:", ("tests/test_live_audit.py",)),
     Fault("audit panel: the quick model learns what it is graded by", "nlkit/audit/review.py",

@@ -52,6 +52,7 @@ PAPERS: tuple[str, ...] = (
     "nmtune",
     "rcal",
     "uda",
+    "shrinkmatch",
 )
 
 for _name in PAPERS:
