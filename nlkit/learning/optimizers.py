@@ -1,4 +1,4 @@
-"""Optimizers and learning-rate schedules, by name."""
+"""Optimizers and learning-rate schedules, by name, and the moving average of a network's weights."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
+from torch.optim.swa_utils import AveragedModel
 
 OPTIMIZERS: dict[str, Callable[[Iterable, float], Optimizer]] = {
     "adam": lambda parameters, lr: torch.optim.Adam(parameters, lr=lr, fused=True),
@@ -118,6 +119,21 @@ def take_step(optimizer: Optimizer) -> None:
                 lr=group["lr"], beta1=beta1, beta2=beta2, weight_decay=group["weight_decay"], eps=group["eps"],
                 amsgrad=False, maximize=False, grad_scale=None, found_inf=None,
             )  # fmt: skip
+
+
+def averaged_network(model: nn.Module, decay: float) -> AveragedModel:
+    """A moving average of a network's weights, with this decay a step."""
+
+    @torch.no_grad()
+    def move(averages: list[Tensor], values: list[Tensor], steps: Tensor) -> None:
+        # With the full decay from the start, the initial weights would fill the average for a thousand steps.
+        if averages[0].is_floating_point():
+            torch._foreach_lerp_(averages, values, 1 - min(decay, (1 + int(steps)) / (10 + int(steps))))
+        else:  # how many batches a norm has seen
+            torch._foreach_copy_(averages, values)
+
+    # Batch norm's running statistics are averaged as well: they belong to the averaged weights.
+    return AveragedModel(model, multi_avg_fn=move, use_buffers=True)
 
 
 def constant(progress: float) -> float:

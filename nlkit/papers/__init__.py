@@ -54,6 +54,8 @@ PAPERS: tuple[str, ...] = (
     "dsl",
     "positive_labels",
     "rare_and_overlooked",
+    "uda",
+    "shrinkmatch",
 )
 
 for _name in PAPERS:

@@ -207,21 +207,6 @@ class Trainer:
         return self.generator, self.run.generator, self.augmentation
 
 
-def averaged_network(model: nn.Module, decay: float) -> AveragedModel:
-    """A moving average of a network's weights, with this decay a step."""
-
-    @torch.no_grad()
-    def move(averages: list[Tensor], values: list[Tensor], steps: Tensor) -> None:
-        # With the full decay from the start, the initial weights would fill the average for a thousand steps.
-        if averages[0].is_floating_point():
-            torch._foreach_lerp_(averages, values, 1 - min(decay, (1 + int(steps)) / (10 + int(steps))))
-        else:  # how many batches a norm has seen
-            torch._foreach_copy_(averages, values)
-
-    # Batch norm's running statistics are averaged as well: they belong to the averaged weights.
-    return AveragedModel(model, multi_avg_fn=move, use_buffers=True)
-
-
 def _weight_shares(weights: Tensor, task: Task) -> dict[str, float]:
     """How the epoch's weight was split between right and wrong labels (summing to 1), and the share that got any.
 

@@ -18,6 +18,7 @@ from nlkit.learning.optimizers import (
     OPTIMIZERS,
     SCHEDULES,
     MakeOptimizer,
+    averaged_network,
     build_optimizer,
     own_optimizer,
 )
@@ -29,7 +30,7 @@ from nlkit.records import Record, Step
 from nlkit.settings import plain
 from nlkit.tasks.task import Task
 from nlkit.training.checkpoints import Checkpoint, network_fingerprint, task_fingerprint
-from nlkit.training.loop import Trainer, averaged_network
+from nlkit.training.loop import Trainer
 
 
 def train(
