@@ -40,8 +40,6 @@ def stacked_intervals(
         ax.set_yticks([])
         told.append(f"{name}: {hits} of {len(intervals)} hold it")
     axes[0].set_ylim(max(most, 10) - 0.4, -0.6)
-    figure.supxlabel(
-        f"{xlabel}: 95 % intervals. Line: the truth; dashed, ×: missed", fontsize=11
-    )
+    figure.supxlabel(f"{xlabel}: 95 % intervals. Line: the truth; dashed, ×: missed", fontsize=11)
     figure.alt = f"95 % intervals of the {xlabel} beside the truth, {truth:.2f}. {'; '.join(told)}."
     return figure
