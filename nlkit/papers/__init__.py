@@ -52,6 +52,7 @@ PAPERS: tuple[str, ...] = (
     "nmtune",
     "rcal",
     "uda",
+    "out_of_domain",
 )
 
 for _name in PAPERS:
