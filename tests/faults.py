@@ -62,6 +62,7 @@ POSITIVE = "tests/papers/test_positive_labels.py"
 OVERLOOKED = "tests/papers/test_rare_and_overlooked.py"
 UDA = "tests/papers/test_uda.py"
 SHRINK = "tests/papers/test_shrinkmatch.py"
+OUT_OF_DOMAIN = "tests/papers/test_out_of_domain.py"
 STAGES = "tests/test_stages.py"
 PLANNER = "tests/test_planner.py"
 LIVE_BUDGET = "tests/test_live_budget.py"
@@ -817,6 +818,26 @@ FAULTS = [
           "with torch.no_grad():", "with torch.enable_grad():", (SHRINK,)),
     Fault("shrinkmatch: its questions are the main head's", "nlkit/papers/shrinkmatch.py",
           'if self.head == "auxiliary" else said', 'if self.head == "main" else said', (SHRINK,)),
+    Fault("out of domain: the labelled slope has the wrong sign", "nlkit/papers/out_of_domain.py",
+          "slope = -gamma * (((margins > 0)", "slope = gamma * (((margins > 0)", (OUT_OF_DOMAIN,)),
+    Fault("out of domain: misclassified labelled points still pull", "nlkit/papers/out_of_domain.py",
+          "((margins > 0) & (margins < 1))", "(margins < 1)", (OUT_OF_DOMAIN,)),
+    Fault("out of domain: the ramp is a hinge", "nlkit/papers/out_of_domain.py",
+          "(1 - gamma * margins).clip(0, 1)", "(1 - gamma * margins).clip(0)", (OUT_OF_DOMAIN,)),
+    Fault("out of domain: the cost of a move is its square", "nlkit/papers/out_of_domain.py",
+          "(1 - gamma * abs(sides)).clip(0)", "(1 - gamma * sides**2).clip(0)", (OUT_OF_DOMAIN,)),
+    Fault("out of domain: the plane's length is free", "nlkit/papers/out_of_domain.py",
+          "        theta /= numpy.linalg.norm(theta)\n", "", (OUT_OF_DOMAIN,)),
+    Fault("out of domain: the axis keeps the end that it came with", "nlkit/papers/out_of_domain.py",
+          "return axis * sign(y @ x @ axis)", "return axis", (OUT_OF_DOMAIN,)),
+    Fault("out of domain: ten times the labels are of another noise ratio", "nlkit/papers/out_of_domain.py",
+          "10 * self.per_class, 0, **how)", "10 * self.per_class, 0, seed=self.seed)", (OUT_OF_DOMAIN,)),
+    Fault("two domains: the shift is the same for both classes", "nlkit/noise/two_domains.py",
+          "numpy.outer(hidden[own:], mu + alpha * v)", "numpy.outer(hidden[own:], mu) + alpha * v", (OUT_OF_DOMAIN,)),
+    Fault("two domains: sources are not centred", "nlkit/noise/two_domains.py",
+          "each - each.mean(0) if len(each) else each", "each", (OUT_OF_DOMAIN,)),
+    Fault("two domains: the worth of labels forgets the dimensions", "nlkit/noise/two_domains.py",
+          "return DIMENSIONS * z * z / (1 - z * z)", "return z * z / (1 - z * z)", (OUT_OF_DOMAIN,)),
     Fault("audit panel: decisions of other data are taken over", "nlkit/audit/review.py",
           "if of != self._fingerprint:", "if False:", ("tests/test_live_audit.py",)),
     Fault("audit panel: the quick model learns what it is graded by", "nlkit/audit/review.py",

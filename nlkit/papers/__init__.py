@@ -56,6 +56,7 @@ PAPERS: tuple[str, ...] = (
     "rare_and_overlooked",
     "uda",
     "shrinkmatch",
+    "out_of_domain",
 )
 
 for _name in PAPERS:
