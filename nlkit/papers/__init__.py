@@ -51,12 +51,12 @@ PAPERS: tuple[str, ...] = (
     "compressing_features",
     "nmtune",
     "rcal",
-    "dsl",
-    "positive_labels",
-    "rare_and_overlooked",
     "uda",
     "shrinkmatch",
     "out_of_domain",
+    "positive_labels",
+    "rare_and_overlooked",
+    "dsl",
 )
 
 for _name in PAPERS:
