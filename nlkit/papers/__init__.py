@@ -51,6 +51,7 @@ PAPERS: tuple[str, ...] = (
     "compressing_features",
     "nmtune",
     "rcal",
+    "label_proportions",
 )
 
 for _name in PAPERS:
