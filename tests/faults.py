@@ -57,6 +57,7 @@ COMPRESSING = "tests/papers/test_compressing_features.py"
 QUANTITY = "tests/papers/test_quantity_quality.py"
 NMTUNE = "tests/papers/test_nmtune.py"
 RCAL = "tests/papers/test_rcal.py"
+PROPORTIONS = "tests/papers/test_label_proportions.py"
 STAGES = "tests/test_stages.py"
 PLANNER = "tests/test_planner.py"
 LIVE_BUDGET = "tests/test_live_budget.py"
@@ -706,6 +707,28 @@ FAULTS = [
           "by_class[-TAILS:].mean()", "by_class[:TAILS].mean()", (RCAL,)),
     Fault("rcal: features of one seed for all", "nlkit/papers/rcal.py",
           "self.contrastive, self.seed\n", "self.contrastive\n", (RCAL,)),
+    # Labels of bags
+    Fault("label proportions: half the repulsion of a pair", "nlkit/learning/bag_beliefs.py",
+          "pairs - 2 * lambda_b *", "pairs - lambda_b *", (PROPORTIONS,)),
+    Fault("label proportions: unlike neighbours cost nothing", "nlkit/learning/bag_beliefs.py",
+          "single, pairs = -lambda_s * similar.sum(1)", "single, pairs = 0 * similar.sum(1)", (PROPORTIONS,)),
+    Fault("label proportions: an edge counts twice where both ends list each other", "nlkit/learning/bag_beliefs.py",
+          "return one_way.maximum(one_way.T).tocsr()", "return (one_way + one_way.T).tocsr()", (PROPORTIONS,)),
+    Fault("label proportions: one hears again what one said", "nlkit/learning/bag_beliefs.py",
+          "heard = reached[start] - along[back]", "heard = reached[start]", (PROPORTIONS,)),
+    Fault("label proportions: a bag hears again what it said", "nlkit/learning/bag_beliefs.py",
+          "bag_messages(reached - from_bag, bags", "bag_messages(reached, bags", (PROPORTIONS,)),
+    Fault("label proportions: who is yet to be counted is turned round", "nlkit/learning/bag_beliefs.py",
+          "later.append((1 - p[:, j]) * after[:, :-1] + p[:, j] * after[:, 1:])",
+          "later.append(p[:, j] * after[:, :-1] + (1 - p[:, j]) * after[:, 1:])", (PROPORTIONS,)),
+    Fault("label proportions: nobody counts as negative", "nlkit/learning/from_proportions.py",
+          "return (values * member).sum(1) / member.sum(1)", "return values.mean(1)", (PROPORTIONS,)),
+    Fault("label proportions: true labels are counted", "nlkit/data/bags.py",
+          "random_bags(len(true), size, seed), given)", "random_bags(len(true), size, seed), true)", (PROPORTIONS,)),
+    Fault("label proportions: the control is told true labels", "nlkit/data/bags.py",
+          "[problem.given[ones], problem.true[known]]", "[problem.true[ones], problem.true[known]]", (PROPORTIONS,)),
+    Fault("label proportions: a later turn looks at pixels again", "nlkit/papers/label_proportions.py",
+          "similar = likeness(seen,", "similar = likeness(problem.x,", (PROPORTIONS,)),
     Fault("audit panel: decisions of other data are taken over", "nlkit/audit/review.py",
           "if of != self._fingerprint:", "if False:", ("tests/test_live_audit.py",)),
     Fault("audit panel: the quick model learns what it is graded by", "nlkit/audit/review.py",

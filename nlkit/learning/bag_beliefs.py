@@ -156,6 +156,8 @@ def bag_messages(log_odds: NDArray, bags: Bags, lambda_b: float) -> NDArray[nump
         after = later[size - 1 - j]  # (B, j + 2)
         no, yes = (so_far * after[:, :-1]).sum(1), (so_far * after[:, 1:]).sum(1)
         found[:, j] = numpy.log(yes + 1e-300) - numpy.log(no + 1e-300)
-        grown = numpy.pad(so_far, ((0, 0), (0, 1)))
-        so_far = (1 - p[:, j]) * grown + p[:, j] * numpy.roll(grown, 1, axis=1)
+        grown = numpy.zeros((len(inside), j + 2))
+        grown[:, :-1] = (1 - p[:, j]) * so_far
+        grown[:, 1:] += p[:, j] * so_far
+        so_far = grown
     return bags.spread(numpy.clip(found, -MOST, MOST), len(log_odds))

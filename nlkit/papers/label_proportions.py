@@ -12,10 +12,9 @@
 S_B is how many of bag B are positive, E joins each example to its 5 nearest by cosine.
 
 What differs. The paper's messages go between pairs; where λ_b is large they swing for ever, so here a bag speaks as one
-factor. ℓ is the median distance along the edges, not 1, and λ_s = 2, not 10. The network is d-64-16-1, and no
-label of a single example decides when to stop. The loss on mean embeddings is off: the program defines it and does not
-use it. The program has an edge count only where the count of one end's bag is 0 or 1, and drops what does not fill a
-bag. Known labels of single examples are not in the paper. Its tables were not to be had.
+factor. ℓ is the median distance along the edges, not 1, and λ_s = 2, not 10. The network is d-64-16-1, and stops by no
+single label. The loss on mean embeddings is off: the program defines it and does not use it. There an edge counts only
+where one end's bag has a count of 0 or 1, and what does not fill a bag is dropped. The paper knows no single labels.
 """
 
 from __future__ import annotations
@@ -46,12 +45,12 @@ LEARNERS = ("beliefs", "DLLP", "proportions", "all labels")
 
 @dataclass(frozen=True)
 class Counts:
-    """Learning from counts of bags. A record is a round of messages, then an epoch of the network's.
+    """Learning from counts of bags. A record is five rounds of messages, then five epochs of the network's.
 
     In its `numbers`: "right", the share of the training examples whose pseudo-label is right (of a learner without any,
-    what its network says); the test "auc", NaN until a network learns; the "change" of a message, NaN where there is
-    none; "agree", the share of edges within a class; how many epochs a network has "trained" in this turn; how many
-    labels were "told", counts and single ones, and "auc_single", of the same network with as many ordinary labels.
+    what its network says); the test "auc", NaN until a network learns; the last "change" of a message and how many
+    "round"s were sent, NaN where none are; "agree", the share of edges within a class; how many labels were "told",
+    counts and single ones, and "auc_single", of the same network with as many ordinary labels.
     """
 
     learner: str = setting("beliefs", "what the network learns from", choices=LEARNERS)
@@ -68,7 +67,7 @@ class Counts:
     aggregate: float = setting(0.0, "weight of the aggregate embedding loss", low=0.0, high=1.0)
     rounds: int = setting(100, "rounds of messages", low=1, high=300)
     passes: int = setting(30, "epochs of a network", low=1, high=200)
-    record_every: int = setting(1, "records between two that are kept; the last is", low=1, high=2000)
+    record_every: int = setting(5, "rounds or epochs from one record to the next", low=1, high=2000)
     seed: int = setting(0, "decides test set, bags, labels turned round, known ones, weights", low=0)
 
     def __post_init__(self) -> None:
@@ -99,21 +98,23 @@ class Counts:
         n, bags, x = len(problem.x), problem.bags, torch.from_numpy(problem.x).float()
         how: dict[str, Any] = {"epochs": self.passes, "aggregate": self.aggregate, "seed": self.seed}
         labels = {"DLLP": None, "all labels": problem.given, "proportions": bags.spread(bags.proportions, n)}
-        numbers, seen, evidence = dict.fromkeys(("auc", "change", "agree"), math.nan), problem.x, numpy.zeros(n)
+        numbers = dict.fromkeys(("auc", "change", "agree", "round"), math.nan)
         if self.learner in labels:
-            for epoch, network in enumerate(fit(x, bags, labels[self.learner], **how), start=1):
-                yield numbers | {"auc": auc_on_test(network, problem), "trained": epoch}, positive(network, x).numpy()
+            for network in fit(x, bags, labels[self.learner], **how):
+                yield numbers | {"auc": auc_on_test(network, problem)}, positive(network, x).numpy()
             return
+        seen, evidence = problem.x, numpy.zeros(n)
         evidence[problem.known] = SURE * (2 * problem.true[problem.known] - 1)
         given: dict[str, Any] = {f: getattr(self, f) for f in ("lambda_b", "lambda_s", "messages", "rounds")}
-        for _ in range(self.turns):
+        for turn in range(self.turns):
             similar = likeness(seen, self.neighbours, self.length)
             start, end = similar.nonzero()
             numbers["agree"] = float((problem.true[start] == problem.true[end]).mean())
-            for believed, change in propagate(similar, bags, evidence=evidence, **given):
-                yield (numbers := numbers | {"change": change, "trained": 0}), believed
-            for epoch, network in enumerate(fit(x, bags, believed >= 0.5, **how), start=1):
-                yield (numbers := numbers | {"auc": auc_on_test(network, problem), "trained": epoch}), believed
+            messages = enumerate(propagate(similar, bags, evidence=evidence, **given), start=1 + turn * self.rounds)
+            for number, (believed, change) in messages:
+                yield (numbers := numbers | {"change": change, "round": number}), believed
+            for network in fit(x, bags, believed >= 0.5, **how):
+                yield (numbers := numbers | {"auc": auc_on_test(network, problem)}), believed
             seen = embedded(network, x).numpy()
 
 
@@ -169,7 +170,7 @@ POINTS = Changes(unit="points", at_least=0.0)
 PAGE = Page(
     title="Learning from label proportions by belief propagation",
     source="Havaldar, Sharma, Sareen, Shanmugam, Raghuveer, ICLR 2024, arXiv:2310.08056",
-    finding="Counts of small groups and likeness name nearly every member; where counts err, likeness is what helps.",
+    finding="Counts of groups of eight and likeness name 99 % of the members rightly; messages in pairs never settle.",
     variants={"beliefs": {}, "pairs": {"messages": "pairs"}, "DLLP": {"learner": "DLLP"},
               "proportions": {"learner": "proportions"}, "all labels": {"learner": "all labels"}},
     headline="right", experiment=Counts, picture=draw, grid=_grid, needs=("package:scikit-learn",),
@@ -181,12 +182,12 @@ PAGE = Page(
         Claim("label_proportions_noisy", "Where a fifth of the labels was wrong before counting, it beats DLLP.",
               _ABSTRACT, lambda t: over_dllp(t, **NOISY), f"lead in test AUC, {_DIGITS}", at_least=0.03, unit="points"),
         Claim("label_proportions_exact", "With right counts it beats DLLP too.", _ABSTRACT, over_dllp,
-              f"the same, no label wrong, {_DIGITS}", **POINTS),
+              f"the same, no label wrong, {_DIGITS}", **POINTS, why="The network learns from the counts what is alike, "
+              "better than five neighbours tell it: DLLP names 95 % rightly, beliefs 90."),
         Claim("label_proportions_tumours", "It does so on tumours, in bags of 16 and of 32.", _ABSTRACT,
               lambda t: [over_dllp(t, size=k, **TUMOURS) for k in SIZES[1:]], "the same, tumours", **POINTS),
-        Claim("label_proportions_turns", "A second turn, with likeness in the embedding, raises the AUC.",
-              "the paper's algorithm 1", lambda t: end(t, turns=2) - end(t), f"AUC after two turns less one, {_DIGITS}",
-              **POINTS),
+        Claim("label_proportions_turns", "A second turn, with likeness in embeddings, raises the AUC.", "algorithm 1",
+              lambda t: end(t, turns=2) - end(t), f"AUC after two turns less one, {_DIGITS}", **POINTS),
         Claim("label_proportions_pairs", "Messages between pairs fail where counts are stiff; a bag that speaks as one "
               "does not.", "a fault of the paper's way", lambda t: parting(t, 10.0),
               f"right pseudo-labels, count less pairs, λ_b = 10, {_DIGITS}", at_least=0.2, unit="points"),

@@ -25,7 +25,7 @@ def beliefs_by_round(records: Mapping[str, Sequence[Recorded]], variants: Sequen
     """A map for each run, of all its examples in the colour of what is believed; below, changes by round, and results.
 
     records: name -> its records so far, as `nlkit.papers.label_proportions` makes them. In the `numbers` of each are
-    "right", "auc", "change", "trained", "told", "auc_single"; `shown` has "x" (n, d), which is laid out along its two
+    "right", "auc", "change", "round", "told", "auc_single"; `shown` has "x" (n, d), which is laid out along its two
     main directions, and "said" (n,), a probability each. A name without a record is left out.
     variants: all the names that there are, in the order of their colours.
     """
@@ -57,7 +57,7 @@ def beliefs_by_round(records: Mapping[str, Sequence[Recorded]], variants: Sequen
 def _draw_map(ax, record: Recorded) -> None:
     from sklearn.decomposition import PCA
 
-    at = PCA(2, svd_solver="full").fit_transform(numpy.asarray(record.shown["x"]))
+    at = PCA(2, svd_solver="covariance_eigh").fit_transform(numpy.asarray(record.shown["x"]))
     said = numpy.asarray(record.shown["said"])
     ax.scatter(*at.T, c=said, cmap=_BELIEVED, vmin=0, vmax=1, s=5, linewidths=0)
     ax.set(xticks=[], yticks=[])
@@ -66,14 +66,13 @@ def _draw_map(ax, record: Recorded) -> None:
 
 def _draw_changes(ax, runs: Mapping[str, Sequence[Recorded]], styles: Mapping[str, Style]) -> str:
     """The largest change of a message by round, as long as messages are sent."""
-    told, last = [], 2
+    told, last = [], 2.0
     for name, run in runs.items():
-        sent = [record for record in run if not record.numbers["trained"]]
-        changes = [max(record.numbers["change"], _LEAST) for record in sent]
-        if changes:
-            draw_line(ax, [record.epoch for record in sent], changes, styles[name], markersize=4)
-            told.append(f"{name} {changes[-1]:.3g} after round {sent[-1].epoch}")
-            last = max(last, sent[-1].epoch)
+        changes = {record.numbers["round"]: record.numbers["change"] for record in run}
+        if not any(map(math.isnan, changes)):
+            draw_line(ax, list(changes), [max(c, _LEAST) for c in changes.values()], styles[name], markersize=4)
+            last = max(last, *changes)
+            told.append(f"{name} {run[-1].numbers['change']:.3g} after round {run[-1].numbers['round']:.0f}")
     ax.set_yscale("log")
     ax.set(xlim=(0, last), ylim=(_LEAST, 100), title="change of a message")
     ax.minorticks_off()
@@ -91,7 +90,7 @@ def _draw_results(ax, runs: Mapping[str, Sequence[Recorded]], styles: Mapping[st
     numbers = next(iter(runs.values()))[-1].numbers
     rows = [(name, styles[name].color, run[-1].numbers["right"], run[-1].numbers["auc"]) for name, run in runs.items()]
     rows.append((f"{numbers['told']:.0f} single labels", REFERENCE, math.nan, numbers["auc_single"]))
-    for x, words in ((0.72, "right"), (1.0, "test AUC")):
+    for x, words in ((0.72, "right, %"), (1.0, "AUC, %")):
         ax.text(x, 1, words, ha="right", va="top", fontsize=11)
     for place, (name, color, *values) in enumerate(rows):
         y = 0.83 - 0.16 * place
