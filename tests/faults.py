@@ -58,6 +58,7 @@ QUANTITY = "tests/papers/test_quantity_quality.py"
 NMTUNE = "tests/papers/test_nmtune.py"
 RCAL = "tests/papers/test_rcal.py"
 PROPORTIONS = "tests/papers/test_label_proportions.py"
+VALUE = "tests/papers/test_value_of_labels.py"
 STAGES = "tests/test_stages.py"
 PLANNER = "tests/test_planner.py"
 LIVE_BUDGET = "tests/test_live_budget.py"
@@ -729,6 +730,27 @@ FAULTS = [
           "[problem.given[ones], problem.true[known]]", "[problem.true[ones], problem.true[known]]", (PROPORTIONS,)),
     Fault("label proportions: a later turn looks at pixels again", "nlkit/papers/label_proportions.py",
           "similar = likeness(seen,", "similar = likeness(problem.x,", (PROPORTIONS,)),
+    # A long tail with a label, and the rest without
+    Fault("value of labels: labelled images are among those without", "nlkit/data/tail_and_rest.py",
+          "places[sizes[place] :][: asked[place]]", "places[: asked[place]]", (VALUE,)),
+    Fault("value of labels: the rest goes by the number of the digit", "nlkit/data/tail_and_rest.py",
+          "[: asked[place]])", "[: asked[label]])", (VALUE,)),
+    Fault("value of labels: fewer images than asked for, and no word", "nlkit/data/tail_and_rest.py",
+          "missing += int(asked[place]) - len(rest[-1])", "missing += 0", (VALUE,)),
+    Fault("value of labels: the head of the turns is kept", "nlkit/learning/turned.py",
+          "nn.Sequential(*copy.deepcopy(network[:-1]), head[0])", "copy.deepcopy(network)", (VALUE,)),
+    Fault("value of labels: turned the other way", "nlkit/learning/turned.py",
+          "rot90(quarter,", "rot90(-quarter,", (VALUE,)),
+    Fault("value of labels: a product for a power", "nlkit/learning/turned.py",
+          "(1 - beta ** counts.double())", "(1 - beta * counts.double())", (VALUE,)),
+    Fault("value of labels: the truth in place of pseudo-labels", "nlkit/papers/value_of_labels_tail.py",
+          "rest = predict(_labeller(plain), problem.rest)", "rest = problem.hidden", (VALUE,)),
+    Fault("value of labels: head for tail among pseudo-labels", "nlkit/papers/value_of_labels_tail.py",
+          "problem.hidden, problem.order[-TAILS:]", "problem.hidden, problem.order[:TAILS]", (VALUE,)),
+    Fault("value of labels: both sides of a threshold weigh by their size", "nlkit/papers/value_of_labels_gaussians.py",
+          "(total / called + (mean - total) / (1 - called)) / 2", "mean / 2", (VALUE,)),
+    Fault("value of labels: who is called wrongly lies where he is called", "nlkit/papers/value_of_labels_gaussians.py",
+          "torch.where(truly, own, other)", "torch.where(truly, own, own)", (VALUE,)),
     Fault("audit panel: decisions of other data are taken over", "nlkit/audit/review.py",
           "if of != self._fingerprint:", "if False:", ("tests/test_live_audit.py",)),
     Fault("audit panel: the quick model learns what it is graded by", "nlkit/audit/review.py",

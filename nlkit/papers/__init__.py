@@ -52,6 +52,7 @@ PAPERS: tuple[str, ...] = (
     "nmtune",
     "rcal",
     "label_proportions",
+    "value_of_labels",
 )
 
 for _name in PAPERS:
