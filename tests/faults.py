@@ -63,6 +63,8 @@ OVERLOOKED = "tests/papers/test_rare_and_overlooked.py"
 UDA = "tests/papers/test_uda.py"
 SHRINK = "tests/papers/test_shrinkmatch.py"
 OUT_OF_DOMAIN = "tests/papers/test_out_of_domain.py"
+PROPORTIONS = "tests/papers/test_label_proportions.py"
+VALUE = "tests/papers/test_value_of_labels.py"
 STAGES = "tests/test_stages.py"
 PLANNER = "tests/test_planner.py"
 LIVE_BUDGET = "tests/test_live_budget.py"
@@ -838,6 +840,49 @@ FAULTS = [
           "each - each.mean(0) if len(each) else each", "each", (OUT_OF_DOMAIN,)),
     Fault("two domains: the worth of labels forgets the dimensions", "nlkit/noise/two_domains.py",
           "return DIMENSIONS * z * z / (1 - z * z)", "return z * z / (1 - z * z)", (OUT_OF_DOMAIN,)),
+    # Labels of bags
+    Fault("label proportions: half the repulsion of a pair", "nlkit/learning/bag_beliefs.py",
+          "pairs - 2 * lambda_b *", "pairs - lambda_b *", (PROPORTIONS,)),
+    Fault("label proportions: unlike neighbours cost nothing", "nlkit/learning/bag_beliefs.py",
+          "single, pairs = -lambda_s * similar.sum(1)", "single, pairs = 0 * similar.sum(1)", (PROPORTIONS,)),
+    Fault("label proportions: an edge counts twice where both ends list each other", "nlkit/learning/bag_beliefs.py",
+          "return one_way.maximum(one_way.T).tocsr()", "return (one_way + one_way.T).tocsr()", (PROPORTIONS,)),
+    Fault("label proportions: one hears again what one said", "nlkit/learning/bag_beliefs.py",
+          "heard = reached[start] - along[back]", "heard = reached[start]", (PROPORTIONS,)),
+    Fault("label proportions: a bag hears again what it said", "nlkit/learning/bag_beliefs.py",
+          "bag_messages(reached - from_bag, bags", "bag_messages(reached, bags", (PROPORTIONS,)),
+    Fault("label proportions: who is yet to be counted is turned round", "nlkit/learning/bag_beliefs.py",
+          "later.append((1 - p[:, j]) * after[:, :-1] + p[:, j] * after[:, 1:])",
+          "later.append(p[:, j] * after[:, :-1] + (1 - p[:, j]) * after[:, 1:])", (PROPORTIONS,)),
+    Fault("label proportions: nobody counts as negative", "nlkit/learning/from_proportions.py",
+          "return (values * member).sum(1) / member.sum(1)", "return values.mean(1)", (PROPORTIONS,)),
+    Fault("label proportions: true labels are counted", "nlkit/data/bags.py",
+          "random_bags(len(true), size, seed), given)", "random_bags(len(true), size, seed), true)", (PROPORTIONS,)),
+    Fault("label proportions: the control is told true labels", "nlkit/data/bags.py",
+          "[problem.given[ones], problem.true[known]]", "[problem.true[ones], problem.true[known]]", (PROPORTIONS,)),
+    Fault("label proportions: a later turn looks at pixels again", "nlkit/papers/label_proportions.py",
+          "similar = likeness(seen,", "similar = likeness(problem.x,", (PROPORTIONS,)),
+    # A long tail with a label, and the rest without
+    Fault("value of labels: labelled images are among those without", "nlkit/data/tail_and_rest.py",
+          "places[sizes[place] :][: asked[place]]", "places[: asked[place]]", (VALUE,)),
+    Fault("value of labels: the rest goes by the number of the digit", "nlkit/data/tail_and_rest.py",
+          "[: asked[place]])", "[: asked[label]])", (VALUE,)),
+    Fault("value of labels: fewer images than asked for, and no word", "nlkit/data/tail_and_rest.py",
+          "missing += int(asked[place]) - len(rest[-1])", "missing += 0", (VALUE,)),
+    Fault("value of labels: the head of the turns is kept", "nlkit/learning/turned.py",
+          "nn.Sequential(*copy.deepcopy(network[:-1]), head[0])", "copy.deepcopy(network)", (VALUE,)),
+    Fault("value of labels: turned the other way", "nlkit/learning/turned.py",
+          "rot90(quarter,", "rot90(-quarter,", (VALUE,)),
+    Fault("value of labels: a product for a power", "nlkit/learning/turned.py",
+          "(1 - beta ** counts.double())", "(1 - beta * counts.double())", (VALUE,)),
+    Fault("value of labels: the truth in place of pseudo-labels", "nlkit/papers/value_of_labels_tail.py",
+          "rest = predict(_labeller(plain), problem.rest)", "rest = problem.hidden", (VALUE,)),
+    Fault("value of labels: head for tail among pseudo-labels", "nlkit/papers/value_of_labels_tail.py",
+          "problem.hidden, problem.order[-TAILS:]", "problem.hidden, problem.order[:TAILS]", (VALUE,)),
+    Fault("value of labels: both sides of a threshold weigh by their size", "nlkit/papers/value_of_labels_gaussians.py",
+          "(total / called + (mean - total) / (1 - called)) / 2", "mean / 2", (VALUE,)),
+    Fault("value of labels: who is called wrongly lies where he is called", "nlkit/papers/value_of_labels_gaussians.py",
+          "torch.where(truly, own, other)", "torch.where(truly, own, own)", (VALUE,)),
     Fault("audit panel: decisions of other data are taken over", "nlkit/audit/review.py",
           "if of != self._fingerprint:", "if False:", ("tests/test_live_audit.py",)),
     Fault("audit panel: the quick model learns what it is graded by", "nlkit/audit/review.py",

@@ -50,14 +50,18 @@ def long_tailed(dataset: Dataset, largest: int, imbalance: float, seed: int = 0)
             f"largest={largest} is more than the {int(has[short])} images of class {dataset.class_names[short]}, which "
             "may become the largest; lower it"
         )
-    generator = seeded_generator(seed, "long tail")
-    rank = torch.randperm(classes, generator=generator)  # of each class, 0 for the largest
-    order = torch.randperm(len(labels), generator=generator)
+    rank, order = tail_order(len(labels), classes, seed)
     taken = torch.zeros(len(labels), dtype=torch.bool)
     for label in range(classes):
         taken[order[labels[order] == label][: sizes[rank[label]]]] = True
     index = order[taken[order]].to(dataset.train_labels.device)
     return replace(dataset, train_images=dataset.train_images[index], train_labels=dataset.train_labels[index])
+
+
+def tail_order(count: int, classes: int, seed: int) -> tuple[Tensor, Tensor]:
+    """The rank (K,) of each class, 0 for the one that is to be the largest, and the order (N,) of drawing images."""
+    generator = seeded_generator(seed, "long tail")
+    return torch.randperm(classes, generator=generator), torch.randperm(count, generator=generator)
 
 
 def by_falling_size(labels: Tensor, classes: int) -> Tensor:

@@ -142,9 +142,9 @@ def _tuning(head, features, labels, loss, epochs, steps, rate, weight_decay, gen
         yield head.eval()
 
 
-def endless_batches(count: int, generator: torch.Generator) -> Iterator[Tensor]:
-    """Places of whole batches, of 64 or of all examples where there are fewer, one shuffled pass after another."""
-    size = min(BATCH, count)
+def endless_batches(count: int, generator: torch.Generator, size: int = BATCH) -> Iterator[Tensor]:
+    """Places of whole batches, of `size` or of all examples where there are fewer, one shuffled pass after another."""
+    size = min(size, count)
     while True:
         order = torch.randperm(count, generator=generator)
         yield from order[: count - count % size].split(size)

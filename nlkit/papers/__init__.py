@@ -57,6 +57,8 @@ PAPERS: tuple[str, ...] = (
     "positive_labels",
     "rare_and_overlooked",
     "dsl",
+    "label_proportions",
+    "value_of_labels",
 )
 
 for _name in PAPERS:
