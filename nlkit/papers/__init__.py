@@ -54,11 +54,11 @@ PAPERS: tuple[str, ...] = (
     "uda",
     "shrinkmatch",
     "out_of_domain",
+    "value_of_labels",
+    "label_proportions",
     "positive_labels",
     "rare_and_overlooked",
     "dsl",
-    "label_proportions",
-    "value_of_labels",
 )
 
 for _name in PAPERS:
