@@ -138,6 +138,14 @@ def test_the_loss_is_the_sum_over_sure_and_other_images_over_all_of_them(network
     assert plain(network, batch).item() == pytest.approx((by_parts + others).item())
 
 
+def test_a_question_of_which_it_is_not_sure_even_so_is_not_asked(network, batch):
+    tau = 0.7
+    labelled, sure, _, small = parts_of(network, batch, tau)
+    assert not any(sure) and 0 < sum(each.item() == 0 for each in small) < 40
+    found = Objective(tau=tau, aligned=False, by_progress=False)(network, batch)
+    assert found.item() == pytest.approx((labelled + sum(small) / 40).item())
+
+
 def test_where_all_are_sure_it_is_fixmatch_and_the_auxiliary_head_learns_nothing(network, batch):
     ours = Objective(tau=0.17, aligned=False)(network, batch)
     ours.backward()
