@@ -189,7 +189,7 @@ PAGE = Page(
         Claim("label_proportions_turns", "A second turn, with likeness in embeddings, raises the AUC.", "algorithm 1",
               lambda t: end(t, turns=2) - end(t), f"AUC after two turns less one, {_DIGITS}", **POINTS),
         Claim("label_proportions_pairs", "Messages between pairs fail where counts are stiff; a bag that speaks as one "
-              "does not.", "a fault of the paper's way", lambda t: parting(t, 10.0),
+              "does not.", "a control that the paper leaves out", lambda t: parting(t, 10.0),
               f"right pseudo-labels, count less pairs, λ_b = 10, {_DIGITS}", at_least=0.2, unit="points"),
         Claim("label_proportions_soft", "Where counts are soft, the two agree.", "the same P(y)",
               lambda t: parting(t, 0.1), "the same, λ_b = 0.1", at_least=-0.05, at_most=0.05, unit="points"),
