@@ -8,12 +8,10 @@ import torch
 from torch import Tensor
 
 from nlkit.data.load import load
-from nlkit.data.purchases import pooled
+from nlkit.data.tail_and_rest import CLASSES, SIDE, small
 from nlkit.learning.frozen import check_rows, some_of_each
 from nlkit.noise.draws import corrupt
 from nlkit.noise.matrices import noise_matrix
-
-SIDE, CLASSES = 14, 10  # pixels; digits
 
 
 class FewLabels(NamedTuple):
@@ -52,8 +50,3 @@ def few_labels(
     return FewLabels(
         images[labelled], given, true[labelled], unlabelled, hidden, small(data.test_images), data.test_labels
     )
-
-
-def small(images: Tensor) -> Tensor:
-    """Images (N, 1, H, W) of 14 × 14 means: (N, 1, 14, 14)."""
-    return pooled(images, SIDE).view(-1, 1, SIDE, SIDE)
