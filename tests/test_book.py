@@ -119,6 +119,8 @@ def test_formulas_are_mathml_and_an_unknown_command_is_an_error():
     assert [t.get_text() for t in made.find("msub").children] == ["u", "i"]
     assert [t.get_text() for t in made.find("mfrac").children] == ["b", "2"]
     assert "⟨" in made.get_text() and "⟩" in made.get_text()
+    braces = BeautifulSoup(mathml(r"\Bigl\{ c \in \{2, 3\} \Bigr\}", "inline"), "html.parser").get_text()
+    assert braces.replace(" ", "") == "{c∈{2,3}}"
     with pytest.raises(ValueError, match=r"\\nonsense"):
         mathml(r"a \nonsense b", "inline")
 

@@ -19,7 +19,7 @@ from browser import (
 
 # In place of the notebook's own runs, for which nobody wants to wait here: the same, with two epochs.
 EARLIER = """
-at_80 = {"reweight": [list(train(make_task("mnist5k", ratio=0.8, clean_per_class=50), "reweight", epochs=2))]}
+at_80 = {"reweight": list(train(make_task("mnist5k", ratio=0.8, clean_per_class=50), "reweight", epochs=2))}
 """
 pytestmark = pytest.mark.browser
 

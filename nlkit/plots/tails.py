@@ -82,7 +82,7 @@ def _draw_rows(ax, runs: Mapping[str, Sequence[Recorded]], styles: Mapping[str, 
         ax.text(x, 1, words, ha="right", va="top", fontsize=11, linespacing=1.05)
     for place, (name, color, numbers) in enumerate(lines):
         y = 0.8 - 0.095 * place
-        ax.text(0, y, name, color=text_color(color), va="top", fontsize=10.5)
+        ax.text(0, y, name, color=text_color(color), va="top", fontsize=11)
         for number, (_, x) in _COLUMNS.items():
             if number in numbers:
                 ax.text(x, y, f"{100 * numbers[number]:.1f}", color=text_color(color), ha="right", va="top",
