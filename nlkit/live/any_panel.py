@@ -8,7 +8,7 @@ import html
 import os
 import sys
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import ipywidgets as widgets
@@ -87,6 +87,7 @@ _AFTERWARDS = """<style class="nlkit-afterwards">
   content: "%s"; font-size: var(--jp-ui-font-size1);
 }
 </style>"""
+_STILL_AFTER = 0.4  # seconds
 _UNSEEN = "A panel with sliders: run this cell to use it. Its last picture:"
 _shown: dict[tuple[str, str], tuple[int, weakref.WeakSet[Panel]]] = {}  # kind and cell -> execution, its panels
 
@@ -122,6 +123,7 @@ class Panel(widgets.VBox):
     """
 
     drivers: tuple[Driver, ...] = ()  # none yet, should a subclass fail before it gets here
+    _keeper: Driver | None = None
 
     def __init__(
         self,
@@ -131,6 +133,8 @@ class Panel(widgets.VBox):
         below: Iterable[widgets.Widget] = (),
     ):
         self.drivers = tuple(drivers)
+        mode = self.drivers[0].mode if self.drivers else None
+        self._keeper = Driver(_once, self._bring_up_to_date, mode=mode, delay=_STILL_AFTER)
         self.picture = Picture(format="png")
         self.still: object = None  # the handle of the plain image, once the panel is displayed
         self.frame: Frame | None = None
@@ -151,14 +155,18 @@ class Panel(widgets.VBox):
             self.picture.value, self.picture.tooltip = frame.png, frame.alt
 
     def keep_picture(self) -> None:
-        """Bring the plain image up to date."""
+        """Bring the plain image up to date, once nothing more has moved for a moment: it takes as long as a picture."""
+        if self.still and self.frame:
+            self._keeper.request()
+
+    def _bring_up_to_date(self, _event: object) -> None:
         if self.still and self.frame:
             data, metadata = _still_of(self.frame)
             self.still.update(data, metadata=metadata, raw=True)
 
     def close(self) -> None:
         """End what the panel runs, and remove its widgets."""
-        for driver in self.drivers:
+        for driver in filter(None, (*self.drivers, self._keeper)):
             driver.close()
         _close_all_below(self)
         super().close()
@@ -175,6 +183,10 @@ class Panel(widgets.VBox):
             self.still = DisplayHandle()
             data, metadata = _still_of(self.frame)
             self.still.display(data, metadata=metadata, raw=True)
+
+
+def _once(_settings: object) -> Iterator[None]:
+    yield None
 
 
 def polite_line() -> widgets.HTML:
