@@ -123,7 +123,7 @@ class Panel(widgets.VBox):
     """
 
     drivers: tuple[Driver, ...] = ()  # none yet, should a subclass fail before it gets here
-    _keeper: Driver | None = None
+    _still_driver: Driver | None = None
 
     def __init__(
         self,
@@ -134,7 +134,7 @@ class Panel(widgets.VBox):
     ):
         self.drivers = tuple(drivers)
         mode = self.drivers[0].mode if self.drivers else None
-        self._keeper = Driver(_once, self._bring_up_to_date, mode=mode, delay=_STILL_AFTER)
+        self._still_driver = Driver(_once, self._bring_up_to_date, mode=mode, delay=_STILL_AFTER)
         self.picture = Picture(format="png")
         self.still: object = None  # the handle of the plain image, once the panel is displayed
         self.frame: Frame | None = None
@@ -157,7 +157,7 @@ class Panel(widgets.VBox):
     def keep_picture(self) -> None:
         """Bring the plain image up to date, once nothing more has moved for a moment: it takes as long as a picture."""
         if self.still and self.frame:
-            self._keeper.request()
+            self._still_driver.request()
 
     def _bring_up_to_date(self, _event: object) -> None:
         if self.still and self.frame:
@@ -166,7 +166,7 @@ class Panel(widgets.VBox):
 
     def close(self) -> None:
         """End what the panel runs, and remove its widgets."""
-        for driver in filter(None, (*self.drivers, self._keeper)):
+        for driver in filter(None, (*self.drivers, self._still_driver)):
             driver.close()
         _close_all_below(self)
         super().close()
