@@ -92,10 +92,11 @@ def page(chromium):
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
     yield page
+    reported = list(errors)  # before kernels are shut down, which the page may be asking something just then
     for opened in context.pages:
         opened.evaluate("async () => { await window.jupyterapp?.serviceManager.sessions.shutdownAll(); }")
     context.close()
-    assert not errors, errors
+    assert not reported, reported
 
 
 def open_notebook(page, lab_url: str, name: str) -> None:
