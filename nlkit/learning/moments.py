@@ -8,7 +8,7 @@ An outcome may be any number: libraries' logistic regressions refuse those outsi
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from nlkit.checks import check_choice
 
 if TYPE_CHECKING:
     import pandas
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
 
 Z = 1.959964  # of a 95 % interval
 
@@ -43,34 +43,6 @@ class Estimate(NamedTuple):
 
         columns = {"estimate": self.beta, "standard error": self.se, "95 % from": self.low, "to": self.high}
         return pandas.DataFrame(columns, index=list(self.names))
-
-
-def check_design(y: ArrayLike, X: Any, chance: ArrayLike) -> tuple[tuple[str, ...], NDArray, NDArray, NDArray, NDArray]:
-    """Names (d,), X (n, d) with a column of ones first, y (n,), where it is known (n,), and the chances (n,).
-
-    y: NaN where it is not known. Raises a ValueError for what can't be, see `nlkit.papers.dsl.dsl`.
-    """
-    names = tuple(map(str, X.columns)) if hasattr(X, "columns") else None
-    design, y = np.asarray(X, dtype=float), np.asarray(y, dtype=float)
-    if y.ndim != 1 or design.ndim != 2 or len(design) != len(y):
-        raise ValueError(f"X of shape {design.shape} and y of shape {y.shape} must be (n, d) and (n,)")
-    if not np.isfinite(design).all():
-        raise ValueError("X has values that are missing or infinite; leave those rows out, or fill them")
-    names = ("intercept", *(names or (f"x{i}" for i in range(1, design.shape[1] + 1))))
-    design = np.column_stack([np.ones(len(design)), design])
-    if np.linalg.matrix_rank(design) < design.shape[1]:
-        raise ValueError("X has columns that follow from the others (or are constant); leave one of them out")
-    chance = np.broadcast_to(np.asarray(chance, dtype=float), y.shape)
-    if not ((chance > 0) & (chance <= 1)).all():  # NaN is in no range
-        raise ValueError("chance must be in (0, 1], of every document; no design draws what has no chance to be drawn")
-    known = ~np.isnan(y)
-    if np.isinf(y).any():
-        raise ValueError("y has infinite values; it must be numbers, and NaN where there is no right label")
-    if known.sum() < 2:
-        raise ValueError(f"y has {known.sum()} right labels; it must have at least 2, and NaN where there is none")
-    if lacking := int((~known & (chance == 1)).sum()):
-        raise ValueError(f"y lacks {lacking} right labels of documents whose chance to be drawn is 1")
-    return names, design, y, known, chance
 
 
 def solve_moments(

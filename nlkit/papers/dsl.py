@@ -34,8 +34,8 @@ from nlkit.data.documents import (
     draw_documents,
     draw_for_checking,
 )
-from nlkit.learning.design_based import cross_fitted, dsl, pseudo_outcomes
-from nlkit.learning.moments import Estimate, check_design, solve_moments
+from nlkit.learning.design_based import check_design, cross_fitted, dsl, pseudo_outcomes
+from nlkit.learning.moments import Estimate, solve_moments
 from nlkit.page import Claim, Page, Trial
 from nlkit.records import Measured
 from nlkit.settings import check_settings, setting

@@ -13,8 +13,8 @@ from sklearn.neighbors import KNeighborsRegressor
 
 from nlkit.data.documents import DRAWINGS, LOOPS, all_documents, cheap_labels, draw_documents, draw_for_checking
 from nlkit.data.load import load
-from nlkit.learning.design_based import cross_fitted, dsl, pseudo_outcomes
-from nlkit.learning.moments import check_design, solve_moments
+from nlkit.learning.design_based import check_design, cross_fitted, dsl, pseudo_outcomes
+from nlkit.learning.moments import solve_moments
 from nlkit.papers.dsl import ESTIMATORS, Survey, estimate, truth
 from nlkit.plots.coverage import stacked_intervals
 
@@ -108,6 +108,14 @@ def test_a_data_frame_of_ones_own_and_any_regressor_serve(survey):
         np.testing.assert_array_equal(*same)
 
 
+def test_an_outcome_of_any_numbers_is_predicted_by_least_squares():
+    rng = np.random.default_rng(2)
+    X = rng.standard_normal((2000, 1))
+    amount, drawn = 100 + 10 * X[:, 0] + rng.standard_normal(2000), rng.random(2000) < 0.1
+    found = dsl(np.where(drawn, amount, np.nan), X, amount + 30, 0.1, model="linear")
+    assert found.low[1] < 10 < found.high[1] and found.se[1] < 0.1  # as narrow as if all amounts had been looked up
+
+
 # Surveys
 
 
@@ -161,7 +169,11 @@ def test_intervals_hold_the_truth_as_often_as_they_say_and_those_of_cheap_labels
     ({"chance": 1.0}, "y lacks 500 right labels"), ({"X": np.ones((600, 1))}, "follow from the others"),
     ({"X": np.full((600, 1), np.nan)}, "X has values that are missing"), ({"X": np.zeros((5, 1))}, "must be"),
     ({"y": np.full(600, np.nan)}, "y has 0 right labels"), ({"folds": 1}, "folds=1"), ({"splits": 0}, "splits=0"),
-    ({"model": "probit"}, "model='probit'"),
+    ({"model": "probit"}, "model='probit'"), ({"cheap": np.zeros(5)}, "cheap has 5 rows"),
+    ({"cheap": np.full(600, np.nan)}, "cheap has values that are missing"), ({"X": [["a"]] * 600}, "must be numbers"),
+    ({"y": np.arange(600.0)}, "within 0 and 1 for a logistic"),
+    ({"y": np.arange(600.0), "model": "linear", "regressor": RandomForestClassifier()}, "tells classes"),
+    ({"y": pandas.Series(np.arange(600) % 2.0)[::-1], "X": pandas.DataFrame({"x": np.arange(600.0)})}, "differently"),
 ])  # fmt: skip
 def test_what_can_not_be_is_refused(survey, change, said):
     documents, cheap, _ = survey
