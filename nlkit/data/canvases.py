@@ -18,7 +18,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from nlkit.checks import check_integer, check_number
+from nlkit.checks import check_choice, check_integer, check_number
 from nlkit.data.dataset import Dataset
 from nlkit.data.purchases import pooled
 from nlkit.randomness import seeded_generator
@@ -105,6 +105,16 @@ def check_ticks(given: Tensor, names: Sequence[str]) -> Tensor:
             "like: lower ratio or imbalance, or raise known or count"
         )
     return given
+
+
+LABELS = ("given", "complete", "true")
+
+
+def labelled(full: Canvases, labels: str) -> Canvases:
+    """The canvases with their ticks as "given"; as many ticks "complete", on fewer canvases; or all the "true" ones."""
+    if check_choice("labels", labels, LABELS) == "given":
+        return full
+    return as_many_complete(full, int((full.given if labels == "complete" else full.present).sum()))
 
 
 def as_many_complete(full: Canvases, ticks: int) -> Canvases:

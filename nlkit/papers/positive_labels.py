@@ -33,7 +33,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nlkit.checks import check_number
-from nlkit.data.canvases import Canvases, as_many_complete, canvases, check_ticks
+from nlkit.data.canvases import LABELS, Canvases, canvases, check_ticks, labelled
 from nlkit.data.load import load
 from nlkit.learning import multi_label
 from nlkit.learning.multi_label import asymmetric, binary_loss, f1_at, logits
@@ -82,9 +82,7 @@ class Ticks:
     """
 
     loss: str = setting("PU", "what learns", choices=("PU", "BCE", "ASL"))
-    labels: str = setting(
-        "given", "ticks as given, as many without a gap, or all", choices=("given", "complete", "true")
-    )
+    labels: str = setting("given", "ticks as given, as many without a gap, or all", choices=LABELS)
     unknown: str = setting("no", "what BCE takes unknown answers for", choices=("no", "left out"))
     ratio: float = setting(0.8, "r: share of the positives overlooked", low=0.0, high=0.95, knob=True)
     wrong: float = setting(0.0, "share of the absent ones ticked", low=0.0, high=0.1, knob=True)
@@ -108,10 +106,7 @@ class Ticks:
         how: dict[str, Any] = {"ratio": self.ratio, "wrong": self.wrong, "known": self.known, "seed": self.seed}
         task = canvases(data, self.count, **how)
         check_ticks(task.given, data.class_names or ())
-        if self.labels != "given":
-            ticks = int((task.given if self.labels == "complete" else task.present).sum())
-            task = as_many_complete(task, ticks)
-        return task, canvases(data, TESTED, part="test", seed=self.seed)
+        return labelled(task, self.labels), canvases(data, TESTED, part="test", seed=self.seed)
 
     def run(self, *, steps: bool = False) -> Iterator[Measured | Step]:
         task, test = self.problem()

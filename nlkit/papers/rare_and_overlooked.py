@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from nlkit.data.canvases import Canvases, as_many_complete, canvases, check_ticks
+from nlkit.data.canvases import LABELS, Canvases, canvases, check_ticks, labelled
 from nlkit.data.load import load
 from nlkit.learning import multi_label
 from nlkit.learning.multi_label import BATCH, average_precisions, binary_loss, f1_at, logits
@@ -52,9 +52,7 @@ class Parts:
     corrector: bool = setting(True, "C: what is surely there counts as ticked")
     balancer: str = setting("worse", "B: which teacher is trusted", choices=("none", "worse", "better", "both as is"))
     drawn: str = setting("as is", "how batches of a single network are drawn", choices=("as is", "by class"))
-    labels: str = setting(
-        "given", "ticks as given, as many without a gap, or all", choices=("given", "complete", "true")
-    )
+    labels: str = setting("given", "ticks as given, as many without a gap, or all", choices=LABELS)
     place: str = setting("beside", "found labels in a loss beside, or in the main one", choices=("beside", "main"))
     ratio: float = setting(0.4, "r: share of the positives overlooked", low=0.0, high=0.9, knob=True)
     imbalance: float = setting(50.0, "ρ: most over least frequent", low=1.0, high=200.0, knob=True, log=True)
@@ -74,8 +72,7 @@ class Parts:
         """What is learned from, and balanced test canvases."""
         data = load("mnist5k")
         task = canvases(data, self.count, ratio=self.ratio, imbalance=self.imbalance, seed=self.seed)
-        if self.labels != "given":
-            task = as_many_complete(task, int((task.given if self.labels == "complete" else task.present).sum()))
+        task = labelled(task, self.labels)
         check_ticks(task.given, data.class_names or ())
         return task, canvases(data, TESTED, part="test", seed=self.seed)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import matplotlib.ticker
 
 from nlkit.plots.style import Style
-from nlkit.plots.words import first_letters
+from nlkit.plots.words import first_letters, in_percent_words
+from nlkit.records import Recorded
 
 GRID = "#DDDDDD"
 
@@ -62,3 +64,30 @@ def draw_line(ax, x: Sequence[float], values: Sequence[float], style: Style, **m
     """A line in its style, with some ten markers."""
     look = {"color": style.color, "linestyle": style.line, "marker": style.marker, "markersize": 6}
     ax.plot(x, values, markevery=marker_every(x), **(look | more))
+
+
+class Drawn(NamedTuple):
+    """What `draw_runs` has drawn: the names at the ends, for `label_ends`; ends in words; all values; the last x."""
+
+    ends: list[tuple[float, str, str]]
+    told: list[str]
+    values: list[float]
+    last: float
+
+
+def draw_runs(
+    ax, runs: Mapping[str, Sequence[Recorded]], styles: Mapping[str, Style], number: str, by: str = "epoch"
+) -> Drawn:
+    """A line for each run, name -> records: a share of their numbers in percent, by epoch or by another number."""
+    drawn = Drawn([], [], [], max((_at(run[-1], by) for run in runs.values()), default=2.0))
+    for name, run in runs.items():
+        values = [100 * record.numbers[number] for record in run]
+        draw_line(ax, [_at(record, by) for record in run], values, styles[name], markersize=5)
+        drawn.ends.append((values[-1], f"{name} {values[-1]:.1f}", styles[name].color))
+        drawn.told.append(f"{name} {in_percent_words(values[-1] / 100)}")
+        drawn.values.extend(values)
+    return drawn._replace(last=max(2.0, drawn.last))
+
+
+def _at(record: Recorded, by: str) -> float:
+    return record.epoch if by == "epoch" else record.numbers[by]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy
 
-from nlkit.plots.axes import draw_line, fitted_axis, whole_ticks
+from nlkit.plots.axes import draw_runs, fitted_axis, whole_ticks
 from nlkit.plots.figure import PANEL_DPI, PANEL_WIDTH, Figure, picture
 from nlkit.plots.places import label_ends
 from nlkit.plots.style import KINDS_OF_LABEL, REFERENCE, Style, faded, styles_of, text_color
@@ -68,14 +68,7 @@ def _draw_crowd(ax, name: str, record: Recorded, style: Style) -> str:
 
 def _draw_accuracy(ax, runs: Mapping[str, Sequence[Recorded]], styles: Mapping[str, Style]) -> str:
     """Accuracy by step, and the controls of the first run as lines across; their values in words."""
-    ends, told, drawn, last = [], [], [], 2.0
-    for name, run in runs.items():
-        values = [100 * record.numbers["accuracy"] for record in run]
-        draw_line(ax, [record.numbers["step"] for record in run], values, styles[name], markersize=5)
-        ends.append((values[-1], f"{name} {values[-1]:.1f}", styles[name].color))
-        told.append(f"{name} {in_percent_words(values[-1] / 100)}")
-        drawn += values
-        last = max(last, run[-1].numbers["step"])
+    ends, told, drawn, last = draw_runs(ax, runs, styles, "accuracy", by="step")
     first = next(iter(runs), "")
     numbers = runs[first][-1].numbers if runs else {}
     for control, (line, words) in _CONTROLS.items():

@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy
 
-from nlkit.plots.axes import draw_line, fitted_axis, whole_ticks
+from nlkit.plots.axes import draw_runs, fitted_axis, whole_ticks
 from nlkit.plots.figure import PANEL_DPI, PANEL_WIDTH, Figure, picture
 from nlkit.plots.places import label_ends
 from nlkit.plots.style import REFERENCE, Style, styles_of, text_color
-from nlkit.plots.words import in_percent_words
 from nlkit.records import Recorded
 
 _IMAGE, _BARS, _WORD, _CURVES = 0.72, 0.34, 0.24, 2.5  # inches: images, bars, a line of words, and what is below
@@ -88,14 +87,7 @@ def _draw_said(axes, name: str, said: numpy.ndarray, color: str) -> str:
 
 def draw_accuracy(ax, runs: Mapping[str, Sequence[Recorded]], styles: Mapping[str, Style]) -> str:
     """Test accuracy by step, and in the title how many labels are used; the curves in words."""
-    ends, told, drawn, last = [], [], [], 2
-    for name, run in runs.items():
-        values = [100 * record.numbers["test_accuracy"] for record in run]
-        draw_line(ax, [record.numbers["step"] for record in run], values, styles[name], markersize=5)
-        ends.append((values[-1], f"{name} {values[-1]:.1f}", styles[name].color))
-        told.append(f"{name} {in_percent_words(values[-1] / 100)}")
-        drawn += values
-        last = max(last, run[-1].numbers["step"])
+    ends, told, drawn, last = draw_runs(ax, runs, styles, "test_accuracy", by="step")
     fitted_axis(ax, drawn, "")
     label_ends(ax, [0, last], ends)
     whole_ticks(ax.xaxis, 5)

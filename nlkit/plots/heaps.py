@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy
 
-from nlkit.plots.axes import draw_line, fitted_axis, whole_ticks
+from nlkit.plots.axes import draw_runs, fitted_axis, whole_ticks
 from nlkit.plots.figure import PANEL_DPI, PANEL_WIDTH, Figure, picture
 from nlkit.plots.places import label_ends
 from nlkit.plots.style import REFERENCE, Style, faded, styles_of, text_color
@@ -67,15 +67,9 @@ def _draw_heaps(ax, name: str, record: Recorded, style: Style) -> str:
 
 
 def _draw_map(ax, runs: Mapping[str, Sequence[Recorded]], styles: Mapping[str, Style]) -> str:
-    ends, told, drawn = [], [], []
-    for name, run in runs.items():
-        values = [100 * record.numbers["mAP"] for record in run]
-        draw_line(ax, [record.epoch for record in run], values, styles[name], markersize=5)
-        ends.append((values[-1], f"{name} {values[-1]:.1f}", styles[name].color))
-        told.append(f"{name} {in_percent_words(values[-1] / 100)}")
-        drawn += values
+    ends, told, drawn, last = draw_runs(ax, runs, styles, "mAP")
     fitted_axis(ax, drawn, "")
-    label_ends(ax, [1, max([2, *(run[-1].epoch for run in runs.values())])], ends)
+    label_ends(ax, [1, last], ends)
     whole_ticks(ax.xaxis)
     ticks = [f"{int(run[-1].numbers['ticks']):,} {name}" for name, run in runs.items()]
     counts = list(dict.fromkeys(int(run[-1].numbers["ticks"]) for run in runs.values()))

@@ -6,11 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 
 from nlkit.intervals import Interval
-from nlkit.plots.axes import GRID, draw_line, fitted_axis, whole_ticks
+from nlkit.plots.axes import GRID, draw_line, draw_runs, fitted_axis, whole_ticks
 from nlkit.plots.figure import PANEL_DPI, PANEL_WIDTH, Figure, picture
 from nlkit.plots.places import label_ends
 from nlkit.plots.style import REFERENCE, Style, styles_of, text_color
-from nlkit.plots.words import in_percent_words
 from nlkit.records import Recorded
 
 _HEIGHT = 5.0  # inches
@@ -69,19 +68,13 @@ def heads_on_a_body(records: Mapping[str, Sequence[Recorded]], variants: Sequenc
 
 
 def _draw_accuracy(ax, runs: Mapping[str, Sequence[Recorded]], styles: Mapping[str, Style]) -> str:
-    ends, told, drawn = [], [], []
-    for name, run in runs.items():
-        values = [100 * record.numbers["id"] for record in run]
-        draw_line(ax, [record.epoch for record in run], values, styles[name], markersize=5)
-        ends.append((values[-1], f"{name} {values[-1]:.1f}", styles[name].color))
-        told.append(f"{name} {in_percent_words(values[-1] / 100)}")
-        drawn += values
+    ends, told, drawn, last = draw_runs(ax, runs, styles, "id")
+    for run in runs.values():
         begun = sum(_to_come(record) for record in run)
         if 0 < begun < len(run):
             ax.axvline(begun + 0.5, color=REFERENCE, linestyle=":", zorder=0)
     fitted_axis(ax, drawn, "")
-    last = max((run[-1].epoch for run in runs.values()), default=2)
-    label_ends(ax, [1, max(2, last)], ends)
+    label_ends(ax, [1, last], ends)
     whole_ticks(ax.xaxis)
     ax.set(title="accuracy on the same digits, %", ylabel="")
     ax.set_xlabel("epoch; from the dotted line on, of the head", labelpad=1)
