@@ -24,7 +24,6 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy
-from scipy.special import expit
 
 from nlkit.checks import check_choice, check_integer, check_number
 from nlkit.data.bags import Bags, check_bags
@@ -117,6 +116,7 @@ def pair_terms(
 
 def _rounds(single, pairs, bags: Bags, lambda_b: float, rounds: int) -> Iterator[Beliefs]:
     from scipy.sparse import csr_array
+    from scipy.special import expit
 
     pairs.sort_indices()
     count, strength = len(single), pairs.data  # a message a directed edge, sorted by where it starts
@@ -144,6 +144,8 @@ def bag_messages(log_odds: NDArray, bags: Bags, lambda_b: float) -> NDArray[nump
     A table goes forward over the members: how many so far are positive, and how likely. One goes backward: what the
     count will be worth, given so many so far. At each member the two meet: k² steps a bag.
     """
+    from scipy.special import expit
+
     inside, size = bags.inside, bags.places.shape[1]
     p = numpy.where(inside, expit(numpy.clip(log_odds[bags.places], -MOST, MOST)), 0.0)[:, :, None]  # (B, k, 1)
     worth = numpy.exp(-lambda_b * (numpy.arange(size + 1) - bags.counts[:, None]) ** 2.0)  # (B, k + 1), of each count

@@ -21,23 +21,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy
 import torch
 from numpy.typing import NDArray
-from scipy.stats import norm
 
 from nlkit.randomness import seeded_generator
 from nlkit.records import Measured
 from nlkit.settings import check_settings, setting
 
+NORMAL = NormalDist()
 HIGH, LOW = 1.0, -1.0  # μ₁, μ₂; σ = 1
 DRAWS, EXAMPLES = 500, 1000  # of θ̂, and pseudo-labelled examples of each
 
 
 def above(t: float, mean: float) -> tuple[float, float]:
     """P(x > t) and E[x; x > t] of x ~ N(mean, 1)."""
-    return float(norm.sf(t - mean)), float(mean * norm.sf(t - mean) + norm.pdf(t - mean))
+    share = NORMAL.cdf(mean - t)
+    return share, mean * share + NORMAL.pdf(t - mean)
 
 
 def pseudo_labelled(t: float, positives: float) -> tuple[float, float, float, float]:
@@ -56,7 +58,7 @@ def bias(p: float, q: float) -> float:
 
 def balanced_error(t: float) -> float:
     """The mean of both classes' shares that a threshold calls wrongly."""
-    return float(norm.cdf(t - HIGH) + norm.sf(t - LOW)) / 2
+    return (NORMAL.cdf(t - HIGH) + NORMAL.cdf(LOW - t)) / 2
 
 
 def estimates(p: float, q: float, called: float, draws: int, seed: int) -> NDArray[numpy.float64]:
