@@ -58,6 +58,7 @@ QUANTITY = "tests/papers/test_quantity_quality.py"
 NMTUNE = "tests/papers/test_nmtune.py"
 RCAL = "tests/papers/test_rcal.py"
 DSL = "tests/papers/test_dsl.py"
+ERASE = "tests/papers/test_erase.py"
 POSITIVE = "tests/papers/test_positive_labels.py"
 OVERLOOKED = "tests/papers/test_rare_and_overlooked.py"
 UDA = "tests/papers/test_uda.py"
@@ -909,4 +910,23 @@ FAULTS = [
           "np.where(outcome == 1, -1, 1)", "np.where(outcome == 1, 1, -1)", (DSL,)),
     Fault("dsl: unequal chances are told as equal", "nlkit/data/documents.py",
           "chance[places] = wanted / max(len(places), 1)", "chance[places] = count / n", (DSL,)),
+    Fault("erase: rates forget how many vectors there are", "nlkit/learning/coding_rate.py",
+          "size / (len(z) * epsilon) * z.T @ z", "size / epsilon * z.T @ z", (ERASE,)),
+    Fault("erase: small classes count as large ones", "nlkit/learning/coding_rate.py",
+          "(sizes.to(z) / len(z)) @ _half", "(sizes.to(z) * 0 + 1 / len(sizes)) @ _half", (ERASE,)),
+    Fault("erase: nodes take the mean of their neighbours, so that hubs shout", "nlkit/learning/label_propagation.py",
+          "shares = adjacency / numpy.where(degrees > 0, degrees, 1)",
+          "shares = (adjacency / numpy.where(degrees > 0, degrees, 1)).T", (ERASE,)),
+    Fault("erase: alpha is the weight of the neighbours", "nlkit/learning/label_propagation.py",
+          "y = (1 - alpha) * (shares @ y) + alpha * y", "y = alpha * (shares @ y) + (1 - alpha) * y", (ERASE,)),
+    Fault("erase: unlabelled neighbours speak before training", "nlkit/learning/label_propagation.py",
+          "    if among is None:\n", "    if True:\n", (ERASE,)),
+    Fault("erase: prototypes have more say than labels where beta is large", "nlkit/learning/label_propagation.py",
+          "numpy.exp(beta * y + (1 - beta) * alike)", "numpy.exp((1 - beta) * y + beta * alike)", (ERASE,)),
+    Fault("erase: attention weighs all edges of the graph against each other", "nlkit/learning/graph_attention.py",
+          "return powers / sums.index_select(0, ends)", "return powers / powers.sum(0)", (ERASE,)),
+    Fault("erase: labelled nodes are tested too", "nlkit/noise/noisy_nodes.py",
+          "    rest[labelled] = False\n", "", (ERASE,)),
+    Fault("erase: citations have a direction", "nlkit/data/citations.py",
+          "(adjacency + adjacency.T).astype(bool)", "adjacency.astype(bool)", (ERASE,)),
 ]  # fmt: skip
