@@ -1,4 +1,4 @@
-"""Pictures of vectors by class: the cosines of any two nodes, in the order of their classes, and accuracy by epoch."""
+"""Pictures of vectors by class: the cosines of any two nodes, in the order of their classes, and accuracy by step."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SHORT = 17  # letters of a name above a map
 
 @picture
 def cosines_and_accuracy(records: Mapping[str, Sequence[Recorded]], variants: Sequence[str] = ()) -> Figure:
-    """For each run a map of cosines, dark where two nodes point the same way; below, accuracy by epoch.
+    """For each run a map of cosines, dark where two nodes point the same way; below, accuracy by step.
 
     records: name -> its records so far, as `nlkit.papers.erase.Nodes` makes them: `shown` has "cosines" (m, m) of nodes
     in the order of their classes, as many of each, and "classes", how many there are. variants: all the names that
@@ -65,8 +65,8 @@ def _draw_map(ax, name: str, record: Recorded, style: Style) -> str:
 
 
 def _draw_accuracy(ax, runs: Mapping[str, Sequence[Recorded]], styles: Mapping[str, Style]) -> str:
-    """Accuracy by epoch, and that of labels which only spread as a line across; their values in words."""
-    ends, told, drawn, last = draw_runs(ax, runs, styles, "accuracy")
+    """Accuracy by step, and that of labels which only spread as a line across; their values in words."""
+    ends, told, drawn, last = draw_runs(ax, runs, styles, "accuracy", by="step")
     if runs:
         value = 100 * next(iter(runs.values()))[-1].numbers["propagation"]
         ax.axhline(value, color=REFERENCE, linestyle=":", linewidth=1.6)
@@ -77,5 +77,5 @@ def _draw_accuracy(ax, runs: Mapping[str, Sequence[Recorded]], styles: Mapping[s
     label_ends(ax, [0, last], ends)
     whole_ticks(ax.xaxis, 5)
     ax.set(title="accuracy on nodes without a label, %")
-    ax.set_xlabel("epoch", labelpad=1)
-    return f"Accuracy: {', '.join(told)}." if told else "Accuracy by epoch. No run yet."
+    ax.set_xlabel("training step", labelpad=1)
+    return f"Accuracy: {', '.join(told)}." if told else "Accuracy by training step. No run yet."

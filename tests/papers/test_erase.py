@@ -12,11 +12,13 @@ from torch.nn import functional as F
 from nlkit.checks import DataError
 from nlkit.contents import PAGES
 from nlkit.data.citations import read_citations
+from nlkit.data.graphs import planted_cluster
 from nlkit.learning.coding_rate import coding_rate, coding_rate_of_classes
 from nlkit.learning.graph_attention import GraphAttention, edges_of
 from nlkit.learning.label_propagation import denoised, propagate, prototypes, semantic_labels
 from nlkit.noise.noisy_nodes import labelled_nodes
 from nlkit.papers.erase import PARTS, Nodes, cosines, named
+from nlkit.plots.neighbours import nodes_and_neighbours
 from nlkit.plots.subspaces import cosines_and_accuracy
 from tests.made_up import Answers
 
@@ -211,7 +213,7 @@ def test_a_citation_graph_is_read_from_its_two_files(tmp_path, monkeypatch):
 def test_the_same_numbers_are_drawn_whatever_else_draws_between():
     def last(stir):
         numbers = []
-        for record in Nodes(epochs=3, every=1, per_class=5).run():
+        for record in Nodes(updates=3, every=1, per_class=5).run():
             numbers.append(record.numbers["within"])
             torch.rand(stir)
         return numbers
@@ -249,8 +251,18 @@ def test_claims_ask_for_what_their_sentences_say():
         assert found[name] == pytest.approx(value), name
 
 
+def test_the_picture_of_neighbours_tells_which_labels_are_wrong():
+    graph = labelled_nodes("digits", 5).graph
+    node = int(numpy.flatnonzero(graph.classes == 0)[0])
+    figure = nodes_and_neighbours(graph, {node: 7}, most=3)
+    assert "a 0 labelled 7, 3 of 3 neighbours of its class" in figure.alt
+    assert [name.get_text() for name in figure.axes[0].get_yticklabels()] == ["labelled 7 ✗"]
+    with pytest.raises(ValueError, match="no images"):
+        nodes_and_neighbours(planted_cluster(0, nodes=20, size=5), {0: 1})
+
+
 def test_the_picture_tells_cosines_and_accuracy():
-    runs = {"ERASE": list(Nodes(epochs=2, every=1, per_class=5).run())}
+    runs = {"ERASE": list(Nodes(updates=2, every=1, per_class=5).run())}
     figure = cosines_and_accuracy(runs, tuple(PAGES["erase"].variants))
     numbers = runs["ERASE"][-1].numbers
     assert f"mean cosine {numbers['within']:.2f} within a class, {numbers['between']:.2f} between two" in figure.alt
