@@ -23,6 +23,24 @@ list(train(task, {method!r}, epochs=1, seed=0))
 from benchmarks.footprint import peak_memory
 print(peak_memory())
 """
+GRAPH = """
+import numpy, torch
+from scipy.sparse import csr_array
+from benchmarks.footprint import peak_memory
+from nlkit.learning.coding_rate import coding_rate, coding_rate_of_classes
+from nlkit.learning.graph_attention import AttentionEncoder, edges_of
+from nlkit.learning.label_propagation import propagate
+nodes, rng = {nodes}, numpy.random.default_rng(0)
+start, end = rng.integers(nodes, size=(2, 4 * nodes))
+edges = csr_array((numpy.ones(4 * nodes), (start, end)), shape=(nodes, nodes))
+edges = csr_array(((edges + edges.T) > 0).astype(float))
+edges.setdiag(0)
+edges.eliminate_zeros()
+labels = torch.as_tensor(propagate(numpy.eye(10)[numpy.arange(nodes) % 10], edges, 0.6, 5).argmax(1))
+z = AttentionEncoder(32, 64, unit=True)(torch.rand(nodes, 32), edges_of(edges))
+(coding_rate_of_classes(z, labels, 0.05, 10) - 2 * coding_rate(z, 0.05)).backward()
+print(peak_memory())
+"""
 TORCH_ALONE = """
 import torch
 from benchmarks.footprint import peak_memory
@@ -76,6 +94,9 @@ def measure_memory(rounds: int = 3, data: str | None = None) -> list[Row]:
     for method in ("standard", "reweight", "mentormix"):
         peaks = [fresh(MEMORY.format(data=data, method=method)) for _ in range(rounds)]
         rows.append(single("memory", "peak memory", f"{method}, {data}", peaks, "MB"))
+    for nodes in (10_000, 100_000):  # any matrix of all pairs of the larger graph would take 40 GB
+        peak = [fresh(GRAPH.format(nodes=nodes))]
+        rows.append(single("memory", "peak memory", f"a step of ERASE, {nodes:,} nodes", peak, "MB"))
     return rows
 
 
