@@ -59,6 +59,7 @@ PAPERS: tuple[str, ...] = (
     "positive_labels",
     "rare_and_overlooked",
     "dsl",
+    "c_mixup",
 )
 
 for _name in PAPERS:
