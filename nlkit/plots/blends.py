@@ -29,9 +29,9 @@ def blended_pairs(rows: Mapping[str, Mapping[str, object]]) -> Figure:
     axes, told = figure.subplots(len(rows), 3, squeeze=False), []
     for line, (name, row) in zip(axes, rows.items()):
         told.append(_draw_pair(line, name, row))
-        for ax, what in zip(line, ("example", "partner", "blend")):
-            ax.set_title(what if line is axes[0] else "", loc="center")
         line[0].text(-0.25, 0.5, name, transform=line[0].transAxes, ha="right", va="center")
+    for ax, what in zip(axes[0], ("example", "partner", "blend")):
+        ax.set_title(what, loc="center")
     figure.alt = " ".join(told)
     return figure
 
