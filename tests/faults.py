@@ -59,6 +59,7 @@ NMTUNE = "tests/papers/test_nmtune.py"
 RCAL = "tests/papers/test_rcal.py"
 DSL = "tests/papers/test_dsl.py"
 ERASE = "tests/papers/test_erase.py"
+C_MIXUP, TURNED = "tests/papers/test_c_mixup.py", "tests/test_turned_digits.py"
 POSITIVE = "tests/papers/test_positive_labels.py"
 OVERLOOKED = "tests/papers/test_rare_and_overlooked.py"
 UDA = "tests/papers/test_uda.py"
@@ -929,4 +930,28 @@ FAULTS = [
           "    rest[labelled] = False\n", "", (ERASE,)),
     Fault("erase: citations have a direction", "nlkit/data/citations.py",
           "(adjacency + adjacency.T).astype(bool)", "adjacency.astype(bool)", (ERASE,)),
+    Fault("turned digits: clockwise", "nlkit/data/turned_digits.py",
+          "[cos, -sin, none, sin, cos, none]", "[cos, sin, none, -sin, cos, none]", (TURNED,)),
+    Fault("turned digits: an angle may be drawn twice", "nlkit/data/turned_digits.py",
+          "[chances.argsort(1)[:, :each]]", "[(chances * len(angles)).long()[:, :each]]", (TURNED,)),
+    Fault("regression: of labels that change places one keeps its own", "nlkit/data/regression.py",
+          "y[moved.roll(1)]", "y[moved[[1, 0, *range(2, count)]]] if count > 1 else y[moved]", (TURNED,)),
+    Fault("regression: held-out labels change places too", "nlkit/data/regression.py",
+          "(here.pixels[:VALID], here.degrees[:VALID],",
+          "(here.pixels[:VALID], exchanged(here.degrees[:VALID], ratio, seed=seed),", (TURNED,)),
+    Fault("c_mixup: σ in place of its square", "nlkit/papers/similar_partners.py",
+          "(2 * sigma**2)", "(2 * sigma)", (C_MIXUP,)),
+    Fault("c_mixup: distances are not squared", "nlkit/papers/similar_partners.py",
+          "alike[rows], alike).square()", "alike[rows], alike)", (C_MIXUP,)),
+    Fault("c_mixup: columns sum to one", "nlkit/papers/similar_partners.py", ".softmax(1)", ".softmax(0)", (C_MIXUP,)),
+    Fault("c_mixup: λ for the example, 1 - λ for its label", "nlkit/papers/similar_partners.py",
+          "targets[partners], lam)", "targets[partners], 1 - lam)", (C_MIXUP,)),
+    Fault("c_mixup: partners with like inputs", "nlkit/papers/similar_partners.py",
+          "wanted = targets if wanted is None", "wanted = inputs if wanted is None", (C_MIXUP,)),
+    Fault("c_mixup: predictions stay in standard deviations", "nlkit/papers/similar_partners.py",
+          "* spread + mean", "", (C_MIXUP,)),
+    Fault("c_mixup: the best epoch is chosen on the test set", "nlkit/papers/c_mixup.py",
+          "min(best, (valid, rmse))", "min(best, (rmse, rmse))", (C_MIXUP,)),
+    Fault("c_mixup: true partners by given labels", "nlkit/papers/c_mixup.py",
+          'here.true if self.partners == "true labels" else here.given', "here.given", (C_MIXUP,)),
 ]  # fmt: skip

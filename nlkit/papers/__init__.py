@@ -60,6 +60,7 @@ PAPERS: tuple[str, ...] = (
     "rare_and_overlooked",
     "dsl",
     "erase",
+    "c_mixup",
 )
 
 for _name in PAPERS:
