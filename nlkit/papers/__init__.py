@@ -59,6 +59,7 @@ PAPERS: tuple[str, ...] = (
     "positive_labels",
     "rare_and_overlooked",
     "dsl",
+    "active_distillation",
 )
 
 for _name in PAPERS:
