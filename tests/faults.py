@@ -58,6 +58,8 @@ QUANTITY = "tests/papers/test_quantity_quality.py"
 NMTUNE = "tests/papers/test_nmtune.py"
 RCAL = "tests/papers/test_rcal.py"
 DSL = "tests/papers/test_dsl.py"
+ACTIVE = "tests/papers/test_active_distillation.py"
+DISTILLATION = "tests/test_distillation.py"
 POSITIVE = "tests/papers/test_positive_labels.py"
 OVERLOOKED = "tests/papers/test_rare_and_overlooked.py"
 UDA = "tests/papers/test_uda.py"
@@ -909,4 +911,26 @@ FAULTS = [
           "np.where(outcome == 1, -1, 1)", "np.where(outcome == 1, 1, -1)", (DSL,)),
     Fault("dsl: unequal chances are told as equal", "nlkit/data/documents.py",
           "chance[places] = wanted / max(len(places), 1)", "chance[places] = count / n", (DSL,)),
+    Fault("active distillation: the most telling are asked most", "nlkit/papers/active_distillation_game.py",
+          "chances[order[:k]] = 1 / (ordered[:k] * total[k - 1])",
+          "chances[order[:k]] = ordered[:k] / ordered[:k].sum()", (ACTIVE,)),
+    Fault("active distillation: one question too many", "nlkit/papers/active_distillation_game.py",
+          "k = at_least + int(values", "k = 1 + at_least + int(values", (ACTIVE,)),
+    Fault("active distillation: gains are not sorted", "nlkit/papers/active_distillation_game.py",
+          ".sort(descending=True, stable=True)", ".sort(descending=False, stable=True)", (ACTIVE,)),
+    Fault("active distillation: m is a share", "nlkit/papers/active_distillation_rounds.py",
+          "missed.double().mean().item() * len(pool), len(pool) - 1)", "missed.double().mean().item(), len(pool) - 1)",
+          (ACTIVE,)),
+    Fault("active distillation: a question is asked twice", "nlkit/papers/active_distillation_rounds.py",
+          "torch.multinomial(chances, self.count, generator=draw)",
+          "torch.multinomial(chances, self.count, True, generator=draw)", (ACTIVE,)),
+    Fault("active distillation: a teacher errs where the student is sure", "nlkit/noise/teachers.py",
+          "unsure.argsort(descending=True, stable=True)", "unsure.argsort(stable=True)", (ACTIVE,)),
+    Fault("active distillation: what is held out is learned from", "nlkit/papers/active_distillation_rounds.py",
+          "held, known = order[:held_out], order[held_out:].sort().values",
+          "held, known = order[:held_out], order.sort().values", (ACTIVE,)),
+    Fault("distillation: the square of the temperature is forgotten", "nlkit/learning/distillation.py",
+          "alpha * tau**2 * taught", "alpha * taught", (DISTILLATION,)),
+    Fault("distillation: student and teacher change places", "nlkit/learning/distillation.py",
+          "F.kl_div(log_q, log_p,", "F.kl_div(log_p, log_q,", (DISTILLATION,)),
 ]  # fmt: skip

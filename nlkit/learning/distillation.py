@@ -43,9 +43,10 @@ def learn(
 ) -> Iterator[Parameters]:  # fmt: skip
     """Adam from `start` (R networks), each on images of its own; yields every `every` steps, and at the end.
 
-    images: (N, D). labels: (N, K) probabilities. places: (R, n), of which each network's first `counts` (R,) are drawn
-    from with replacement; all draw the same uniform numbers, so what becomes of one does not hang on the others.
-    answers: (N, K) a teacher's logits, and alpha: (R,) its shares; without them it is cross-entropy with the labels.
+    images: (N, D). labels: (N, K) probabilities, or (R, N, K) for labels of their own. places: (R, n), of which each
+    network's first `counts` (R,) are drawn from with replacement; all draw the same uniform numbers, so what becomes of
+    one does not hang on the others. answers: a teacher's logits, (N, K) or (R, N, K), and alpha: (R,) its shares;
+    without them it is cross-entropy with the labels.
     Yields the parameters themselves: they change when it goes on. Raises a ValueError, at the call, for arguments that
     do not belong together.
     """
@@ -59,15 +60,19 @@ def learn(
 
 def _learning(parameters, images, labels, places, counts, steps, seed, answers, alpha, tau, rate, every):
     optimizer = torch.optim.Adam(parameters, rate, fused=True)
-    generator = seeded_generator(seed, "students")
+    generator, rows = seeded_generator(seed, "students"), torch.arange(len(places))[:, None]
+    labels = labels.expand(len(places), -1, -1)
+    answers = None if answers is None else answers.expand(len(places), -1, -1)
     for step in range(1, steps + 1):
         drawn = torch.rand(BATCH, generator=generator, dtype=torch.float64)
         batch = places.gather(1, (drawn * counts[:, None]).long())  # (R, B)
         said = logits(parameters, images[batch])
         if answers is None or alpha is None:
-            losses = F.cross_entropy(said.flatten(0, 1), labels[batch].flatten(0, 1), reduction="sum") / BATCH
+            losses = F.cross_entropy(said.flatten(0, 1), labels[rows, batch].flatten(0, 1), reduction="sum") / BATCH
         else:
-            losses = distillation_loss(said, labels[batch], answers[batch], alpha[:, None], tau).mean(1).sum()
+            losses = (
+                distillation_loss(said, labels[rows, batch], answers[rows, batch], alpha[:, None], tau).mean(1).sum()
+            )
         optimizer.zero_grad()
         losses.backward()  # each network's gradient is its own
         optimizer.step()
@@ -78,7 +83,7 @@ def _learning(parameters, images, labels, places, counts, steps, seed, answers, 
 def check_students(start, images, labels, places, counts, answers, alpha) -> None:
     """Raise a ValueError unless there is a label and an answer an image, and a row of places a network."""
     for name, rows in (("labels", labels), ("answers", answers)):
-        if rows is not None and (rows.ndim != 2 or len(rows) != len(images)):
+        if rows is not None and (rows.ndim not in (2, 3) or rows.shape[-2] != len(images)):
             raise ValueError(f"{name} has shape {tuple(rows.shape)} for {len(images)} images; there must be a row for "
                              "each of them, in their order, kept or not")  # fmt: skip
     students = len(start[0])

@@ -94,7 +94,8 @@ PAGE = Page(
               "worse than it was.", OURS, _worse, "fall of test accuracy by 100 answers, 10 and 30 %", at_least=0.05,
               unit="points"),
         Claim("active_distillation_worth", "RAD's answers leave it better than it was.", OURS, _worth,
-              f"gain in test accuracy over A alone, {OPPONENTS}", **POINTS),
+              f"gain in test accuracy over A alone, {OPPONENTS}", why="At 30 % two in five of the answers it gets are "
+              "wrong, more than a student can bear that A alone has taught to be right three times in four.", **POINTS),
         Claim("active_distillation_right", "Of a real teacher RAD gets right answers more often than margin sampling.",
               "the idea", leads(MARGIN, NATURAL, number="right"), "share of 300 answers, RAD less margin",
               at_least=0.05, unit="points"),
@@ -102,7 +103,8 @@ PAGE = Page(
               leads(MARGIN, NATURAL, NOISY_A), "lead over margin sampling in test accuracy, 300 answers; A right, and "
               "30 % wrong", **POINTS),
         Claim("active_distillation_scattered", "Where 30 % of the answers are wrong at random it is no worse than "
-              "margin sampling.", OURS, leads(MARGIN, SCATTERED), "its lead in test accuracy, 300 answers", **POINTS),
+              "margin sampling.", OURS, leads(MARGIN, SCATTERED), "its lead in test accuracy, 300 answers",
+              why="It asks what teaches less, to keep off errors that are everywhere alike.", **POINTS),
         Claim("active_distillation_half", "m has to be right: told half of it, RAD loses its lead over random "
               "questions.", OURS,
               lambda t: at(t, RAD, THIRD | HALF_M) - at(t, RANDOM, THIRD), "test accuracy less that of random "
