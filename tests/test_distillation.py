@@ -78,6 +78,17 @@ def test_without_a_share_of_the_teacher_it_is_cross_entropy_and_with_all_of_it_n
         assert torch.equal(two[1], three[1]) and not torch.equal(two[0], three[0])
 
 
+def test_labels_and_answers_may_be_each_network_s_own():
+    labels, answers = torch.stack([LABELS, LABELS.flip(0)]), torch.stack([ANSWERS, -ANSWERS])
+    stack = last(labels, answers=answers, alpha=torch.tensor([0.3, 0.6]))
+    for row, alpha in enumerate((0.3, 0.6)):
+        one = last(
+            labels[row], PLACES[row : row + 1], COUNTS[row : row + 1], [p[row : row + 1] for p in TWO],
+            answers=answers[row], alpha=torch.tensor([alpha]),
+        )  # fmt: skip
+        assert all(torch.allclose(p[row], q[0], atol=1e-5) for p, q in zip(stack, one))
+
+
 def test_it_yields_as_often_as_asked_and_leaves_the_start_as_it_was():
     before = [p.clone() for p in TWO]
     assert len(list(learn(TWO, IMAGES, LABELS, PLACES, COUNTS, steps=12, seed=0, every=5))) == 3

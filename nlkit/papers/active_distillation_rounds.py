@@ -99,7 +99,7 @@ class Questions:
         says = self.answers(at)
         right, labels = says.right[:size], torch.cat([F.one_hot(at.given, CLASSES).float(), says.soft])
         left, draw = torch.ones(size, dtype=torch.bool), seeded_generator(self.seed, "questions")
-        useful: Tensor = torch.full((size,), math.nan, dtype=torch.float64)
+        useful = torch.zeros(size, dtype=torch.float64)
         shown: dict[str, object] = {}
         for number in range(1, self.epochs + 1):
             asked = (~left).nonzero().flatten()
@@ -107,7 +107,8 @@ class Questions:
                 student = learned(at.images, labels, torch.cat([torch.arange(known), known + asked]), self.seed)
             numbers = {
                 "test_accuracy": accuracies(student, tested, at.world.answers)[0], "asked": float(len(asked)),
-                "right": right[asked].double().mean().item(), "useful": useful[asked].mean().item(),
+                "right": right[asked].double().mean().item() if len(asked) else math.nan,
+                "useful": useful[asked].mean().item() if len(asked) else math.nan,
                 "wrong": (~right).double().mean().item(),
             }  # fmt: skip
             yield Measured(number, numbers, shown)
