@@ -60,6 +60,7 @@ RCAL = "tests/papers/test_rcal.py"
 DSL = "tests/papers/test_dsl.py"
 ACTIVE = "tests/papers/test_active_distillation.py"
 DISTILLATION = "tests/test_distillation.py"
+PRUNING = "tests/papers/test_pruning_distillation.py"
 POSITIVE = "tests/papers/test_positive_labels.py"
 OVERLOOKED = "tests/papers/test_rare_and_overlooked.py"
 UDA = "tests/papers/test_uda.py"
@@ -933,4 +934,22 @@ FAULTS = [
           "alpha * tau**2 * taught", "alpha * taught", (DISTILLATION,)),
     Fault("distillation: student and teacher change places", "nlkit/learning/distillation.py",
           "F.kl_div(log_q, log_p,", "F.kl_div(log_p, log_q,", (DISTILLATION,)),
+    Fault("pruning: the hardest are thrown away", "nlkit/learning/pruning.py",
+          "HARD: scores.hardness, EASY: -scores.hardness", "HARD: -scores.hardness, EASY: scores.hardness", (PRUNING,)),
+    Fault("pruning: EL2N without the label", "nlkit/learning/pruning.py",
+          "(probabilities - labels).norm(dim=2)", "(probabilities - probabilities.mean(2, True)).norm(dim=2)",
+          (PRUNING,)),
+    Fault("pruning: what was learned counts as forgotten", "nlkit/learning/pruning.py",
+          "(hits[:-1] & ~hits[1:])", "(~hits[:-1] & hits[1:])", (PRUNING,)),
+    Fault("pruning: CCS keeps the hardest", "nlkit/learning/pruning.py",
+          "left = hardness.argsort(stable=True)", "left = hardness.argsort(stable=True, descending=True)", (PRUNING,)),
+    Fault("pruning: scored by true labels", "nlkit/papers/pruning_distillation_students.py",
+          "labels, all_places = F.one_hot(given, CLASSES)", "labels, all_places = F.one_hot(true, CLASSES)",
+          (PRUNING,)),
+    Fault("pruning: a teacher has seen another share", "nlkit/papers/pruning_distillation_students.py",
+          "answers, each = _taught(at, places, counts,", "answers, each = _taught(at, places.flip(0), counts.flip(0),",
+          (PRUNING,)),
+    Fault("pruning: shares of teacher and labels exchanged", "nlkit/papers/pruning_distillation_students.py",
+          "whole = alpha * fit(kept) @ x[:kept] @ fit(seen) + (1 - alpha) * own",
+          "whole = (1 - alpha) * fit(kept) @ x[:kept] @ fit(seen) + alpha * own", (PRUNING,)),
 ]  # fmt: skip

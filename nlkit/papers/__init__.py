@@ -60,6 +60,7 @@ PAPERS: tuple[str, ...] = (
     "rare_and_overlooked",
     "dsl",
     "active_distillation",
+    "pruning_distillation",
 )
 
 for _name in PAPERS:
