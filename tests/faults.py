@@ -60,6 +60,9 @@ RCAL = "tests/papers/test_rcal.py"
 DSL = "tests/papers/test_dsl.py"
 ERASE = "tests/papers/test_erase.py"
 C_MIXUP, TURNED = "tests/papers/test_c_mixup.py", "tests/test_turned_digits.py"
+ACTIVE = "tests/papers/test_active_distillation.py"
+DISTILLATION = "tests/test_distillation.py"
+PRUNING = "tests/papers/test_pruning_distillation.py"
 POSITIVE = "tests/papers/test_positive_labels.py"
 OVERLOOKED = "tests/papers/test_rare_and_overlooked.py"
 UDA = "tests/papers/test_uda.py"
@@ -954,4 +957,44 @@ FAULTS = [
           "min(best, (valid, rmse))", "min(best, (rmse, rmse))", (C_MIXUP,)),
     Fault("c_mixup: true partners by given labels", "nlkit/papers/c_mixup.py",
           'here.true if self.partners == "true labels" else here.given', "here.given", (C_MIXUP,)),
+    Fault("active distillation: the most telling are asked most", "nlkit/papers/active_distillation_game.py",
+          "chances[order[:k]] = 1 / (ordered[:k] * total[k - 1])",
+          "chances[order[:k]] = ordered[:k] / ordered[:k].sum()", (ACTIVE,)),
+    Fault("active distillation: one question too many", "nlkit/papers/active_distillation_game.py",
+          "k = at_least + int(values", "k = 1 + at_least + int(values", (ACTIVE,)),
+    Fault("active distillation: gains are not sorted", "nlkit/papers/active_distillation_game.py",
+          ".sort(descending=True, stable=True)", ".sort(descending=False, stable=True)", (ACTIVE,)),
+    Fault("active distillation: m is a share", "nlkit/papers/active_distillation_rounds.py",
+          "missed.double().mean().item() * len(pool), len(pool) - 1)", "missed.double().mean().item(), len(pool) - 1)",
+          (ACTIVE,)),
+    Fault("active distillation: a question is asked twice", "nlkit/papers/active_distillation_rounds.py",
+          "torch.multinomial(chances, self.count, generator=draw)",
+          "torch.multinomial(chances, self.count, True, generator=draw)", (ACTIVE,)),
+    Fault("active distillation: a teacher errs where the student is sure", "nlkit/noise/teachers.py",
+          "unsure.argsort(descending=True, stable=True)", "unsure.argsort(stable=True)", (ACTIVE,)),
+    Fault("active distillation: what is held out is learned from", "nlkit/papers/active_distillation_rounds.py",
+          "held, known = order[:held_out], order[held_out:].sort().values",
+          "held, known = order[:held_out], order.sort().values", (ACTIVE,)),
+    Fault("distillation: the square of the temperature is forgotten", "nlkit/learning/distillation.py",
+          "alpha * tau**2 * taught", "alpha * taught", (DISTILLATION,)),
+    Fault("distillation: student and teacher change places", "nlkit/learning/distillation.py",
+          "F.kl_div(log_q, log_p,", "F.kl_div(log_p, log_q,", (DISTILLATION,)),
+    Fault("pruning: the hardest are thrown away", "nlkit/learning/pruning.py",
+          "HARD: scores.hardness, EASY: -scores.hardness", "HARD: -scores.hardness, EASY: scores.hardness", (PRUNING,)),
+    Fault("pruning: EL2N without the label", "nlkit/learning/pruning.py",
+          "(probabilities - labels).norm(dim=2)", "(probabilities - probabilities.mean(2, True)).norm(dim=2)",
+          (PRUNING,)),
+    Fault("pruning: what was learned counts as forgotten", "nlkit/learning/pruning.py",
+          "(hits[:-1] & ~hits[1:])", "(~hits[:-1] & hits[1:])", (PRUNING,)),
+    Fault("pruning: CCS keeps the hardest", "nlkit/learning/pruning.py",
+          "left = hardness.argsort(stable=True)", "left = hardness.argsort(stable=True, descending=True)", (PRUNING,)),
+    Fault("pruning: scored by true labels", "nlkit/papers/pruning_distillation_students.py",
+          "labels, all_places = F.one_hot(given, CLASSES)", "labels, all_places = F.one_hot(true, CLASSES)",
+          (PRUNING,)),
+    Fault("pruning: a teacher has seen another share", "nlkit/papers/pruning_distillation_students.py",
+          "answers, each = _taught(at, places, counts,", "answers, each = _taught(at, places.flip(0), counts.flip(0),",
+          (PRUNING,)),
+    Fault("pruning: shares of teacher and labels exchanged", "nlkit/papers/pruning_distillation_students.py",
+          "whole = alpha * fit(kept) @ x[:kept] @ fit(seen) + (1 - alpha) * own",
+          "whole = (1 - alpha) * fit(kept) @ x[:kept] @ fit(seen) + alpha * own", (PRUNING,)),
 ]  # fmt: skip

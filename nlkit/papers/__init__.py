@@ -61,6 +61,8 @@ PAPERS: tuple[str, ...] = (
     "dsl",
     "erase",
     "c_mixup",
+    "active_distillation",
+    "pruning_distillation",
 )
 
 for _name in PAPERS:
