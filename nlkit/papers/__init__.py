@@ -59,6 +59,7 @@ PAPERS: tuple[str, ...] = (
     "positive_labels",
     "rare_and_overlooked",
     "dsl",
+    "open_set_tta",
 )
 
 for _name in PAPERS:
