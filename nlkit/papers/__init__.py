@@ -60,6 +60,7 @@ PAPERS: tuple[str, ...] = (
     "rare_and_overlooked",
     "dsl",
     "open_set_tta",
+    "nbpo",
 )
 
 for _name in PAPERS:
