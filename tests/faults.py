@@ -57,6 +57,8 @@ COMPRESSING = "tests/papers/test_compressing_features.py"
 QUANTITY = "tests/papers/test_quantity_quality.py"
 NMTUNE = "tests/papers/test_nmtune.py"
 RCAL = "tests/papers/test_rcal.py"
+OPEN_SET = "tests/papers/test_open_set_tta.py"
+NBPO = "tests/papers/test_nbpo.py"
 DSL = "tests/papers/test_dsl.py"
 ERASE = "tests/papers/test_erase.py"
 C_MIXUP, TURNED = "tests/papers/test_c_mixup.py", "tests/test_turned_digits.py"
@@ -897,6 +899,40 @@ FAULTS = [
           'tell(self.line, f"not saved, so not taken: {error}", urgent=True)', ("tests/test_live_audit.py",)),
     Fault("audit panel: what is found is counted among the rest once more", "nlkit/audit/review.py",
           "found_wrong = share - estimate.ratio * open_", "found_wrong = share", ("tests/test_live_audit.py",)),
+    Fault("nbpo: a vote is pulled without its flip", "nlkit/papers/nbpo.py",
+          "voted = sigmoid(-g_i) * sigmoid(-R_i)", "voted = sigmoid(-R_i)", (NBPO,)),
+    Fault("nbpo: the flip has the other sign in the likelihood of a vote", "nlkit/papers/nbpo.py",
+          "return sigmoid(-R_i), -sigmoid(g_i), by_R", "return sigmoid(-R_i), -sigmoid(-g_i), by_R", (NBPO,)),
+    Fault("nbpo: no division by the chance of no vote", "nlkit/papers/nbpo.py",
+          "by_R / p, by_g / p", "by_R, by_g", (NBPO,)),
+    Fault("nbpo: repeated items count once", "nlkit/learning/recommending.py",
+          "summed[by].index_add_(0, (u * tables[0].shape[1] + at).flatten(), found[place].flatten())",
+          "summed[by][(u * tables[0].shape[1] + at).flatten()] += found[place].flatten()", (NBPO,)),
+    Fault("nbpo: items are recommended that have a vote", "nlkit/learning/recommending.py",
+          "scores.masked_fill(votes, -torch.inf)", "scores", (NBPO,)),
+    Fault("nbpo: the best NDCG is that of as many likes as are recommended", "nlkit/learning/recommending.py",
+          "best = gains.cumsum(0)[count.clamp(max=most).long() - 1]", "best = gains.sum()", (NBPO,)),
+    Fault("nbpo: flips begin at a half", "nlkit/learning/recommending.py",
+          "[5 * start[2], -5 * start[3]]", "[0 * start[2], -5 * start[3]]", (NBPO,)),
+    Fault("nbpo: told flips are the chances to be seen", "nlkit/papers/nbpo.py",
+          '"told": ours.hiding}', '"told": 1 - ours.hiding}', (NBPO,)),
+    Fault("open-set adaptation: the crowd is asked about the answer of today", "nlkit/papers/open_set_tta.py",
+          "answer = source.argmax(1, keepdim=True)", "answer = now.argmax(1, keepdim=True)", (OPEN_SET,)),
+    Fault("open-set adaptation: who is as sure as before is left out", "nlkit/papers/open_set_tta.py",
+          "(now.gather(1, answer) >= source", "(now.gather(1, answer) > source", (OPEN_SET,)),
+    Fault("open-set adaptation: a round's numbers leave a visit out", "nlkit/papers/open_set_tta.py",
+          "*visits[1 - len(CORRUPTIONS) :]", "*visits[2 - len(CORRUPTIONS) :]", (OPEN_SET,)),
+    Fault("open-set adaptation: stored statistics in place of the batch's", "nlkit/learning/adaptation.py",
+          "norm.running_mean = norm.running_var = None", "norm.track_running_stats = True", (OPEN_SET,)),
+    Fault("open-set adaptation: answers are held apart among the kept alone", "nlkit/learning/adaptation.py",
+          "strength * entropy(now.mean(0))", "strength * entropy(now[keep].mean(0))", (OPEN_SET,)),
+    Fault("open-set adaptation: a mean over nobody", "nlkit/learning/adaptation.py",
+          "keep.sum().clamp(min=1)", "keep.sum()", (OPEN_SET,)),
+    Fault("open-set adaptation: all weights learn", "nlkit/learning/adaptation.py",
+          "copy.deepcopy(network).eval().requires_grad_(False)", "copy.deepcopy(network).eval()", (OPEN_SET,)),
+    Fault("open-set adaptation: a visit sees an unknown digit twice", "nlkit/data/streams.py",
+          "torch.randperm(len(strange), generator=order)", "torch.randperm(len(strange), generator=order) // 2",
+          (OPEN_SET,)),
     Fault("noise panel: labels that went wrong keep their old pixels", "nlkit/plots/matrices.py",
           "for of in (task.images, task.given, task.true))", "for of in (task.images, task.true))",
           ("tests/test_live.py",)),

@@ -63,6 +63,8 @@ PAPERS: tuple[str, ...] = (
     "c_mixup",
     "active_distillation",
     "pruning_distillation",
+    "open_set_tta",
+    "nbpo",
 )
 
 for _name in PAPERS:
