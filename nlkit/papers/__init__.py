@@ -42,7 +42,9 @@ METHODS: dict[str, Callable[..., Method]] = {
 # The atlas, in reading order: the names of modules of this folder.
 PAPERS: tuple[str, ...] = (
     "local_clustering",
+    "erase",
     "robust_dpo",
+    "nbpo",
     "ldr",
     "elr",
     "pervasive_label_errors",
@@ -54,17 +56,15 @@ PAPERS: tuple[str, ...] = (
     "uda",
     "shrinkmatch",
     "out_of_domain",
+    "open_set_tta",
     "value_of_labels",
     "label_proportions",
     "positive_labels",
     "rare_and_overlooked",
-    "dsl",
-    "erase",
-    "c_mixup",
     "active_distillation",
     "pruning_distillation",
-    "open_set_tta",
-    "nbpo",
+    "c_mixup",
+    "dsl",
 )
 
 for _name in PAPERS:
