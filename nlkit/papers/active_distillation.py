@@ -84,7 +84,7 @@ PAGE = Page(
     variants={name: {"strategy": name} for name in (RAD, MARGIN, RANDOM, ORACLE, CONFIDENT)},
     besides={name: (Questions, {"strategy": name}) for name in (SUPPORT, ENTROPY)},
     experiment=Questions, picture=draw, grid=_grid, seeds=tuple(range(8)),
-    tiny={"rounds": 1, "count": 20},
+    tiny={"rounds": 1, "count": 20, "steps": 50},
     claims=(
         Claim("active_distillation_opponent", "Against the opponent RAD beats margin sampling.", "abstract; theorem",
               leads(MARGIN, TENTH, THIRD), f"its lead in test accuracy, {OPPONENTS}", at_least=0.05, unit="points"),

@@ -22,7 +22,7 @@ from nlkit.randomness import seeded_generator
 from nlkit.records import Measured
 from nlkit.settings import check_settings, setting
 
-STEPS, RATE, SIZES = 250, 2e-3, (196, 48, CLASSES)  # of the student
+RATE, SIZES = 2e-3, (196, 48, CLASSES)  # of the student
 
 
 class Beginning(NamedTuple):
@@ -36,17 +36,17 @@ class Beginning(NamedTuple):
     student: Parameters  # which has learned from A alone
 
 
-def learned(images: Tensor, labels: Tensor, places: Tensor, seed: int) -> Parameters:
+def learned(images: Tensor, labels: Tensor, places: Tensor, steps: int, seed: int) -> Parameters:
     """A student, from scratch, of the images (N, 196) at some places, with labels (N, K) as probabilities."""
     *_, student = distillation.learn(
         new_networks(SIZES, 1, seed), images, labels, places[None], torch.tensor([len(places)]),
-        steps=STEPS, seed=seed, rate=RATE, every=STEPS,
+        steps=steps, seed=seed, rate=RATE, every=steps,
     )  # fmt: skip
     return student
 
 
 @functools.lru_cache(maxsize=2)  # strategies that race begin alike
-def beginning(per_class: int, ratio: float, held_out: int, seed: int) -> Beginning:
+def beginning(per_class: int, ratio: float, held_out: int, steps: int, seed: int) -> Beginning:
     world = few_labels(per_class, ratio, seed=seed)
     order = torch.randperm(len(world.images), generator=seeded_generator(seed, "held out"))
     held, known = order[:held_out], order[held_out:].sort().values
@@ -54,14 +54,14 @@ def beginning(per_class: int, ratio: float, held_out: int, seed: int) -> Beginni
     given, true = world.given[known], torch.cat([world.hidden, world.true[held]])
     labels = torch.zeros(len(images), CLASSES)  # the others have none
     labels[: len(given)] = F.one_hot(given, CLASSES)
-    student = learned(images, labels, torch.arange(len(known)), seed)
+    student = learned(images, labels, torch.arange(len(known)), steps, seed)
     return Beginning(world, images, given, true, world.given[held], student)
 
 
 @functools.lru_cache(maxsize=2)
-def own_answers(per_class: int, ratio: float, held_out: int, seed: int) -> Tensor:
+def own_answers(per_class: int, ratio: float, held_out: int, steps: int, seed: int) -> Tensor:
     """(n + h, K) probabilities of a teacher that has learned from A."""
-    at = beginning(per_class, ratio, held_out, seed)
+    at = beginning(per_class, ratio, held_out, steps, seed)
     images = at.images.unflatten(1, at.world.images.shape[1:])
     return evaluate(teacher(images[: len(at.given)], at.given, seed), images[len(at.given) :]).softmax(1)
 
@@ -83,6 +83,7 @@ class Questions:
     held_out: int = setting(0, "labels of A that count m; 0: it is known", low=0, high=40, knob=True)
     soft: bool = setting(True, "whether the teacher gives probabilities")
     rounds: int = setting(3, "rounds of questions", low=1, high=10)
+    steps: int = setting(250, "training steps of a student, each round anew", low=10, high=2000)
     seed: int = setting(0, "decides A, its noise, teacher, wrong answers, students, questions", low=0)
 
     def __post_init__(self) -> None:
@@ -93,7 +94,7 @@ class Questions:
         return self.rounds + 1
 
     def run(self, *, steps: bool = False) -> Iterator[Measured]:
-        at = beginning(self.per_class, self.ratio, self.held_out, self.seed)
+        at = beginning(self.per_class, self.ratio, self.held_out, self.steps, self.seed)
         known, size = len(at.given), len(at.world.unlabelled)
         student, tested = at.student, at.world.tested.flatten(1)
         says = self.answers(at)
@@ -104,7 +105,9 @@ class Questions:
         for number in range(1, self.epochs + 1):
             asked = (~left).nonzero().flatten()
             if number > 1:
-                student = learned(at.images, labels, torch.cat([torch.arange(known), known + asked]), self.seed)
+                student = learned(
+                    at.images, labels, torch.cat([torch.arange(known), known + asked]), self.steps, self.seed
+                )
             numbers = {
                 "test_accuracy": accuracies(student, tested, at.world.answers)[0], "asked": float(len(asked)),
                 "right": right[asked].double().mean().item() if len(asked) else math.nan,
@@ -127,7 +130,9 @@ class Questions:
     def answers(self, at: Beginning) -> Answered:
         """What the teacher says of the pool and of what is held out. Where it hurts is decided before any question."""
         unsure = gains(logits(at.student, at.images[len(at.given) :])[0].softmax(1))
-        own = own_answers(self.per_class, self.ratio, self.held_out, self.seed) if self.errors == OWN else None
+        own = None
+        if self.errors == OWN:
+            own = own_answers(self.per_class, self.ratio, self.held_out, self.steps, self.seed)
         says = answered(self.errors, own, at.true, self.share, unsure, self.seed)
         return says if self.soft else says._replace(soft=F.one_hot(says.soft.argmax(1), CLASSES).float())
 

@@ -18,7 +18,8 @@ from nlkit.papers.active_distillation_rounds import Questions
 from tests.made_up import Answers
 
 PAGE = PAGES["active_distillation"]
-SMALL = {"rounds": 2, "count": 20}
+SMALL = {"rounds": 2, "count": 20, "steps": 50}
+ONE = {"rounds": 1, "count": 20, "steps": 50}
 
 
 def games(count, n=12):
@@ -128,15 +129,14 @@ def handed(monkeypatch):
     seen = {"learned": [], "m": []}
     honest, chances = rounds.learned, rounds.chances_to_ask
 
-    def learned(images, labels, places, seed):
+    def learned(images, labels, places, *more):
         seen["learned"].append((labels.clone(), places))
-        return honest(images, labels, places, seed)
+        return honest(images, labels, places, *more)
 
     def asked(strategy, p, m, count, right):
         seen["m"].append((m, float((~right).sum()), len(right)))
         return chances(strategy, p, m, count, right)
 
-    monkeypatch.setattr(rounds, "STEPS", 50)
     monkeypatch.setattr(teachers, "STEPS", 100)
     monkeypatch.setattr(rounds, "learned", learned)
     monkeypatch.setattr(rounds, "chances_to_ask", asked)
@@ -171,7 +171,7 @@ def test_a_student_learns_from_a_and_all_answers_and_no_image_is_asked_twice(han
 
 
 def test_labels_that_count_m_are_taken_from_a(handed):
-    records = list(Questions(rounds=1, count=20, held_out=20, share=0.6).run())
+    records = list(Questions(**ONE, held_out=20, share=0.6).run())
     assert [len(places) for _, places in handed["learned"]] == [80, 100]
     (m, _, size), *_ = handed["m"]
     assert m / size * 20 == pytest.approx(round(m / size * 20)) and 0.2 < m / size < 1
@@ -179,7 +179,7 @@ def test_labels_that_count_m_are_taken_from_a(handed):
 
 
 def test_a_real_teacher_gives_probabilities_or_its_likeliest_class(handed):
-    soft, hard = (list(Questions(rounds=1, count=20, errors=OWN, soft=soft).run())[-1] for soft in (True, False))
+    soft, hard = (list(Questions(**ONE, errors=OWN, soft=soft).run())[-1] for soft in (True, False))
     labels = [labels[100:] for labels, places in handed["learned"] if len(places) == 120]
     assert labels[0].amax(1).min() < 0.9 and torch.equal(labels[1].sort(1).values[:, -1], torch.ones(3900))
     assert torch.equal(labels[0].argmax(1), labels[1].argmax(1))
@@ -187,7 +187,7 @@ def test_a_real_teacher_gives_probabilities_or_its_likeliest_class(handed):
 
 
 def test_the_picture_tells_what_was_asked_and_answered(handed):
-    records = {"oracle": list(Questions("oracle", rounds=1, count=20).run())}
+    records = {"oracle": list(Questions("oracle", **ONE).run())}
     told = PAGE.picture(records).alt
     assert "oracle asked 20 images: 20 answers right, 0 wrong." in told
     assert f"oracle {records['oracle'][-1].numbers['test_accuracy']:.1%}" in told
