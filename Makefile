@@ -12,8 +12,9 @@ export OMP_WAIT_POLICY ?= PASSIVE
 lab: .venv/lab.installed
 	$(BIN)/nlkit lab
 
+# Three processes for two cores: while one waits for a browser, the others work.
 test: .venv/test.installed
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=3 --dist=loadfile --no-loadscope-reorder
 
 # Style, types, examples in docstrings, and all tests but those of notebooks, browser, book, classroom and long trainings.
 check: .venv/test.installed

@@ -106,10 +106,9 @@ def test_what_it_keeps_does_not_hang_on_any_true_label_or_test_image(task):
 
 
 def test_it_keeps_most_of_what_memorizing_costs():
-    for seed in (0, 1):
-        task = make_task("mnist5k", ratio=0.8, seed=seed, device="cpu")
-        stopped = list(train(task, "early_stopping", epochs=40, seed=seed))[-1].test_accuracy
-        assert stopped > list(train(task, "standard", epochs=40, seed=seed))[-1].test_accuracy + 0.2
+    task = make_task("mnist5k", ratio=0.8, seed=0, device="cpu")
+    stopped, whole = (list(train(task, m, epochs=40, seed=0))[-1].test_accuracy for m in ("early_stopping", "standard"))
+    assert stopped > whole + 0.2
 
 
 @pytest.mark.parametrize("value", [0, 1, -0.1, 1.5, "a tenth", True, float("nan"), None])

@@ -1,4 +1,4 @@
-"""Methods that change the loss: forward correction, generalized cross-entropy, early-learning regularization."""
+"""Methods that change the loss: corrections by a matrix, early-learning regularization, and losses that mind less."""
 
 import math
 
@@ -12,9 +12,15 @@ from torch.nn import functional as F
 from nlkit import build_model, make_task, train
 from nlkit.learning.learner import Batch, Run
 from nlkit.noise.matrices import noise_matrix, symmetric_matrix
+from nlkit.papers.active_passive import ActivePassive, normalized_cross_entropy
+from nlkit.papers.backward import Backward
+from nlkit.papers.bootstrapping import Bootstrapping
 from nlkit.papers.elr import EarlyLearning
 from nlkit.papers.forward import Forward, at_anchors
 from nlkit.papers.gce import GeneralizedCrossEntropy
+from nlkit.papers.label_smoothing import LabelSmoothing
+from nlkit.papers.peer_loss import PeerLoss
+from nlkit.papers.symmetric_cross_entropy import SymmetricCrossEntropy
 from nlkit.randomness import seeded_generator
 
 NOISY, CLEAN, CLASSES = 12, 6, 3
@@ -265,9 +271,101 @@ def test_elr_keeps_what_was_learned_early(mnist5k):
         assert final["elr"].memorized < final["standard"].memorized
 
 
+# Losses that need nothing but the batch
+
+
+def loss_of(method, run, batch) -> float:
+    return method.step(run, batch).loss.item()
+
+
+def test_the_backward_loss_is_the_clean_one_on_average_over_the_noise(new_run, batch):
+    """Theorem 1 of the paper: over all labels that a class may be given, weighted by T."""
+    run, matrix = new_run(), torch.tensor(T, dtype=torch.float64)
+    p = run.model(batch.images).softmax(1).detach()
+    noisy = torch.tensor([True, False, True, True, True, True])
+    found = torch.zeros(6, dtype=torch.float64)
+    for label in range(CLASSES):
+        labels = torch.where(noisy, torch.full((6,), label), batch.labels)
+        chance = torch.where(noisy, matrix[batch.labels, label], 1 / CLASSES)
+        found += chance * Backward(matrix=T).corrected(p, matrix, labels, noisy)
+    torch.testing.assert_close(found, F.nll_loss(p.log(), batch.labels, reduction="none"))
+    assert loss_of(Backward(matrix=np.eye(CLASSES)), run, batch) == pytest.approx(float(found.mean()))
+    with pytest.raises(ValueError, match="matrix has no inverse"):
+        Backward(matrix=symmetric_matrix(CLASSES, 2 / 3))
+
+
+def test_symmetric_and_active_passive_losses_are_their_formulas(new_run, batch):
+    rows, labels = probabilities(new_run(), batch.images), batch.labels.tolist()
+    for alpha, beta in ((0.01, 1.0), (2.0, 0.5), (1.0, 0.0)):
+        expected = 0.0
+        for p, label in zip(rows, labels):
+            reverse = -sum(p[k] * (0.0 if k == label else -4.0) for k in range(CLASSES))
+            expected += (alpha * -math.log(p[label]) + beta * reverse) / len(rows)
+        assert loss_of(SymmetricCrossEntropy(alpha, beta), new_run(), batch) == pytest.approx(expected)
+        for passive, weight in (("mae", 1.0), ("rce", -math.log(1e-4) / 2)):
+            expected = 0.0
+            for p, label in zip(rows, labels):
+                active = math.log(p[label]) / sum(map(math.log, p))
+                distance = sum(abs(p[k] - (k == label)) for k in range(CLASSES))
+                expected += (alpha * active + beta * weight * distance) / len(rows)
+            assert loss_of(ActivePassive(alpha, beta, passive), new_run(), batch) == pytest.approx(expected)
+
+
+def test_normalized_losses_of_all_labels_sum_to_one():
+    log_p = torch.randn(5, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).log_softmax(1)
+    sums = sum(normalized_cross_entropy(log_p, torch.full((5,), label)) for label in range(4))
+    torch.testing.assert_close(sums, torch.ones(5, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("kind", ["soft", "hard"])
+def test_bootstrapping_is_cross_entropy_on_a_blend_of_label_and_belief(new_run, batch, kind):
+    expected = 0.0
+    for p, label in zip(probabilities(new_run(), batch.images), batch.labels.tolist()):
+        q = p if kind == "soft" else [float(k == p.index(max(p))) for k in range(CLASSES)]
+        expected -= sum((0.7 * (k == label) + 0.3 * q[k]) * math.log(p[k]) for k in range(CLASSES)) / len(batch.labels)
+    assert loss_of(Bootstrapping(kind, beta=0.7), new_run(), batch) == pytest.approx(expected)
+    plain = F.cross_entropy(new_run().model(batch.images), batch.labels).item()
+    assert loss_of(Bootstrapping(kind, beta=0.7), new_run(progress=0.01), batch) == pytest.approx(plain)  # burning in
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.3, 1.0])
+def test_smoothing_is_torch_s_and_goes_on_below_zero(new_run, batch, rate):
+    theirs = F.cross_entropy(new_run().model(batch.images), batch.labels, label_smoothing=rate).item()
+    assert loss_of(LabelSmoothing(rate), new_run(), batch) == pytest.approx(theirs)
+    plain, even = (F.cross_entropy(new_run().model(batch.images), batch.labels, label_smoothing=r) for r in (0, 1))
+    assert loss_of(LabelSmoothing(-2.0), new_run(), batch) == pytest.approx((3 * plain - 2 * even).item())
+    assert loss_of(LabelSmoothing(-2.0), new_run(progress=0.01), batch) == pytest.approx(plain.item())
+
+
+def test_the_rate_that_undoes_symmetric_noise_is_backward_correction(new_run, batch):
+    """Section 4 of the paper: r = -ρ K / (K - 1) / (1 - ρ K / (K - 1)). Here all examples are noisy."""
+    smoothed = 0.2 * CLASSES / (CLASSES - 1)
+    run = new_run(clean=False)
+    run.clean_labels = run.clean_labels[:0]
+    backward = loss_of(Backward(matrix=symmetric_matrix(CLASSES, 0.2)), run, batch)
+    again = new_run(clean=False)
+    assert loss_of(LabelSmoothing(-smoothed / (1 - smoothed)), again, batch) == pytest.approx(backward)
+
+
+def test_peers_are_pairs_of_noisy_images_and_labels_that_do_not_belong_together(new_run, batch):
+    run = new_run(progress=0.5)
+    p = run.model(batch.images).softmax(1).detach()
+    noisy = [place for place, index in enumerate(batch.index.tolist()) if index < NOISY]
+    every = np.mean([-math.log(p[i, batch.labels[j]]) for i in noisy for j in noisy])  # on average over the draws
+    plain = F.cross_entropy(run.model(batch.images), batch.labels).item()
+    run.optimizer = torch.optim.SGD(run.model.parameters(), lr=0.0)
+    drawn = [loss_of(PeerLoss(alpha=0.5), run, batch) for _ in range(2000)]
+    assert np.mean(drawn) == pytest.approx(plain - 0.5 * every * len(noisy) / len(batch.labels), abs=4e-3)
+    assert np.std(drawn) > 0.01
+    assert loss_of(PeerLoss(alpha=0.5), new_run(progress=0.0), batch) == pytest.approx(plain)  # grows from nothing
+    assert loss_of(PeerLoss(alpha=0.0), run, batch) == pytest.approx(plain)
+
+
 def test_options_are_checked(mnist5k):
     task = make_task(mnist5k, ratio=0.4, device="cpu")
     for method, option in (("gce", {"q": 0}), ("gce", {"q": 1.1}), ("elr", {"beta": 2}), ("elr", {"strength": -1}),
-                           ("forward", {"burn_in": 0})):  # fmt: skip
+                           ("forward", {"burn_in": 0}), ("backward", {"burn_in": 1}), ("peer_loss", {"alpha": -1}),
+                           ("symmetric_cross_entropy", {"beta": -1}), ("active_passive", {"passive": "nce"}),
+                           ("bootstrapping", {"kind": "firm"}), ("label_smoothing", {"rate": 1.5})):  # fmt: skip
         with pytest.raises(ValueError, match=f"{next(iter(option))}="):
             train(task, method, **option)

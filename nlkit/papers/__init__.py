@@ -13,17 +13,23 @@ from collections.abc import Callable, Mapping
 
 from nlkit.checks import check_choice
 from nlkit.learning.learner import Method
+from nlkit.papers.active_passive import ActivePassive
+from nlkit.papers.backward import Backward
+from nlkit.papers.bootstrapping import Bootstrapping
 from nlkit.papers.clean_only import CleanOnly
 from nlkit.papers.co_teaching import CoTeaching
 from nlkit.papers.early_stopping import EarlyStopping
 from nlkit.papers.em import ExpectationMaximization
 from nlkit.papers.forward import Forward
 from nlkit.papers.gce import GeneralizedCrossEntropy
+from nlkit.papers.label_smoothing import LabelSmoothing
 from nlkit.papers.mentormix import MentorMix
 from nlkit.papers.mentornet import MentorNet
 from nlkit.papers.mixup import Mixup
+from nlkit.papers.peer_loss import PeerLoss
 from nlkit.papers.reweight import Reweight
 from nlkit.papers.standard import Standard
+from nlkit.papers.symmetric_cross_entropy import SymmetricCrossEntropy
 
 METHODS: dict[str, Callable[..., Method]] = {
     "standard": Standard,
@@ -37,6 +43,12 @@ METHODS: dict[str, Callable[..., Method]] = {
     "forward": Forward,
     "gce": GeneralizedCrossEntropy,
     "em": ExpectationMaximization,
+    "backward": Backward,
+    "symmetric_cross_entropy": SymmetricCrossEntropy,
+    "active_passive": ActivePassive,
+    "bootstrapping": Bootstrapping,
+    "label_smoothing": LabelSmoothing,
+    "peer_loss": PeerLoss,
 }
 
 # The atlas, in reading order: the names of modules of this folder.

@@ -63,10 +63,14 @@ class Forward:
         if self.matrix is None and burnt_in(run, self.burn_in) < 1:
             loss = -p.gather(1, batch.labels[:, None])[noisy].log().sum() / len(noisy)
         else:
-            explained = torch.where(noisy[:, None], p @ self._transition(run, p), p)
-            loss = -explained.gather(1, batch.labels[:, None]).log().mean()
+            loss = self.corrected(p, self._transition(run, p), batch.labels, noisy).mean()
         run.descend(loss)
         return StepResult(loss)
+
+    def corrected(self, p: Tensor, matrix: Tensor, labels: Tensor, noisy: Tensor) -> Tensor:
+        """(B,) losses of p (B, K) by labels (B,), where `noisy` (B,) with the matrix (K, K), else without."""
+        explained = torch.where(noisy[:, None], p @ matrix, p)
+        return -explained.gather(1, labels[:, None])[:, 0].log()
 
     def _transition(self, run: Run, p: Tensor) -> Tensor:
         """T (K, K), estimated at the first step after the burn-in unless it was told."""
