@@ -58,7 +58,7 @@ QUANTITY = "tests/papers/test_quantity_quality.py"
 NMTUNE = "tests/papers/test_nmtune.py"
 RCAL = "tests/papers/test_rcal.py"
 DSL = "tests/papers/test_dsl.py"
-C_MIXUP, TURNED = "tests/papers/test_c_mixup.py", "tests/test_turned_digits.py"
+C_MIXUP, LOKI, TURNED = "tests/papers/test_c_mixup.py", "tests/papers/test_loki.py", "tests/test_turned_digits.py"
 POSITIVE = "tests/papers/test_positive_labels.py"
 OVERLOOKED = "tests/papers/test_rare_and_overlooked.py"
 UDA = "tests/papers/test_uda.py"
@@ -934,4 +934,28 @@ FAULTS = [
           "min(best, (valid, rmse))", "min(best, (rmse, rmse))", (C_MIXUP,)),
     Fault("c_mixup: true partners by given labels", "nlkit/papers/c_mixup.py",
           'here.true if self.partners == "true labels" else here.given', "here.given", (C_MIXUP,)),
+    Fault("loki: distances are not squared", "nlkit/papers/frechet_means.py",
+          "len(distances))] ** 2", "len(distances))]", (LOKI,)),
+    Fault("loki: the farthest class", "nlkit/papers/frechet_means.py", ".argmin(1)", ".argmax(1)", (LOKI,)),
+    Fault("loki: distances by place among the seen", "nlkit/papers/frechet_means.py",
+          "distances[check_known(known, weights.shape[1], len(distances))]", "distances[: weights.shape[1]]", (LOKI,)),
+    Fault("loki: only seen classes can be named", "nlkit/papers/frechet_means.py",
+          "(ways <= 1e-9).any((0, 1))", "(ends <= 1e-9).any(0)", (LOKI,)),
+    Fault("loki: next is the farthest from the seen", "nlkit/papers/frechet_means.py",
+          "to_locus if to_locus.any() else", "to_locus if False else", (LOKI,)),
+    Fault("loki: noise is made once more", "nlkit/papers/frechet_means.py",
+          "said @ np.linalg.inv(matrix)", "said @ matrix", (LOKI,)),
+    Fault("loki: probabilities below zero", "nlkit/papers/frechet_means.py",
+          "(said @ np.linalg.inv(matrix)).clip(0)", "said @ np.linalg.inv(matrix)", (LOKI,)),
+    Fault("loki: the long way round a ring", "nlkit/data/class_metrics.py",
+          "np.minimum(steps, classes - steps)", "np.maximum(steps, classes - steps)", (LOKI,)),
+    Fault("loki: an edge goes one way", "nlkit/data/class_metrics.py", "directed=False", "directed=True", (LOKI,)),
+    Fault("loki: the likeliest by place among the seen", "nlkit/papers/loki.py",
+          "return known[P.argmax(1)]", "return P.argmax(1)", (LOKI,)),
+    Fault("loki: the bound knows no truth", "nlkit/papers/loki.py",
+          "distances[known][:, true].min(0)", "distances[known][:, said].min(0)", (LOKI,)),
+    Fault("loki: the ridge is taught places among the seen", "nlkit/noise/seen_angles.py",
+          "np.asarray(known)[given]", "np.asarray(given)", (LOKI,)),
+    Fault("loki: it is taught true labels", "nlkit/noise/seen_angles.py",
+          "[seen], given.numpy()", "[seen], places.numpy()", (LOKI,)),
 ]  # fmt: skip

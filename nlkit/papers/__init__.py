@@ -60,6 +60,7 @@ PAPERS: tuple[str, ...] = (
     "rare_and_overlooked",
     "dsl",
     "c_mixup",
+    "loki",
 )
 
 for _name in PAPERS:
