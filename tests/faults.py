@@ -65,6 +65,7 @@ C_MIXUP, TURNED = "tests/papers/test_c_mixup.py", "tests/test_turned_digits.py"
 ACTIVE = "tests/papers/test_active_distillation.py"
 DISTILLATION = "tests/test_distillation.py"
 PRUNING = "tests/papers/test_pruning_distillation.py"
+C_MIXUP, LOKI, TURNED = "tests/papers/test_c_mixup.py", "tests/papers/test_loki.py", "tests/test_turned_digits.py"
 POSITIVE = "tests/papers/test_positive_labels.py"
 OVERLOOKED = "tests/papers/test_rare_and_overlooked.py"
 UDA = "tests/papers/test_uda.py"
@@ -1045,4 +1046,28 @@ FAULTS = [
           "(1 - rate) * F.nll", "(1 - rate - rate / 9) * F.nll", (LOSSES,)),
     Fault("peer loss: peers keep their own labels", "nlkit/papers/peer_loss.py",
           "log_p[images, batch.labels[labels]]", "log_p[images, batch.labels[images]]", (LOSSES,)),
+    Fault("loki: distances are not squared", "nlkit/papers/frechet_means.py",
+          "len(distances))] ** 2", "len(distances))]", (LOKI,)),
+    Fault("loki: the farthest class", "nlkit/papers/frechet_means.py", ".argmin(1)", ".argmax(1)", (LOKI,)),
+    Fault("loki: distances by place among the seen", "nlkit/papers/frechet_means.py",
+          "distances[check_known(known, weights.shape[1], len(distances))]", "distances[: weights.shape[1]]", (LOKI,)),
+    Fault("loki: only seen classes can be named", "nlkit/papers/frechet_means.py",
+          "(ways <= 1e-9).any((0, 1))", "(ends <= 1e-9).any(0)", (LOKI,)),
+    Fault("loki: next is the farthest from the seen", "nlkit/papers/frechet_means.py",
+          "to_locus if to_locus.any() else", "to_locus if False else", (LOKI,)),
+    Fault("loki: noise is made once more", "nlkit/papers/frechet_means.py",
+          "said @ np.linalg.inv(matrix)", "said @ matrix", (LOKI,)),
+    Fault("loki: probabilities below zero", "nlkit/papers/frechet_means.py",
+          "(said @ np.linalg.inv(matrix)).clip(0)", "said @ np.linalg.inv(matrix)", (LOKI,)),
+    Fault("loki: the long way round a ring", "nlkit/data/class_metrics.py",
+          "np.minimum(steps, classes - steps)", "np.maximum(steps, classes - steps)", (LOKI,)),
+    Fault("loki: an edge goes one way", "nlkit/data/class_metrics.py", "directed=False", "directed=True", (LOKI,)),
+    Fault("loki: the likeliest by place among the seen", "nlkit/papers/loki.py",
+          "return known[P.argmax(1)]", "return P.argmax(1)", (LOKI,)),
+    Fault("loki: the bound knows no truth", "nlkit/papers/loki.py",
+          "distances[known][:, true].min(0)", "distances[known][:, said].min(0)", (LOKI,)),
+    Fault("loki: the ridge is taught places among the seen", "nlkit/noise/seen_angles.py",
+          "np.asarray(known)[given]", "np.asarray(given)", (LOKI,)),
+    Fault("loki: it is taught true labels", "nlkit/noise/seen_angles.py",
+          "[seen], given.numpy()", "[seen], places.numpy()", (LOKI,)),
 ]  # fmt: skip

@@ -77,6 +77,7 @@ PAPERS: tuple[str, ...] = (
     "pruning_distillation",
     "c_mixup",
     "dsl",
+    "loki",
 )
 
 for _name in PAPERS:

@@ -172,10 +172,10 @@ PAGE = Page(
               "theory; abstract",
               lambda t: [error(t, "like inputs", sigma=s) - error(t, "C-Mixup") for s in BY_INPUTS],
               "test error by inputs (σ 0.2, 0.5) less by labels, degrees", **HELPS),
-        Claim("c_mixup_noise", "It still is where 30 % of the labels are exchanged and right ones tell when to stop.",
-              OURS, lambda t: gain(t, "C-Mixup", number="best", ratio=0.3),
+        Claim("c_mixup_noise", "With 30 % of the labels exchanged C-Mixup is better too, if right ones say when to "
+              "stop.", OURS, lambda t: gain(t, "C-Mixup", number="best", ratio=0.3),
               "test error of ERM less that of C-Mixup, degrees, validated epoch", **HELPS),
-        Claim("c_mixup_partners", "Partners chosen by true labels would then help more.", OURS,
+        Claim("c_mixup_partners", "There, partners chosen by true labels would help more.", OURS,
               lambda t: gain(t, "true partners", "C-Mixup", "best", ratio=0.3),
               "test error of C-Mixup less that with true partners, degrees, validated epoch", **HELPS),
         Claim("c_mixup_decay", "Weight decay does not do as well, whether labels are right or 30 % are exchanged.",
