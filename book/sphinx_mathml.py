@@ -9,13 +9,14 @@ from sphinx.application import Sphinx
 from sphinx.util import logging
 
 logger = logging.getLogger(__name__)
-# The converter does not know these after \big and its relatives: of braces it keeps the backslash.
+# The converter does not know \arg, and after \big and its relatives not these: of braces it keeps the backslash.
 _ANGLES = {r"\langle": "⟨", r"\rangle": "⟩"}
 
 
 def mathml(latex: str, display: str) -> str:
     """LaTeX as a <math> element. display: "inline" or "block". ValueError for what the converter leaves as it is."""
     latex = re.sub(r"(\\[bB]igg?[lr]?\s*)(\\[lr]angle)", lambda found: found[1] + _ANGLES[found[2]], latex)
+    latex = re.sub(r"\\arg(?![a-zA-Z])", r"\\operatorname{arg}", latex)
     made = convert(latex, display=display).replace(r">\{<", ">{<").replace(r">\}<", ">}<")
     if "\\" in made:
         unknown = ", ".join(re.findall(r"\\+\w*", made))

@@ -76,8 +76,8 @@ PAPERS: tuple[str, ...] = (
     "active_distillation",
     "pruning_distillation",
     "c_mixup",
-    "dsl",
     "loki",
+    "dsl",
 )
 
 for _name in PAPERS:
