@@ -27,6 +27,7 @@ TITLES = {
     "settings": "How each way was tried, and the settings that it was then given: the base of each case",
     "reweighting": "A reweighting step, 128 noisy examples, by engine and size of the clean batch",
     "mentormix": "A MentorMix step, and what it is made of",
+    "losses": "A step with another loss than cross-entropy",
     "features": "A step with features that are taken away (`compress`)",
     "floor": "The arithmetic floor: the bare matrix products and convolutions of the same steps",
     "ideas": "Ideas: the step as it is, against the step without one of them, or by torch.compile",

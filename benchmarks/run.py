@@ -4,6 +4,7 @@ the book and the README's sentence.
     1. epochs       an epoch of standard training and of reweighting on full MNIST, against the other ways to write it
     2. reweighting  a step against a standard step and `higher`, for three networks and clean batches of 16 to 512
     3. mentormix    a step against a standard step; beside it mixup and MentorNet, which it is made of
+       losses       a step of each method that is another loss, against a standard step
        features     a step of the method `compress` against a standard step
     4. floor        the same steps against their bare matrix products
        ideas        the same steps without what makes them faster, and by torch.compile

@@ -15,6 +15,7 @@ from nlkit.learning.devices import has_convolutions, pick_threads, threads
 from nlkit.learning.learner import Batch, Run
 from nlkit.learning.models import build_model
 from nlkit.learning.optimizers import build_optimizer
+from nlkit.noise.matrices import symmetric_matrix
 from nlkit.papers import build_method
 from nlkit.randomness import seeded_generator
 
@@ -23,6 +24,11 @@ SHAPES = {"mlp": (1, 28, 28), "cnn": (1, 28, 28), "resnet32": (3, 32, 32)}
 OPTIMIZERS = {"mlp": "adam", "cnn": "adam", "resnet32": "momentum"}  # those of the networks' recipes
 CLEAN_BATCHES = {"mlp": (16, 32, 64, 128, 256, 512), "cnn": (16, 32, 128, 512), "resnet32": (16, 128, 512)}
 CALLS = "step with nothing to compute"
+TOLD = {"matrix": symmetric_matrix(10, 0.8)}
+LOSSES: dict[str, dict[str, object]] = {
+    "standard": {}, "forward": TOLD, "backward": TOLD, "gce": {}, "symmetric_cross_entropy": {}, "active_passive": {},
+    "bootstrapping": {}, "label_smoothing": {}, "peer_loss": {}, "ldr": {},
+}  # fmt: skip
 ROUNDS = {"mlp": (40, 5), "cnn": (12, 1), "resnet32": (5, 1)}  # and steps in a row
 
 
@@ -117,8 +123,15 @@ def measure(names=tuple(SHAPES), shorten: int = 1) -> list[Row]:
         sides |= {m: bench.step(m, percentile=0.5) for m in ("mentornet", "mentormix")}
         sides["mentormix, second weighting"] = bench.step("mentormix", percentile=0.5, second_weighting=True)
         rows += rows_of("mentormix", name, interleaved(sides, rounds, each=each), "standard")
-        rows += _cut_features(name, rounds, each) + _against_products(name, rounds, each)
+        rows += _losses(name, rounds, each) + _cut_features(name, rounds, each)
+        rows += _against_products(name, rounds, each)
     return rows
+
+
+def _losses(name: str, rounds: int, each: int) -> list[Row]:
+    bench = Bench(name, examples=1024)
+    sides = {method: bench.step(method, **options) for method, options in LOSSES.items()}
+    return rows_of("losses", name, interleaved(sides, rounds, each=each), "standard")
 
 
 def _cut_features(name: str, rounds: int, each: int) -> list[Row]:
