@@ -17,6 +17,7 @@ from nlkit.records import Record, best_record
 
 _OF_TRUTH = ("true_accuracy", "memorized", "recovered")  # shares of a record that are measured where the truth is known
 _SHARES = ("given_accuracy", "test_accuracy", *_OF_TRUTH)
+_MOST_PEAKS = 14  # lines whose best epoch is marked and numbered: of more there is no room
 _ACCURACIES = {  # of a record's numbers, as the picture of overfitting names them
     "given_accuracy": ("given labels, trained on", METHOD_STYLES["mentormix"]),
     "held_out_accuracy": ("held-out given labels", METHOD_STYLES["early_stopping"]),
@@ -187,7 +188,8 @@ def _draw_runs(ax, histories, styles, quantity, references=None) -> list[str]:
             low, high = values.amin(0).tolist(), values.amax(0).tolist()
             ax.fill_between(x, low, high, color=color, alpha=0.15, linewidth=0)
         draw_line(ax, x, mean, styles[name])
-        mark_if_it_fell(ax, x, mean, color)
+        if len(histories) <= _MOST_PEAKS:
+            mark_if_it_fell(ax, x, mean, color)
         ends.append((end_of(mean), f"{words} {end_of(mean):.1f}", color))
         told.append(told_line(words, x, [value / 100 for value in mean]))
         last = max(last, x[-1])
