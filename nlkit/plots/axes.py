@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import matplotlib.ticker
 
-from nlkit.plots.style import Style
+from nlkit.plots.style import REFERENCE, Style
 from nlkit.plots.words import first_letters, in_percent_words
 from nlkit.records import Recorded
 
@@ -73,6 +73,13 @@ class Drawn(NamedTuple):
     told: list[str]
     values: list[float]
     last: float
+
+    def control(self, ax, share: float, words: str, line: str = ":", told: str = "") -> None:
+        """A share that needs no run, as a line across; told: its words, if they are others than at the line's end."""
+        ax.axhline(100 * share, color=REFERENCE, linestyle=line, linewidth=1.5)
+        self.ends.append((100 * share, f"{words} {100 * share:.1f}", REFERENCE))
+        self.told.append(f"{told or words} {in_percent_words(share)}")
+        self.values.append(100 * share)
 
 
 def draw_runs(

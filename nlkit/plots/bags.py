@@ -9,7 +9,7 @@ import matplotlib.colors
 import numpy
 
 from nlkit.plots.axes import GRID, draw_line
-from nlkit.plots.figure import PANEL_DPI, PANEL_WIDTH, Figure, picture
+from nlkit.plots.figure import PANEL_WIDTH, Figure, panel_figure, picture
 from nlkit.plots.style import METHOD_STYLES, REFERENCE, Style, styles_of, text_color
 from nlkit.plots.words import in_percent_words
 from nlkit.records import Recorded
@@ -32,11 +32,7 @@ def beliefs_by_round(records: Mapping[str, Sequence[Recorded]], variants: Sequen
     styles, runs = styles_of(list(records), variants), {name: run for name, run in records.items() if run}
     rows = math.ceil(len(runs) / _ACROSS)
     height = rows * (_TALL + _WORDS) + 0.25 + _BELOW
-    figure = Figure(figsize=(PANEL_WIDTH, height), dpi=PANEL_DPI)
-
-    def place(left: float, bottom: float, width: float, tall: float):  # in inches
-        return figure.add_axes((left / PANEL_WIDTH, bottom / height, width / PANEL_WIDTH, tall / height))
-
+    figure, place = panel_figure(height)
     told, wide = [], (PANEL_WIDTH - 0.2) / _ACROSS
     for number, (name, run) in enumerate(runs.items()):
         row, column = divmod(number, _ACROSS)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy
 
 from nlkit.plots.axes import draw_line, whole_ticks
-from nlkit.plots.figure import PANEL_DPI, PANEL_WIDTH, Figure, picture
+from nlkit.plots.figure import PANEL_WIDTH, Figure, panel_figure, picture
 from nlkit.plots.places import label_ends
 from nlkit.plots.style import METHOD_STYLES, styles_of, text_color
 from nlkit.records import Recorded
@@ -67,11 +67,7 @@ def pairs_and_error(records: Mapping[str, Sequence[Recorded]], variants: Sequenc
     side = min(_MOST, group / 3 - 0.03)
     above = side + _NAME + _WORD + 0.05 if seen else 0.0
     height = above + _CURVES
-    figure = Figure(figsize=(PANEL_WIDTH, height), dpi=PANEL_DPI)
-
-    def place(left: float, bottom: float, width: float, tall: float):  # in inches
-        return figure.add_axes((left / PANEL_WIDTH, bottom / height, width / PANEL_WIDTH, tall / height))
-
+    figure, place = panel_figure(height)
     told = []
     for at, (name, shown) in enumerate(seen.items()):
         left = 0.05 + at * (group + _GAP)

@@ -9,7 +9,7 @@ import matplotlib.colors
 import numpy
 
 from nlkit.plots.axes import draw_line, percent_axis
-from nlkit.plots.figure import PANEL_DPI, PANEL_WIDTH, Figure, picture
+from nlkit.plots.figure import PANEL_WIDTH, Figure, panel_figure, picture
 from nlkit.plots.places import label_ends
 from nlkit.plots.style import KINDS_OF_LABEL, REFERENCE, Style, faded, styles_of, text_color
 from nlkit.plots.words import in_percent_words, peak_of
@@ -33,12 +33,7 @@ def clusters_found(records: Mapping[str, Sequence[Recorded]], variants: Sequence
     styles = styles_of(list(records), variants)
     runs = {name: run for name, run in records.items() if run}
     above = (2 * _LINE + _WORDS) * len(runs)
-    figure = Figure(figsize=(PANEL_WIDTH, above + _BELOW), dpi=PANEL_DPI)
-
-    def place(left: float, bottom: float, width: float, tall: float):  # in inches
-        height = above + _BELOW
-        return figure.add_axes((left / PANEL_WIDTH, bottom / height, width / PANEL_WIDTH, tall / height))
-
+    figure, place = panel_figure(above + _BELOW)
     told = [_draw_first(place(0.1, _BELOW, PANEL_WIDTH - 0.2, above), runs, styles)] if runs else []
     told.append(_draw_f1(place(0.45, 0.48, 3.8, _BELOW - 0.9), runs, styles))
     figure.alt = " ".join(told)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy
 
 from nlkit.plots.axes import draw_runs, fitted_axis, whole_ticks
-from nlkit.plots.figure import PANEL_DPI, PANEL_WIDTH, Figure, picture
+from nlkit.plots.figure import PANEL_WIDTH, Figure, panel_figure, picture
 from nlkit.plots.places import label_ends
 from nlkit.plots.style import KINDS_OF_LABEL, OF_UNKNOWN_TRUTH, REFERENCE, styles_of, text_color
 from nlkit.plots.words import in_percent_words
@@ -29,11 +29,7 @@ def confidence_and_accuracy(records: Mapping[str, Sequence[Recorded]], variants:
     styles, runs = styles_of(list(records), variants), {name: run for name, run in records.items() if run}
     above = _SQUARE + 0.75 if runs else 0.0
     height = above + _CURVES
-    figure = Figure(figsize=(PANEL_WIDTH, height), dpi=PANEL_DPI)
-
-    def place(left: float, bottom: float, width: float, tall: float):  # in inches
-        return figure.add_axes((left / PANEL_WIDTH, bottom / height, width / PANEL_WIDTH, tall / height))
-
+    figure, place = panel_figure(height)
     told = []
     side = min(_SQUARE, (PANEL_WIDTH - 0.65 - 2 * _GAP) / 3)
     for at, (name, run) in enumerate(list(runs.items())[:3]):

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy
 
 from nlkit.plots.axes import draw_runs, fitted_axis, whole_ticks
-from nlkit.plots.figure import PANEL_DPI, PANEL_WIDTH, Figure, picture
+from nlkit.plots.figure import PANEL_WIDTH, Figure, panel_figure, picture
 from nlkit.plots.places import label_ends
 from nlkit.plots.style import KINDS_OF_LABEL, REFERENCE, Style, faded, styles_of, text_color
 from nlkit.plots.words import in_percent_words
@@ -29,11 +29,7 @@ def crossed_and_accuracy(records: Mapping[str, Sequence[Recorded]], variants: Se
     styles, runs = styles_of(list(records), variants), {name: run for name, run in records.items() if run}
     above = _CROWD if runs else 0.0
     height = above + _CURVES
-    figure = Figure(figsize=(PANEL_WIDTH, height), dpi=PANEL_DPI)
-
-    def place(left: float, bottom: float, width: float, tall: float):  # in inches
-        return figure.add_axes((left / PANEL_WIDTH, bottom / height, width / PANEL_WIDTH, tall / height))
-
+    figure, place = panel_figure(height)
     told = []
     width = (PANEL_WIDTH - 0.2 - _GAP * (len(runs) - 1)) / max(2, len(runs))
     for at, (name, run) in enumerate(runs.items()):
@@ -68,17 +64,13 @@ def _draw_crowd(ax, name: str, record: Recorded, style: Style) -> str:
 
 def _draw_accuracy(ax, runs: Mapping[str, Sequence[Recorded]], styles: Mapping[str, Style]) -> str:
     """Accuracy by step, and the controls of the first run as lines across; their values in words."""
-    ends, told, drawn, last = draw_runs(ax, runs, styles, "accuracy", by="step")
+    ends, told, drawn, last = lines = draw_runs(ax, runs, styles, "accuracy", by="step")
     first = next(iter(runs), "")
     numbers = runs[first][-1].numbers if runs else {}
     for control, (line, words) in _CONTROLS.items():
         if control in numbers:  # they are the same for all runs, but for the axis
             labels = f"{numbers['labels'] * (10 if control == 'ten_times' else 1):.0f}"
-            value, words = 100 * numbers[control], words.format(first if control == "axis" else labels)
-            ax.axhline(value, color=REFERENCE, linestyle=line, linewidth=1.3)
-            ends.append((value, f"{words} {value:.1f}", REFERENCE))
-            told.append(f"{words} {in_percent_words(value / 100)}")
-            drawn.append(value)
+            lines.control(ax, numbers[control], words.format(first if control == "axis" else labels), line)
     fitted_axis(ax, drawn, "")
     label_ends(ax, [0, last], ends)
     whole_ticks(ax.xaxis, 5)

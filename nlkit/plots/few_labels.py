@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy
 
 from nlkit.plots.axes import draw_runs, fitted_axis, whole_ticks
-from nlkit.plots.figure import PANEL_DPI, PANEL_WIDTH, Figure, picture
+from nlkit.plots.figure import Figure, panel_figure, picture
 from nlkit.plots.places import label_ends
 from nlkit.plots.style import REFERENCE, Style, styles_of, text_color
 from nlkit.records import Recorded
@@ -46,11 +46,7 @@ def copies_and_accuracy(records: Mapping[str, Sequence[Recorded]], variants: Seq
     styles, runs = styles_of(list(records), variants), {name: run for name, run in records.items() if run}
     above = (0.25 + _IMAGE + (_BARS + _WORD) * len(runs)) if runs else 0.0
     height = above + _CURVES
-    figure = Figure(figsize=(PANEL_WIDTH, height), dpi=PANEL_DPI)
-
-    def place(left: float, bottom: float, width: float, tall: float):  # in inches
-        return figure.add_axes((left / PANEL_WIDTH, bottom / height, width / PANEL_WIDTH, tall / height))
-
+    figure, place = panel_figure(height)
     told = []
     if runs:
         copies = numpy.asarray(next(iter(runs.values()))[-1].shown["copies"])

@@ -9,10 +9,12 @@ from __future__ import annotations
 import base64
 import functools
 import io
+from collections.abc import Callable
 
 import matplotlib
 import matplotlib.artist
 import matplotlib.figure
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from nlkit.plots.places import break_titles, place_marks, spread_labels
@@ -56,6 +58,17 @@ class Figure(matplotlib.figure.Figure):
             "text/plain": f"Picture: {self.alt}",
         }
         return data, {"image/png": {"alt": self.alt}}
+
+
+def panel_figure(height: float) -> tuple[Figure, Callable[[float, float, float, float], Axes]]:
+    """A figure as wide as a panel and so many inches tall, and what adds axes to it by left, bottom, width and height,
+    in inches."""
+    figure = Figure(figsize=(PANEL_WIDTH, height), dpi=PANEL_DPI)
+
+    def place(left: float, bottom: float, width: float, tall: float) -> Axes:
+        return figure.add_axes((left / PANEL_WIDTH, bottom / height, width / PANEL_WIDTH, tall / height))
+
+    return figure, place
 
 
 class QuickFigure(Figure):

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy
 
 from nlkit.plots.axes import draw_runs, fitted_axis, whole_ticks
-from nlkit.plots.figure import PANEL_DPI, PANEL_WIDTH, Figure, picture
+from nlkit.plots.figure import Figure, panel_figure, picture
 from nlkit.plots.places import label_ends
 from nlkit.plots.style import REFERENCE, Style, faded, styles_of, text_color
 from nlkit.plots.words import in_percent_words
@@ -28,12 +28,7 @@ def heaps_of_scores(records: Mapping[str, Sequence[Recorded]], variants: Sequenc
     """
     styles, runs = styles_of(list(records), variants), {name: run for name, run in records.items() if run}
     above = _ABOVE + _ROW * len(runs)
-    figure = Figure(figsize=(PANEL_WIDTH, above + _BELOW), dpi=PANEL_DPI)
-
-    def place(left: float, bottom: float, width: float, tall: float):  # in inches
-        height = above + _BELOW
-        return figure.add_axes((left / PANEL_WIDTH, bottom / height, width / PANEL_WIDTH, tall / height))
-
+    figure, place = panel_figure(above + _BELOW)
     told = []
     for row, (name, run) in enumerate(runs.items()):
         ax = place(0.15, _BELOW + _ROW * (len(runs) - 1 - row) + 0.1, 3.1, _ROW - 0.12)

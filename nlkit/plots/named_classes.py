@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy
 
 from nlkit.plots.axes import GRID, draw_line
-from nlkit.plots.figure import PANEL_DPI, PANEL_WIDTH, Figure, picture
+from nlkit.plots.figure import PANEL_WIDTH, Figure, panel_figure, picture
 from nlkit.plots.places import label_ends
 from nlkit.plots.style import METHOD_STYLES, REFERENCE, styles_of, text_color
 from nlkit.records import Recorded
@@ -56,11 +56,7 @@ def named_and_distance(records: Mapping[str, Sequence[Recorded]], variants: Sequ
     side = min(_MOST, (PANEL_WIDTH - 0.5 - _GAP * (len(runs) - 1)) / max(1, len(runs)))
     above = side + 0.8 if runs else 0.0
     height = above + _CURVES
-    figure = Figure(figsize=(PANEL_WIDTH, height), dpi=PANEL_DPI)
-
-    def place(left: float, bottom: float, width: float, tall: float):  # in inches
-        return figure.add_axes((left / PANEL_WIDTH, bottom / height, width / PANEL_WIDTH, tall / height))
-
+    figure, place = panel_figure(height)
     told = []
     for at, (name, run) in enumerate(runs.items()):
         ax = place(0.35 + at * (side + _GAP), _CURVES + 0.4, side, side)

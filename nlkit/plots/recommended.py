@@ -8,10 +8,9 @@ import numpy
 from matplotlib.colors import to_rgb
 
 from nlkit.plots.axes import draw_runs, fitted_axis, whole_ticks
-from nlkit.plots.figure import PANEL_DPI, PANEL_WIDTH, Figure, picture
+from nlkit.plots.figure import Figure, panel_figure, picture
 from nlkit.plots.places import label_ends
-from nlkit.plots.style import KINDS_OF_LABEL, REFERENCE, styles_of, text_color
-from nlkit.plots.words import in_percent_words
+from nlkit.plots.style import KINDS_OF_LABEL, styles_of, text_color
 from nlkit.records import Recorded
 
 _SIDE, _CURVES, _LEFT = 0.72, 2.6, 1.3  # inches: an image, the curves, room for the names of rows
@@ -29,11 +28,7 @@ def pictures_and_ndcg(records: Mapping[str, Sequence[Recorded]], variants: Seque
     styles, runs = styles_of(list(records), variants), {name: run for name, run in records.items() if run}
     rows = 1 + len(runs) if runs else 0
     height = (0.3 + _SIDE * rows if runs else 0.0) + _CURVES
-    figure = Figure(figsize=(PANEL_WIDTH, height), dpi=PANEL_DPI)
-
-    def place(left: float, bottom: float, width: float, tall: float):  # in inches
-        return figure.add_axes((left / PANEL_WIDTH, bottom / height, width / PANEL_WIDTH, tall / height))
-
+    figure, place = panel_figure(height)
     told = []
     for row, name in enumerate(["", *runs][:rows]):
         shown = next(iter(runs.values()))[-1].shown if not name else runs[name][-1].shown
@@ -88,13 +83,9 @@ def _show(ax, image, **look) -> None:
 
 def _draw_ndcg(ax, runs: Mapping[str, Sequence[Recorded]], styles: Mapping) -> str:
     """NDCG by epoch, and that of the most popular items as a control; in words."""
-    ends, told, drawn, last = draw_runs(ax, runs, styles, "ndcg")
+    ends, told, drawn, last = lines = draw_runs(ax, runs, styles, "ndcg")
     if runs:
-        value = 100 * next(iter(runs.values()))[-1].numbers["popular"]
-        ax.axhline(value, linestyle=":", color=REFERENCE, linewidth=1.6)
-        ends.append((value, f"most popular {value:.1f}", REFERENCE))
-        told.append(f"the most popular {in_percent_words(value / 100)}")
-        drawn.append(value)
+        lines.control(ax, next(iter(runs.values()))[-1].numbers["popular"], "most popular", told="the most popular")
     fitted_axis(ax, drawn, "")
     label_ends(ax, [1, last], ends)
     whole_ticks(ax.xaxis, 6)

@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 import numpy
 
 from nlkit.plots.axes import draw_runs, fitted_axis, whole_ticks
-from nlkit.plots.figure import PANEL_DPI, PANEL_WIDTH, Figure, picture
+from nlkit.plots.figure import PANEL_WIDTH, Figure, panel_figure, picture
 from nlkit.plots.places import label_ends
 from nlkit.plots.style import REFERENCE, Style, styles_of, text_color
-from nlkit.plots.words import in_percent_words
 from nlkit.records import Recorded
 
 _CURVES, _GAP, _SIDE = 3.0, 0.15, 1.75  # inches: the lower row, between two maps, and the largest map
@@ -29,11 +28,7 @@ def cosines_and_accuracy(records: Mapping[str, Sequence[Recorded]], variants: Se
     side = min(_SIDE, (PANEL_WIDTH - 0.3 - _GAP * (len(runs) - 1)) / max(1, len(runs)))
     above = side + 1.05 if runs else 0.0
     height = above + _CURVES
-    figure = Figure(figsize=(PANEL_WIDTH, height), dpi=PANEL_DPI)
-
-    def place(left: float, bottom: float, width: float, tall: float):  # in inches
-        return figure.add_axes((left / PANEL_WIDTH, bottom / height, width / PANEL_WIDTH, tall / height))
-
+    figure, place = panel_figure(height)
     told = []
     for at, (name, run) in enumerate(runs.items()):
         told.append(_draw_map(place(0.15 + at * (side + _GAP), _CURVES, side, side), name, run[-1], styles[name]))
@@ -66,13 +61,10 @@ def _draw_map(ax, name: str, record: Recorded, style: Style) -> str:
 
 def _draw_accuracy(ax, runs: Mapping[str, Sequence[Recorded]], styles: Mapping[str, Style]) -> str:
     """Accuracy by step, and that of labels which only spread as a line across; their values in words."""
-    ends, told, drawn, last = draw_runs(ax, runs, styles, "accuracy", by="step")
+    ends, told, drawn, last = lines = draw_runs(ax, runs, styles, "accuracy", by="step")
     if runs:
-        value = 100 * next(iter(runs.values()))[-1].numbers["propagation"]
-        ax.axhline(value, color=REFERENCE, linestyle=":", linewidth=1.6)
-        ends.append((value, f"labels that spread {value:.1f}", REFERENCE))
-        told.append(f"labels that spread, without a network, {in_percent_words(value / 100)}")
-        drawn.append(value)
+        share = next(iter(runs.values()))[-1].numbers["propagation"]
+        lines.control(ax, share, "labels that spread", told="labels that spread, without a network,")
     fitted_axis(ax, drawn, "")
     label_ends(ax, [0, last], ends)
     whole_ticks(ax.xaxis, 5)
