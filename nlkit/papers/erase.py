@@ -30,6 +30,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nlkit.learning.coding_rate import coding_rate, coding_rate_of_classes
+from nlkit.learning.devices import threads
 from nlkit.learning.graph_attention import AttentionEncoder, edges_of
 from nlkit.learning.label_propagation import denoised, semantic_labels
 from nlkit.noise.noisy_nodes import GRAPHS, LabelledNodes, labelled_nodes
@@ -69,7 +70,7 @@ class Nodes:
     gamma: float = setting(2.0, "γ, weight of the room for all", low=1.0, high=10.0)
     learning_rate: float = setting(5e-3, "of Adam", low=1e-5, high=1.0, log=True)
     updates: int = setting(150, "training steps: each is on all nodes", low=1, high=2000)
-    every: int = setting(10, "training steps from one record to the next", low=1, high=2000)
+    every: int = setting(25, "training steps from one record to the next", low=1, high=2000)
     seed: int = setting(0, "decides labelled nodes, wrong labels, network and dropout", low=0)
     kept = ("accuracy", "propagation", "right_labelled", "right_learned", "within", "between")
 
@@ -103,23 +104,22 @@ class Nodes:
         learned = nodes.labelled if self.labels == GIVEN else torch.arange(len(x))
         labels = nodes.given if self.labels == GIVEN else far
         for step in range(1, self.updates + 1):
-            with torch.random.fork_rng(devices=[]):  # dropout draws the run's own numbers, whatever is between
+            with threads(1), torch.random.fork_rng(devices=[]):  # dropout draws the run's own numbers
                 torch.set_rng_state(state)
                 z = encoder(x, edges)
                 state = torch.get_rng_state()
-            if self.labels == SEMANTIC:
-                found = z.detach().double().numpy()
-                labels = torch.as_tensor(semantic_labels(
-                    found, y, nodes.labelled.numpy(), graph.adjacency, self.alpha, self.beta, self.steps
-                ))  # fmt: skip
-            if self.by_rate:
-                room = self.gamma * coding_rate(z[learned], self.epsilon)
-                loss = coding_rate_of_classes(z[learned], labels, self.epsilon, nodes.classes) - room
-            else:
-                loss = F.cross_entropy(head(z[learned]), labels)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
+                if self.labels == SEMANTIC:
+                    seen, at = z.detach().double().numpy(), nodes.labelled.numpy()
+                    found = semantic_labels(seen, y, at, graph.adjacency, self.alpha, self.beta, self.steps)
+                    labels = torch.as_tensor(found)
+                if self.by_rate:
+                    room = self.gamma * coding_rate(z[learned], self.epsilon)
+                    loss = coding_rate_of_classes(z[learned], labels, self.epsilon, nodes.classes) - room
+                else:
+                    loss = F.cross_entropy(head(z[learned]), labels)
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
             if step % self.every == 0 or step == self.updates:
                 right = labels == true[learned]
                 shares = {
@@ -181,9 +181,9 @@ ENTROPY, REPAIRED, SPREAD = "cross-entropy", "cross-entropy, its labels", "cross
 
 def _grid() -> Iterator[tuple[str, dict[str, Any]]]:
     kinds: list[dict[str, Any]] = [*({"ratio": ratio} for ratio in RATIOS), PAIR]
-    yield from ((name, {**kind, "every": 25}) for name in PAGE.variants for kind in kinds)
-    yield from ((name, {"every": 25}) for name in PAGE.besides)
-    yield from (("ERASE", {**part, "every": 25}) for part in PARTS.values())
+    yield from ((name, kind) for name in PAGE.variants for kind in kinds)
+    yield from ((name, {}) for name in PAGE.besides)
+    yield from (("ERASE", part) for part in PARTS.values())
 
 
 PARTS: dict[str, dict[str, Any]] = {
@@ -195,7 +195,7 @@ def lead(over: str, number: str = "last", **changes: Any) -> Any:
     """Accuracy of ERASE at its end, less that of another run at its end or at its "highest"."""
 
     def measure(t: Trial) -> float:
-        ours, other = (t.run(name, **{"every": 25, **changes}) for name in ("ERASE", over))
+        ours, other = (t.run(name, **changes) for name in ("ERASE", over))
         return ours.last("accuracy") - getattr(other, number)("accuracy")
 
     return measure
@@ -203,11 +203,11 @@ def lead(over: str, number: str = "last", **changes: Any) -> Any:
 
 def without(part: str, number: str = "accuracy") -> Any:
     """What ERASE loses of a number where a part is taken away."""
-    return lambda t: t.run("ERASE", every=25).last(number) - t.run("ERASE", every=25, **PARTS[part]).last(number)
+    return lambda t: t.run("ERASE").last(number) - t.run("ERASE", **PARTS[part]).last(number)
 
 
 def _apart(t: Trial) -> tuple[float, float]:
-    run = t.run("ERASE", every=25)
+    run = t.run("ERASE")
     return run.last("within") - 0.5, 0.15 - run.last("between")
 
 
