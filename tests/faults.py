@@ -64,6 +64,7 @@ ERASE = "tests/papers/test_erase.py"
 C_MIXUP, TURNED = "tests/papers/test_c_mixup.py", "tests/test_turned_digits.py"
 ACTIVE = "tests/papers/test_active_distillation.py"
 DISTILLATION = "tests/test_distillation.py"
+PAIRS = "tests/papers/test_pc2.py"
 PRUNING = "tests/papers/test_pruning_distillation.py"
 C_MIXUP, LOKI, TURNED = "tests/papers/test_c_mixup.py", "tests/papers/test_loki.py", "tests/test_turned_digits.py"
 POSITIVE = "tests/papers/test_positive_labels.py"
@@ -1070,4 +1071,36 @@ FAULTS = [
           "np.asarray(known)[given]", "np.asarray(given)", (LOKI,)),
     Fault("loki: it is taught true labels", "nlkit/noise/seen_angles.py",
           "[seen], given.numpy()", "[seen], places.numpy()", (LOKI,)),
+    Fault("pairs: shuffled ones are drawn with replacement", "nlkit/data/pairs.py",
+          "given[among] = among[torch.randperm(len(among), generator=generator)]",
+          "given[among] = among[torch.randint(len(among), among.shape, generator=generator)]",
+          (f"{PAIRS}::test_as_many_are_shuffled_among_themselves_as_asked_for_and_nested",)),
+    Fault("pairs: the margin does not begin at 0", "nlkit/learning/retrieval.py",
+          "(10 ** torch.as_tensor(y, dtype=S.dtype) - 1) / 9", "10 ** torch.as_tensor(y, dtype=S.dtype) / 9",
+          (f"{PAIRS}::test_the_margin_grows_from_none_to_all_of_it_and_its_growth_grows",)),
+    Fault("pairs: a pair is a negative of itself", "nlkit/learning/retrieval.py",
+          "clamp(min=0).masked_fill(own, 0)", "clamp(min=0)",
+          (f"{PAIRS}::test_the_triplet_losses_are_those_of_a_double_loop",)),
+    Fault("pairs: the margin is that of the other pair", "nlkit/learning/retrieval.py",
+          "(margin - S.diagonal())[:, None]", "-S.diagonal()[:, None] + margin",
+          (f"{PAIRS}::test_the_triplet_losses_are_those_of_a_double_loop",)),
+    Fault("pairs: ties are finds", "nlkit/learning/retrieval.py",
+          "(similarity >= own[:, None]).sum(1) - 1", "(similarity > own[:, None]).sum(1)",
+          (f"{PAIRS}::test_recall_is_counted_as_by_brute_force",)),
+    Fault("pairs: the mixture's upper part is clean", "nlkit/learning/retrieval.py",
+          "numpy.argmin(mixture.means_)", "numpy.argmax(mixture.means_)",
+          (f"{PAIRS}::test_a_mixture_names_the_lower_clump_and_alike_values_are_all_in_it",)),
+    Fault("pc2: restless pairs are trusted", "nlkit/learning/retrieval.py",
+          "w + (1 - w) * v * (v > 0.5)", "w + (1 - w) * (1 - v) * (v < 0.5)",
+          (f"{PAIRS}::test_pairs_at_rest_are_trusted_more_and_restless_ones_not_less",)),
+    Fault("pc2: the divergence the wrong way round", "nlkit/papers/pc2_training.py",
+          "torch.xlogy(now, now) - now * before.clamp(min=1e-30).log()",
+          "torch.xlogy(before, before) - before * now.clamp(min=1e-30).log()",
+          (f"{PAIRS}::test_unrest_is_the_divergence_of_what_is_said_now_from_what_was",)),
+    Fault("pc2: classes are driven into unequal use", "nlkit/papers/pc2_training.py",
+          "+ lam * torch.xlogy(spread, spread).sum()", "- lam * torch.xlogy(spread, spread).sum()",
+          (f"{PAIRS}::test_the_class_loss_is_cross_entropy_less_the_entropy_of_the_mean",)),
+    Fault("pc2: the place in the batch is taken for the place among all pairs", "nlkit/papers/pc2_training.py",
+          "return world.given[clean[k]], y", "return world.given[k], y",
+          (f"{PAIRS}::test_captions_come_from_where_they_are_said_to",)),
 ]  # fmt: skip

@@ -70,6 +70,7 @@ PAPERS: tuple[str, ...] = (
     "out_of_domain",
     "open_set_tta",
     "value_of_labels",
+    "pc2",
     "label_proportions",
     "positive_labels",
     "rare_and_overlooked",
