@@ -65,6 +65,7 @@ PAPERS: tuple[str, ...] = (
     "pruning_distillation",
     "c_mixup",
     "dsl",
+    "noisy_chains",
 )
 
 for _name in PAPERS:
