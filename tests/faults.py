@@ -65,6 +65,7 @@ C_MIXUP, TURNED = "tests/papers/test_c_mixup.py", "tests/test_turned_digits.py"
 ACTIVE = "tests/papers/test_active_distillation.py"
 DISTILLATION = "tests/test_distillation.py"
 PAIRS = "tests/papers/test_pc2.py"
+CHAINS = "tests/papers/test_noisy_chains.py"
 PRUNING = "tests/papers/test_pruning_distillation.py"
 C_MIXUP, LOKI, TURNED = "tests/papers/test_c_mixup.py", "tests/papers/test_loki.py", "tests/test_turned_digits.py"
 POSITIVE = "tests/papers/test_positive_labels.py"
@@ -1103,4 +1104,30 @@ FAULTS = [
     Fault("pc2: the place in the batch is taken for the place among all pairs", "nlkit/papers/pc2_training.py",
           "return world.given[clean[k]], y", "return world.given[k], y",
           (f"{PAIRS}::test_captions_come_from_where_they_are_said_to",)),
+    Fault("chains: an error is not carried on", "nlkit/noise/chains.py",
+          "        states.append(state)\n", "        states.append(state)\n        state = (state - error) % base\n",
+          (CHAINS,)),
+    Fault("chains: an offset may be none at all", "nlkit/noise/chains.py",
+          "torch.randint(1, base, (count, length)", "torch.randint(0, base, (count, length)", (CHAINS,)),
+    Fault("chains: static noise spoils the answer too", "nlkit/noise/chains.py",
+          "return Chains(prompts, right, written, right[:, -1])",
+          "return Chains(prompts, right, written, written[:, -1])", (CHAINS,)),
+    Fault("chains: chances without any hit", "nlkit/noise/chains.py",
+          "now = torch.zeros_like(now).scatter_add(1, moved, now) @ to_others",
+          "now = torch.zeros_like(now).scatter_add(1, moved, now)", (CHAINS,)),
+    Fault("transformer: no mask", "nlkit/learning/transformer.py",
+          "scores.masked_fill(~mask, -torch.inf).softmax(3)", "scores.softmax(3)", (CHAINS,)),
+    Fault("transformer: scores of the whole width", "nlkit/learning/transformer.py",
+          "math.sqrt(queries.shape[3])", "math.sqrt(x.shape[2])", (CHAINS,)),
+    Fault("chain writer: places off by one", "nlkit/learning/chain_writer.py",
+          "torch.cat([torch.arange(length) // every,", "torch.cat([(torch.arange(length) + 1) // every,", (CHAINS,)),
+    Fault("chain writer: a line is foretold at its own place", "nlkit/learning/chain_writer.py",
+          "logits = writer(prompts[batch], chains[batch, :-1])", "logits = writer(prompts[batch], chains[batch, 1:])",
+          (CHAINS,)),
+    Fault("noisy chains: learned from right answers", "nlkit/papers/noisy_chains.py",
+          "learn(writer, given.prompts, given.chain(self.every)",
+          "learn(writer, given.prompts, given._replace(answers=given.right[:, -1]).chain(self.every)", (CHAINS,)),
+    Fault("noisy chains: scored by spoiled answers", "nlkit/papers/noisy_chains.py",
+          "right, example = asked.right[:, -1], self.example()", "right, example = asked.answers, self.example()",
+          (CHAINS,)),
 ]  # fmt: skip

@@ -79,6 +79,7 @@ PAPERS: tuple[str, ...] = (
     "c_mixup",
     "loki",
     "dsl",
+    "noisy_chains",
 )
 
 for _name in PAPERS:
