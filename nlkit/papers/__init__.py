@@ -70,7 +70,6 @@ PAPERS: tuple[str, ...] = (
     "out_of_domain",
     "open_set_tta",
     "value_of_labels",
-    "pc2",
     "label_proportions",
     "positive_labels",
     "rare_and_overlooked",
@@ -78,8 +77,9 @@ PAPERS: tuple[str, ...] = (
     "pruning_distillation",
     "c_mixup",
     "loki",
-    "dsl",
+    "pc2",
     "noisy_chains",
+    "dsl",
 )
 
 for _name in PAPERS:
