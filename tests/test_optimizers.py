@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from nlkit import build_model
-from nlkit.learning.optimizers import OPTIMIZERS, build_optimizer, clear_gradients, take_step
+from nlkit.learning.optimizers import OPTIMIZERS, adam, build_optimizer, clear_gradients, descend, take_step
 
 
 def walk(name: str, decay: float, step, model: nn.Module, frozen: bool) -> list[torch.Tensor]:
@@ -61,14 +61,36 @@ def test_an_adam_of_another_kind_steps_as_torch_steps(option):
     assert all(torch.equal(a, b) for a, b in zip(ours.parameters(), theirs.parameters()))
 
 
+class Watchman:
+    """Stands before all that finds modules, and lets torch's compiler not pass."""
+
+    def find_spec(self, module, *_):
+        assert not module.startswith("torch._dynamo"), "the compiler was imported"
+
+
+@pytest.mark.parametrize("decoupled", [False, True])
+@pytest.mark.parametrize("options", [{}, {"weight_decay": 0.1}, {"amsgrad": True, "fused": False}])
+def test_descend_is_torch_s_own_three_calls_and_its_compiler_is_left_asleep(options, decoupled, monkeypatch):
+    ours, theirs = (build_model("mlp", (1, 8, 8), 4, seed=1) for _ in range(2))
+    images = torch.rand(6, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    kind = torch.optim.AdamW if decoupled else torch.optim.Adam
+    optimizer = kind(theirs.parameters(), lr=1e-2, **({"fused": True} | options))
+    for _ in range(3):
+        optimizer.zero_grad()
+        theirs(images).square().mean().backward()
+        optimizer.step()
+    monkeypatch.delitem(sys.modules, "torch._dynamo")
+    monkeypatch.setattr(sys, "meta_path", [Watchman(), *sys.meta_path])
+    optimizer = adam(ours.parameters(), 1e-2, decoupled=decoupled, **options)
+    for _ in range(3):
+        descend(optimizer, ours(images).square().mean())
+    assert all(torch.equal(own, other) for own, other in zip(ours.parameters(), theirs.parameters()))
+
+
 @pytest.mark.parametrize("decay", [0.0, 0.1])
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_torch_s_compiler_is_left_asleep(name, decay, monkeypatch):
     """Torch imports it, in three seconds, when an optimizer is first made and first asked for a step."""
-
-    class Watchman:
-        def find_spec(self, module, *_):
-            assert not module.startswith("torch._dynamo"), "the compiler was imported"
 
     ours, theirs = (build_model("mlp", (1, 8, 8), 4, seed=1) for _ in range(2))
     by_torch = walk(name, decay, lambda optimizer: optimizer.step(), theirs, frozen=False)

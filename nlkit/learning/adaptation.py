@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from nlkit.checks import check_number
 from nlkit.data.streams import KNOWN, known_digits
 from nlkit.learning.frozen import seeded
-from nlkit.learning.optimizers import build_optimizer, clear_gradients, take_step
+from nlkit.learning.optimizers import build_optimizer, descend
 from nlkit.randomness import seeded_generator
 
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
@@ -51,9 +51,7 @@ def source_network(epochs: int, seed: int) -> nn.Sequential:
     optimizer, order = build_optimizer("adam", network, RATE), seeded_generator(seed, "batches")
     for _ in range(epochs):
         for batch in torch.randperm(len(images), generator=order).split(BATCH):
-            clear_gradients(optimizer)
-            F.cross_entropy(network(images[batch]), labels[batch]).backward()
-            take_step(optimizer)
+            descend(optimizer, F.cross_entropy(network(images[batch]), labels[batch]))
     return network.eval().requires_grad_(False)
 
 
@@ -120,9 +118,7 @@ def _answers(adapted, original, batches, keep, strength, rate):
         kept = keep(now.detach(), source)
         yield Answers(now.detach(), source, kept)
         if rate and (kept.any() or strength):
-            clear_gradients(optimizer)
-            adaptation_loss(now, kept, strength).backward()
-            take_step(optimizer)
+            descend(optimizer, adaptation_loss(now, kept, strength))
 
 
 def check_batch(images: Tensor, least: int = 16) -> None:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nlkit.checks import check_integer, check_number
-from nlkit.learning.optimizers import build_optimizer, clear_gradients, take_step
+from nlkit.learning.optimizers import build_optimizer, descend
 from nlkit.learning.transformer import Transformer, causal
 from nlkit.randomness import seeded_generator
 
@@ -97,7 +97,5 @@ def _steps(writer, prompts, chains, steps, rate, generator) -> Iterator[float]:
         logits = writer(prompts[batch], chains[batch, :-1])
         loss = F.cross_entropy(logits.flatten(0, 1), chains[batch].flatten())
         optimizer.param_groups[0]["lr"] = rate * min((step + 1) / WARM_UP, (1 + math.cos(math.pi * step / steps)) / 2)
-        clear_gradients(optimizer)
-        loss.backward()
-        take_step(optimizer)
+        descend(optimizer, loss)
         yield loss.item()

@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 from nlkit.checks import check_integer, check_number
 from nlkit.learning.augment import affine
+from nlkit.learning.optimizers import adam, descend
 from nlkit.randomness import seeded_generator
 
 WIDTH, FEATURES, PROJECTED = 256, 32, 32  # units of the hidden layer, of what it gives, and of the projection
@@ -67,13 +68,11 @@ def _epochs(images: Tensor, epochs: int, seed: int) -> Iterator[nn.Sequential]:
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed + 1)
         head = nn.Sequential(nn.Linear(FEATURES, 64), nn.ReLU(), nn.Linear(64, PROJECTED))
-    optimizer = torch.optim.Adam([*encoder.parameters(), *head.parameters()], RATE, fused=True)
+    optimizer = adam([*encoder.parameters(), *head.parameters()], RATE)
     for _ in range(epochs):
         for batch in torch.randperm(len(images), generator=generator).split(BATCH):
             if len(batch) > 1:  # a last batch of one has nothing to be unlike
                 views = head(encoder(affine(images[batch.repeat(2)], generator, STRENGTH)))
                 loss = contrastive_loss(*views.chunk(2))
-                optimizer.zero_grad()
-                loss.backward()
-                optimizer.step()
+                descend(optimizer, loss)
         yield encoder

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nlkit.checks import check_integer, check_number
+from nlkit.learning.optimizers import adam, descend
 from nlkit.learning.stages import Parameters, logits
 from nlkit.randomness import seeded_generator
 
@@ -59,7 +60,7 @@ def learn(
 
 
 def _learning(parameters, images, labels, places, counts, steps, seed, answers, alpha, tau, rate, every):
-    optimizer = torch.optim.Adam(parameters, rate, fused=True)
+    optimizer = adam(parameters, rate)
     generator, rows = seeded_generator(seed, "students"), torch.arange(len(places))[:, None]
     labels = labels.expand(len(places), -1, -1)
     answers = None if answers is None else answers.expand(len(places), -1, -1)
@@ -73,9 +74,7 @@ def _learning(parameters, images, labels, places, counts, steps, seed, answers, 
             losses = (
                 distillation_loss(said, labels[rows, batch], answers[rows, batch], alpha[:, None], tau).mean(1).sum()
             )
-        optimizer.zero_grad()
-        losses.backward()  # each network's gradient is its own
-        optimizer.step()
+        descend(optimizer, losses)  # each network's gradient is its own
         if step % every == 0 or step == steps:
             yield [p.detach() for p in parameters]
 

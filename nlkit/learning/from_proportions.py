@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from nlkit.checks import check_integer, check_number
 from nlkit.data.bags import Bags, Problem
 from nlkit.learning.frozen import endless_batches, seeded
+from nlkit.learning.optimizers import adam, descend
 from nlkit.learning.ranking import area_under_curve
 from nlkit.randomness import seeded_generator
 
@@ -76,7 +77,7 @@ def fit(
 def _epochs(x: Tensor, bags: Bags, labels: Tensor | None, epochs: int, aggregate: float, seed: int):
     network = new_network(x.shape[1], seed)
     head = seeded(lambda: nn.Sequential(nn.Linear(EMBEDDED, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, 1)), seed + 1)
-    optimizer = torch.optim.AdamW([*network.parameters(), *head.parameters()], RATE, weight_decay=DECAY, fused=True)
+    optimizer = adam([*network.parameters(), *head.parameters()], RATE, weight_decay=DECAY, decoupled=True)
     places, inside = torch.from_numpy(bags.places), torch.from_numpy(bags.inside)
     members, shares = (
         x[places],
@@ -98,9 +99,7 @@ def _epochs(x: Tensor, bags: Bags, labels: Tensor | None, epochs: int, aggregate
             if aggregate:
                 together = _mean(embedding, member[:, :, None])
                 loss = loss + aggregate * F.binary_cross_entropy_with_logits(head(together)[:, 0], shares[batch])
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
+            descend(optimizer, loss)
         yield network
 
 

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from nlkit.checks import check_integer, check_number
 from nlkit.learning.models import evaluate
+from nlkit.learning.optimizers import adam, descend
 from nlkit.randomness import MAX_SEED, seeded_generator
 
 WIDTHS, BATCH = (256, 64), 64  # of the hidden layers, the last being the features; examples a step
@@ -59,12 +60,10 @@ def pretrain(
 
 
 def _pretraining(network, images, labels, epochs, rate, generator):
-    optimizer = torch.optim.Adam(network.parameters(), rate, fused=True)
+    optimizer = adam(network.parameters(), rate)
     for _ in range(epochs):
         for batch in torch.randperm(len(images), generator=generator).split(BATCH):
-            optimizer.zero_grad()
-            F.cross_entropy(network(images[batch]), labels[batch]).backward()
-            optimizer.step()
+            descend(optimizer, F.cross_entropy(network(images[batch]), labels[batch]))
         yield network
 
 
@@ -129,16 +128,14 @@ def tune(
 
 
 def _tuning(head, features, labels, loss, epochs, steps, rate, weight_decay, generator):
-    optimizer = torch.optim.AdamW(head.parameters(), rate, weight_decay=weight_decay, fused=True)
+    optimizer = adam(head.parameters(), rate, weight_decay=weight_decay, decoupled=True)
     batches = endless_batches(len(features), generator)
     for epoch in range(epochs):
         head.train()
         for step in range(epoch * steps, (epoch + 1) * steps):
             optimizer.param_groups[0]["lr"] = rate * (1 + math.cos(math.pi * step / (epochs * steps))) / 2
             batch = next(batches)
-            optimizer.zero_grad()
-            loss(head, features[batch], labels[batch]).backward()
-            optimizer.step()
+            descend(optimizer, loss(head, features[batch], labels[batch]))
         yield head.eval()
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from nlkit.learning.optimizers import adam, descend
 from nlkit.randomness import seeded_generator
 
 MODELS = (
@@ -72,12 +73,10 @@ def _network(images: np.ndarray, labels: np.ndarray, tested: np.ndarray, width: 
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         network = nn.Sequential(nn.Linear(images.shape[1], width), nn.ReLU(), nn.Linear(width, int(labels.max()) + 1))
-    optimizer = torch.optim.Adam(network.parameters(), lr=RATE, fused=True)
+    optimizer = adam(network.parameters(), RATE)
     inputs, targets = torch.from_numpy(images), torch.from_numpy(labels)
     for _ in range(EPOCHS):
         for batch in torch.randperm(len(inputs), generator=generator).split(BATCH):
-            optimizer.zero_grad()
-            F.cross_entropy(network(inputs[batch]), targets[batch]).backward()
-            optimizer.step()
+            descend(optimizer, F.cross_entropy(network(inputs[batch]), targets[batch]))
     with torch.inference_mode():
         return network(torch.from_numpy(tested)).argmax(1).numpy()

@@ -20,6 +20,7 @@ OPTIMIZERS: dict[str, Callable[[Iterable, float], Optimizer]] = {
 
 
 _ONE = torch.ones(())
+_WITHOUT_COMPILER = (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD)  # their step does not need it
 LEARNING_RATE = 6e-4  # of those above, unless another is asked for: the tutorial's
 MakeOptimizer = Callable[[list[nn.Parameter]], Optimizer]  # an optimizer of one's own
 
@@ -56,6 +57,20 @@ def build_optimizer(name: str, network: nn.Module, learning_rate: float, weight_
         return OPTIMIZERS[name]([weights, rest] if weight_decay else parameters, learning_rate)
 
 
+def adam(parameters: Iterable[Tensor], learning_rate: float, **options: object) -> Optimizer:
+    """torch's Adam, as one kernel unless `fused=False`. options: its own, and `decoupled=True` for AdamW."""
+    kind = torch.optim.AdamW if options.pop("decoupled", False) else torch.optim.Adam
+    with _compiler_left_asleep():
+        return kind(parameters, lr=learning_rate, **({"fused": True} | options))  # type: ignore[arg-type]
+
+
+def descend(optimizer: Optimizer, loss: Tensor) -> None:
+    """One step down the gradient of a loss."""
+    clear_gradients(optimizer)
+    loss.backward()
+    take_step(optimizer)
+
+
 @contextmanager
 def _compiler_left_asleep() -> Iterator[None]:
     """Within it, making an optimizer doesn't import torch's compiler, which nothing here uses and takes three seconds.
@@ -76,7 +91,7 @@ def _compiler_left_asleep() -> Iterator[None]:
 def _plain_step(optimizer: Optimizer) -> None:
     """`optimizer.step()`; for those of `OPTIMIZERS`, without importing torch's compiler at the first call."""
     hooked = optimizer._optimizer_step_pre_hooks or optimizer._optimizer_step_post_hooks
-    if "torch._dynamo" in sys.modules or hooked or type(optimizer) not in (torch.optim.Adam, torch.optim.SGD):
+    if "torch._dynamo" in sys.modules or hooked or type(optimizer) not in _WITHOUT_COMPILER:
         optimizer.step()
     else:
         with torch.no_grad():

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from nlkit.checks import check_number
 from nlkit.data.preferences import NamingTask, linear_pairs
+from nlkit.learning.optimizers import adam, descend
 from nlkit.randomness import seeded_generator
 from nlkit.records import Step
 
@@ -106,15 +107,13 @@ def learn(
     Yields each step that is done, and after each epoch the policy, which goes on learning.
     """
     policy = copy.deepcopy(task.reference).requires_grad_(True)
-    optimizer = torch.optim.Adam(policy.parameters(), learning_rate, fused=True)
+    optimizer = adam(policy.parameters(), learning_rate)
     order = seeded_generator(seed, "batches")
     _, preferred, other, _ = task.pairs
     for epoch in range(1, epochs + 1):
         batches = torch.randperm(len(preferred), generator=order).to(preferred.device).split(batch_size)
         for step, i in enumerate(batches, start=1):
             log_policy = policy(task.images[i]).log_softmax(1)  # (B, K)
-            optimizer.zero_grad()
-            loss(margins(log_policy, task.log_reference[i], preferred[i], other[i], beta)).mean().backward()
-            optimizer.step()
+            descend(optimizer, loss(margins(log_policy, task.log_reference[i], preferred[i], other[i], beta)).mean())
             yield Step(epoch, step, len(batches))
         yield policy

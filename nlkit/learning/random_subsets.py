@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nlkit.checks import check_choice, check_integer, check_number
+from nlkit.learning.optimizers import adam, descend
 from nlkit.learning.stages import logits, new_networks
 from nlkit.randomness import seeded_generator
 
@@ -195,14 +196,12 @@ def learn_networks(images: Tensor, labels: Tensor, kept: Tensor, seed: int) -> l
     alone = [new_networks(sizes, 1, 1000 * seed + number) for number in range(len(kept))]
     weights = [torch.cat(layer).requires_grad_() for layer in zip(*alone)]
     own = kept.nonzero()[:, 1].reshape(len(kept), -1)  # (t, m')
-    optimizer = torch.optim.Adam(weights, RATE, fused=True)
+    optimizer = adam(weights, RATE)
     generator = seeded_generator(seed, "batches")
     for _ in range(EPOCHS):
         order = own.gather(1, torch.rand(own.shape, generator=generator).argsort(1))
         for batch in order.split(BATCH, dim=1):  # (t, B)
             said = logits(weights, images[batch])
             loss = F.cross_entropy(said.flatten(0, 1), labels[batch].flatten(), reduction="sum") / batch.shape[1]
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
+            descend(optimizer, loss)
     return [each.detach() for each in weights]

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from nlkit.learning.optimizers import adam, descend
 from nlkit.randomness import seeded_generator
 
 
@@ -55,11 +56,9 @@ def best_scores(
     """
     generator = seeded_generator(seed, "scores")
     f = torch.randn(starts, len(shares), generator=generator, dtype=torch.float64).to(shares.dtype).requires_grad_()
-    optimizer = torch.optim.Adam([f], lr=0.2)
+    optimizer = adam([f], 0.2, fused=False)
     with torch.enable_grad():
         for step in range(steps):
             optimizer.param_groups[0]["lr"] = 0.2 * (1 - step / steps)
-            optimizer.zero_grad()
-            (losses(f) @ shares).sum().backward()
-            optimizer.step()
+            descend(optimizer, (losses(f) @ shares).sum())
     return f.detach()

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nlkit.checks import check_integer
+from nlkit.learning.optimizers import adam, descend
 from nlkit.randomness import seeded_generator
 
 Parameters = list[Tensor]  # weight (R, in, out) and bias (R, 1, out), layer by layer
@@ -81,7 +82,7 @@ def learn(
     held = held_out(counts)
     kept = here[:, : int(held.max())]  # (R, H)
     counted = torch.arange(kept.shape[1]) < held[:, None]
-    optimizer = torch.optim.Adam(parameters, RATE, fused=True)
+    optimizer = adam(parameters, RATE)
     generator = seeded_generator(seed, purpose)
     best = _losses(parameters, images, labels, kept, counted)
     for step in range(1, steps + 1):
@@ -90,9 +91,7 @@ def learn(
         batch = here.gather(1, column)
         said = logits(parameters, images[batch % len(images)])
         loss = -(labels[batch] * said.log_softmax(2)).sum(2).mean(1).sum()  # each network's gradient is its own
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+        descend(optimizer, loss)
         if step % EVERY == 0 or step == steps:
             now = _losses(parameters, images, labels, kept, counted)
             better = (now < best) | (held < trusted)  # too few to tell: the last weights are kept

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nlkit.checks import check_integer, check_number
+from nlkit.learning.optimizers import adam, descend
 from nlkit.randomness import seeded_generator
 
 BATCH, RATE = 256, 1e-3  # with Adam
@@ -43,7 +44,7 @@ def _epochs(encoder, scale, images, z, given, points, frozen, tether, epochs, se
     with torch.random.fork_rng(devices=[]):  # torch's layers draw their weights from the global generator only
         torch.default_generator.manual_seed(seed)
         head = nn.Linear(z.shape[1], classes)
-    optimizer = torch.optim.Adam([*head.parameters(), *(() if frozen else encoder.parameters())], RATE, fused=True)
+    optimizer = adam([*head.parameters(), *(() if frozen else encoder.parameters())], RATE)
     counts, labels = torch.bincount(given), torch.cat([given, points[1]])
     balance = 1 / counts[given].double()
 
@@ -61,7 +62,5 @@ def _epochs(encoder, scale, images, z, given, points, frozen, tether, epochs, se
             loss = F.cross_entropy(said, torch.cat([labels[real], labels[unreal]]))
             if tether and len(real):
                 loss = loss + tether * (own - z[real]).square().sum(1).mean()
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
+            descend(optimizer, loss)
         yield features, head

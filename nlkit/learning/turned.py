@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from nlkit.checks import check_choice, check_integer, check_number
 from nlkit.learning.augment import affine
 from nlkit.learning.frozen import endless_batches, seeded
+from nlkit.learning.optimizers import adam, descend
 from nlkit.randomness import seeded_generator
 
 RATE, TURNS = 2e-3, 4  # Adam's rate, which falls to 0 as a cosine
@@ -118,14 +119,12 @@ def _descend(
     network: nn.Sequential, loss_of: Callable[[Tensor, Tensor], Tensor], count: int, views: int, steps: int, every: int,
     generator: torch.Generator,
 ) -> Iterator[nn.Sequential]:  # fmt: skip
-    optimizer = torch.optim.Adam(network.parameters(), RATE, fused=True)
+    optimizer = adam(network.parameters(), RATE)
     batches = endless_batches(count, generator)
     for step in range(1, steps + 1):
         optimizer.param_groups[0]["lr"] = RATE * (1 + math.cos(math.pi * (step - 1) / steps)) / 2
         batch = next(batches)
         loss = loss_of(batch, torch.randint(views, (len(batch),), generator=generator))
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+        descend(optimizer, loss)
         if step % every == 0 or step == steps:
             yield network

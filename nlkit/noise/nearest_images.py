@@ -22,6 +22,7 @@ from nlkit.data.dataset import Dataset
 from nlkit.data.labels import check_labels
 from nlkit.data.load import load
 from nlkit.learning.models import build_model
+from nlkit.learning.optimizers import adam, descend
 from nlkit.randomness import seeded_generator
 
 # How good the picks are: the probability that networks with other weights give the class. On 3,500 of Fashion-MNIST's
@@ -147,13 +148,11 @@ def _train_features(dataset: Dataset) -> nn.Module:
     """The kit's `mlp` without its last layer, trained on the true labels."""
     images, labels = dataset.train_images.float(), dataset.train_labels
     model = build_model("mlp", tuple(images.shape[1:]), dataset.num_classes)
-    optimizer = torch.optim.Adam(model.parameters(), lr=_LEARNING_RATE, fused=True)
+    optimizer = adam(model.parameters(), _LEARNING_RATE)
     generator = seeded_generator(0, "features")
     for _ in range(_STEPS):
         batch = torch.randint(len(labels), (_BATCH,), generator=generator)
-        optimizer.zero_grad()
-        F.cross_entropy(model(images[batch]), labels[batch]).backward()
-        optimizer.step()
+        descend(optimizer, F.cross_entropy(model(images[batch]), labels[batch]))
     return model[:-1]
 
 

@@ -12,6 +12,7 @@ from nlkit.checks import check_choice, check_number
 from nlkit.data.tail_and_rest import CLASSES
 from nlkit.learning.frozen import endless_batches
 from nlkit.learning.models import build_model
+from nlkit.learning.optimizers import adam, descend
 from nlkit.noise.draws import corrupt
 from nlkit.noise.matrices import noise_matrix
 from nlkit.randomness import seeded_generator
@@ -30,13 +31,11 @@ class Answered(NamedTuple):
 def teacher(images: Tensor, labels: Tensor, seed: int) -> nn.Module:
     """A network of two convolutions that has learned from all the labels (n,) of images (n, 1, H, W) there are."""
     network = build_model("cnn", tuple(images.shape[1:]), CLASSES, seed=seed)
-    optimizer = torch.optim.Adam(network.parameters(), RATE, fused=True)
+    optimizer = adam(network.parameters(), RATE)
     batches = endless_batches(len(images), seeded_generator(seed, "teacher"), BATCH)
     for _ in range(STEPS):
         batch = next(batches)
-        optimizer.zero_grad()
-        F.cross_entropy(network(images[batch]), labels[batch]).backward()
-        optimizer.step()
+        descend(optimizer, F.cross_entropy(network(images[batch]), labels[batch]))
     return network.eval()
 
 

@@ -33,6 +33,7 @@ from nlkit.learning.coding_rate import coding_rate, coding_rate_of_classes
 from nlkit.learning.devices import threads
 from nlkit.learning.graph_attention import AttentionEncoder, edges_of
 from nlkit.learning.label_propagation import denoised, semantic_labels
+from nlkit.learning.optimizers import adam, descend
 from nlkit.noise.noisy_nodes import GRAPHS, LabelledNodes, labelled_nodes
 from nlkit.page import Claim, Page, Trial
 from nlkit.randomness import seeded_generator
@@ -100,7 +101,7 @@ class Nodes:
         y = self._smoothed(nodes, self.first_steps, nodes.labelled)
         far = torch.as_tensor(self._smoothed(nodes, FAR).argmax(1))
         parameters = [*encoder.parameters(), *(() if self.by_rate else head.parameters())]
-        optimizer = torch.optim.Adam(parameters, self.learning_rate, weight_decay=WEIGHT_DECAY, amsgrad=True)
+        optimizer = adam(parameters, self.learning_rate, weight_decay=WEIGHT_DECAY, amsgrad=True, fused=False)
         learned = nodes.labelled if self.labels == GIVEN else torch.arange(len(x))
         labels = nodes.given if self.labels == GIVEN else far
         for step in range(1, self.updates + 1):
@@ -117,9 +118,7 @@ class Nodes:
                     loss = coding_rate_of_classes(z[learned], labels, self.epsilon, nodes.classes) - room
                 else:
                     loss = F.cross_entropy(head(z[learned]), labels)
-                optimizer.zero_grad()
-                loss.backward()
-                optimizer.step()
+                descend(optimizer, loss)
             if step % self.every == 0 or step == self.updates:
                 right = labels == true[learned]
                 shares = {

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nlkit.data.pairs import FEWEST, Pairs, halves
-from nlkit.learning.optimizers import build_optimizer, clear_gradients, take_step
+from nlkit.learning.optimizers import build_optimizer, descend
 from nlkit.learning.retrieval import Split, Towers, average, divide, hardest, recalls
 from nlkit.randomness import seeded_generator
 from nlkit.records import Measured
@@ -125,12 +125,12 @@ class Correspondence:
             loss = (average(u @ t.T) if epoch <= self.warm_up else hardest(u @ t.T, y[index])).mean()
             if self.method in (CLASSES, PC2):
                 loss = loss + self.eta * class_loss(network.head(u), network.head(t), self.lam)
-            _descend(optimizer, loss)
+            descend(optimizer, loss)
             if lends:
                 some = noisy[torch.randperm(len(noisy), generator=draw)[: self.batch]]
                 places, certain = self._captions(network, world, some, index, draw)
                 u, t = network.embed(world.images[some], world.captions[places])
-                _descend(optimizer, self.weight * hardest(u @ t.T, certain).mean())
+                descend(optimizer, self.weight * hardest(u @ t.T, certain).mean())
 
     @torch.no_grad()
     def _captions(self, network: Towers, world: Pairs, noisy: Tensor, clean: Tensor, draw) -> tuple[Tensor, Tensor]:
@@ -167,9 +167,3 @@ class Correspondence:
                 both = left, world.captions[which[:SHOWN]]
                 shown[name] = torch.cat([half.view(len(half), 28, 14) for half in both], 2).numpy()
         return numbers, shown
-
-
-def _descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
-    clear_gradients(optimizer)
-    loss.backward()
-    take_step(optimizer)

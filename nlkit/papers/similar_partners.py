@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from nlkit.checks import check_integer, check_number
 from nlkit.data.regression import as_rows
 from nlkit.learning.frozen import seeded
+from nlkit.learning.optimizers import adam, descend
 from nlkit.papers.mixup import draw_beta
 from nlkit.randomness import seeded_generator
 
@@ -84,7 +85,7 @@ def c_mixup(
             said = network(as_rows("x", more, least=0)) * spread + mean
         return (said[:, 0] if numpy.ndim(y) == 1 else said).numpy()
 
-    optimizer = torch.optim.AdamW(network.parameters(), rate, weight_decay=decay, fused=True)
+    optimizer = adam(network.parameters(), rate, weight_decay=decay, decoupled=True)
     return (predict for _ in _train(network, optimizer, inputs, targets, wanted, *how, seed))
 
 
@@ -99,9 +100,7 @@ def _train(network, optimizer, inputs, targets, alike, sigma, alpha, hidden, epo
             partners = rows if sigma is None else draw_partners(partner_chances(alike, sigma, rows), uniform)
             mixed = blend(below(inputs[rows]), below(inputs[partners]), lam)
             loss = (above(mixed) - blend(targets[rows], targets[partners], lam)).square().mean()
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
+            descend(optimizer, loss)
         yield
 
 
