@@ -26,7 +26,7 @@ CLEAN_BATCHES = {"mlp": (16, 32, 64, 128, 256, 512), "cnn": (16, 32, 128, 512), 
 CALLS = "step with nothing to compute"
 TOLD = {"matrix": symmetric_matrix(10, 0.8)}
 LOSSES: dict[str, dict[str, object]] = {
-    "standard": {}, "forward": TOLD, "backward": TOLD, "gce": {}, "symmetric_cross_entropy": {}, "active_passive": {},
+    "standard": {}, "forward": TOLD, "backward": TOLD, "gce": {}, "sce": {}, "active_passive": {},
     "bootstrapping": {}, "label_smoothing": {}, "peer_loss": {}, "ldr": {},
 }  # fmt: skip
 ROUNDS = {"mlp": (40, 5), "cnn": (12, 1), "resnet32": (5, 1)}  # and steps in a row

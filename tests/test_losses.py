@@ -365,7 +365,7 @@ def test_options_are_checked(mnist5k):
     task = make_task(mnist5k, ratio=0.4, device="cpu")
     for method, option in (("gce", {"q": 0}), ("gce", {"q": 1.1}), ("elr", {"beta": 2}), ("elr", {"strength": -1}),
                            ("forward", {"burn_in": 0}), ("backward", {"burn_in": 1}), ("peer_loss", {"alpha": -1}),
-                           ("symmetric_cross_entropy", {"beta": -1}), ("active_passive", {"passive": "nce"}),
+                           ("sce", {"beta": -1}), ("active_passive", {"passive": "nce"}),
                            ("bootstrapping", {"kind": "firm"}), ("label_smoothing", {"rate": 1.5})):  # fmt: skip
         with pytest.raises(ValueError, match=f"{next(iter(option))}="):
             train(task, method, **option)

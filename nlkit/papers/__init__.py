@@ -44,7 +44,7 @@ METHODS: dict[str, Callable[..., Method]] = {
     "gce": GeneralizedCrossEntropy,
     "em": ExpectationMaximization,
     "backward": Backward,
-    "symmetric_cross_entropy": SymmetricCrossEntropy,
+    "sce": SymmetricCrossEntropy,
     "active_passive": ActivePassive,
     "bootstrapping": Bootstrapping,
     "label_smoothing": LabelSmoothing,

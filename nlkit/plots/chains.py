@@ -17,7 +17,7 @@ Chain = Sequence[int]  # the lines that are shown, and the answer
 
 
 @picture
-def chains(numbers: Chain, states: Chain, rows: Mapping[str, Chain], every: int) -> Figure:
+def spoiled_chains(numbers: Chain, states: Chain, rows: Mapping[str, Chain], every: int) -> Figure:
     """Chains of one prompt under each other, each state below the last number that went into it.
 
     numbers, states: (T,) those of the prompt, and right states. rows: name -> lines and answer. every: number of states

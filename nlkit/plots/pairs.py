@@ -48,7 +48,7 @@ def glued_halves(records: Mapping[str, Sequence[Recorded]], variants: Sequence[s
     whole_ticks(ax.xaxis)
     ax.set(title="recall, %: the mean of 1, 5 and 10, both ways", ylabel="")
     ax.set_xlabel("epoch", labelpad=1)
-    told.append(f"Recall: {', '.join(words_)}." if words_ else "No run yet.")
+    told.append(f"Recall, mean of 1, 5 and 10, both ways: {', '.join(words_)}." if words_ else "No run yet.")
     figure.alt = " ".join(told)
     return figure
 
