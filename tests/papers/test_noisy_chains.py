@@ -14,7 +14,7 @@ from nlkit.learning.transformer import Attention, Transformer, causal
 from nlkit.noise.chains import FUNCTIONS, chances, draw_chains, likeliest_answers
 from nlkit.papers import noisy_chains
 from nlkit.papers.noisy_chains import PAGE, Writing
-from nlkit.plots.chains import chains
+from nlkit.plots.chains import spoiled_chains
 
 MANY = {"count": 5000, "seed": 3}
 
@@ -237,7 +237,7 @@ def test_it_learns_from_spoiled_chains_and_is_asked_for_the_right_answers_to_new
 
 
 def test_a_picture_of_chains_counts_what_is_wrong():
-    told = chains([1, 3, 0, 2], [1, 3, 3, 3], {"one": [3, 3, 3], "two": [3, 2, 2]}, 2).alt
+    told = spoiled_chains([1, 3, 0, 2], [1, 3, 3, 3], {"one": [3, 3, 3], "two": [3, 2, 2]}, 2).alt
     assert told == "Of 3 values of a chain of the numbers 1, 3, 0, 2 are wrong: right: 0; one: 0; two: 2."
 
 
