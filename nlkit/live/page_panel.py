@@ -13,6 +13,7 @@ from nlkit.checks import check_choice
 from nlkit.contents import PAGES, accepts, experiment_of, knobs_of, told_apart_by
 from nlkit.data.load import load
 from nlkit.identity import key
+from nlkit.learning.devices import threads
 from nlkit.live.controls import field_control, noise_types, seed_control
 from nlkit.live.session import in_turn, table_of_numbers
 from nlkit.live.ticked_panel import TickedPanel
@@ -119,4 +120,16 @@ def _begun(experiments: Sequence[Any]) -> Iterator[Iterator[Any]]:
                 tasks[data] = experiment.task()
             yield experiment.run(tasks[data], steps=True)
         else:
-            yield experiment.run(steps=True)
+            yield _on_one_thread(experiment)
+
+
+def _on_one_thread(experiment: Any) -> Iterator[Any]:
+    """The run of a paper's own world, whose networks are small: two of torch's threads would wait for each other."""
+    with threads(1):
+        run = iter(experiment.run(steps=True))
+    while True:
+        with threads(1):
+            event = next(run, None)
+        if event is None:
+            return
+        yield event
