@@ -100,6 +100,7 @@ def test_it_yields_as_often_as_asked_and_leaves_the_start_as_it_was():
     [
         (lambda: distillation_loss(S, Y, Z, 1.1), "alpha=.* must be in"),
         (lambda: distillation_loss(S, Y, Z, 0.5, tau=0), "tau=0 must be a number above 0"),
+        (lambda: last(tau=0.0), "tau=0.0 must be a number above 0"),
         (lambda: last(LABELS[:-1]), r"labels has shape \(29, 3\) for 30 images"),
         (lambda: last(answers=ANSWERS[:12], alpha=torch.ones(2)), "answers has shape .* kept or not"),
         (lambda: last(alpha=torch.ones(2)), "handed in together"),

@@ -349,15 +349,23 @@ def test_the_rate_that_undoes_symmetric_noise_is_backward_correction(new_run, ba
 
 def test_peers_are_pairs_of_noisy_images_and_labels_that_do_not_belong_together(new_run, batch):
     run = new_run(progress=0.5)
-    p = run.model(batch.images).softmax(1).detach()
+    run.optimizer = torch.optim.SGD(run.model.parameters(), lr=0.5)
+    for _ in range(400):  # until it knows which label belongs to which image
+        run.learn(batch.images, batch.labels)
+    p = run.model(batch.images).softmax(1).clamp(min=1e-8).detach()
     noisy = [place for place, index in enumerate(batch.index.tolist()) if index < NOISY]
     every = np.mean([-math.log(p[i, batch.labels[j]]) for i in noisy for j in noisy])  # on average over the draws
+    own = np.mean([-math.log(p[i, batch.labels[i]]) for i in noisy])
     plain = F.cross_entropy(run.model(batch.images), batch.labels).item()
     run.optimizer = torch.optim.SGD(run.model.parameters(), lr=0.0)
-    drawn = [loss_of(PeerLoss(alpha=0.5), run, batch) for _ in range(2000)]
-    assert np.mean(drawn) == pytest.approx(plain - 0.5 * every * len(noisy) / len(batch.labels), abs=4e-3)
-    assert np.std(drawn) > 0.01
-    assert loss_of(PeerLoss(alpha=0.5), new_run(progress=0.0), batch) == pytest.approx(plain)  # grows from nothing
+    drawn = [loss_of(PeerLoss(alpha=0.5), run, batch) for _ in range(1500)]
+    error = np.std(drawn) / len(drawn) ** 0.5
+    share = 0.5 * len(noisy) / len(batch.labels)
+    assert abs(np.mean(drawn) - (plain - share * every)) < 4 * error
+    assert share * abs(every - own) > 20 * error  # else the line above would not tell the two apart
+    fresh = new_run(progress=0.0)  # where peers have grown from nothing to nothing yet
+    expected = F.cross_entropy(fresh.model(batch.images), batch.labels).item()
+    assert loss_of(PeerLoss(alpha=0.5), fresh, batch) == pytest.approx(expected)
     assert loss_of(PeerLoss(alpha=0.0), run, batch) == pytest.approx(plain)
 
 

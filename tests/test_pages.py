@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 
 import pytest
+import torch
 
 from nlkit import live
 from nlkit.claims import claims_of
@@ -23,6 +24,8 @@ from nlkit.contents import (
 )
 from nlkit.identity import explicit, key
 from nlkit.index import at_the_end, entries, listed
+from nlkit.learning.devices import threads
+from nlkit.live.page_panel import _on_one_thread
 from nlkit.papers import PAPERS
 from nlkit.records import Step
 from nlkit.settings import Runnable
@@ -132,6 +135,20 @@ def test_its_panel_races_the_variants_and_keeps_what_was_seen(name):
         assert panel.current == [] and panel.driver.state == "idle"
     finally:
         panel.close()
+
+
+def test_a_panel_runs_a_paper_s_own_world_on_one_thread_and_leaves_torch_as_it_was():
+    class World:
+        def run(self, *, steps):
+            for _ in range(2):
+                seen.append(torch.get_num_threads())
+                yield len(seen)
+
+    seen: list[int] = []
+    with threads(2):
+        for _ in _on_one_thread(World()):
+            assert torch.get_num_threads() == 2
+    assert seen == [1, 1]
 
 
 def test_a_panel_is_refused_what_there_is_not():

@@ -54,6 +54,7 @@ def learn(
     check_integer("steps", steps, 1)
     check_integer("every", every, 1)
     check_number("rate", rate, 0, above=True)
+    check_number("tau", tau, 0, above=True)
     check_students(start, images, labels, places, counts, answers, alpha)
     parameters = [p.clone().requires_grad_() for p in start]
     return _learning(parameters, images, labels, places, counts, steps, seed, answers, alpha, tau, rate, every)

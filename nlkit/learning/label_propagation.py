@@ -25,13 +25,23 @@ def propagate(y: ArrayLike, adjacency: csr_array, alpha: float, steps: int) -> N
     Raises a ValueError for a directed graph, self-loops, another number of rows than nodes, alpha outside [0, 1] or
     fewer than 0 steps.
     """
+    return spread(y, shares_of(adjacency), alpha, steps)
+
+
+def shares_of(adjacency: csr_array) -> csr_array:
+    """A D⁻¹ (n, n), for whoever spreads many times; a ValueError for a directed graph or self-loops."""
+    adjacency = check_weights(adjacency)
+    degrees = adjacency.sum(0)
+    return (adjacency / numpy.where(degrees > 0, degrees, 1)).tocsr()
+
+
+def spread(y: ArrayLike, shares: csr_array, alpha: float, steps: int) -> NDArray[numpy.float64]:
+    """What `propagate` makes of y (n, K), from the `shares_of` a graph (n, n)."""
     check_number("alpha", alpha, 0, 1)
     check_integer("steps", steps, 0)
-    adjacency, y = check_weights(adjacency), numpy.asarray(y, dtype=numpy.float64)
-    if y.ndim != 2 or len(y) != adjacency.shape[0]:
-        raise ValueError(f"y has shape {y.shape}; it must be ({adjacency.shape[0]}, K), a row for each node")
-    degrees = adjacency.sum(0)
-    shares = adjacency / numpy.where(degrees > 0, degrees, 1)
+    y = numpy.asarray(y, dtype=numpy.float64)
+    if y.ndim != 2 or len(y) != shares.shape[0]:
+        raise ValueError(f"y has shape {y.shape}; it must be ({shares.shape[0]}, K), a row for each node")
     for _ in range(steps):
         y = (1 - alpha) * (shares @ y) + alpha * y
     return y
@@ -39,17 +49,17 @@ def propagate(y: ArrayLike, adjacency: csr_array, alpha: float, steps: int) -> N
 
 def denoised(
     given: NDArray, labelled: NDArray, classes: int, adjacency: csr_array, alpha: float, steps: int,
-    among: NDArray | None = None,
+    alone: bool = False,
 ) -> NDArray[numpy.float64]:  # fmt: skip
     """(n, K) of given labels (m,) at the labelled nodes (m,), one-hot and then spread along the edges.
 
-    among: nodes whose edges among each other are the only ones; None is all edges.
+    alone: along the edges among labelled nodes only.
     """
     y = numpy.zeros((adjacency.shape[0], classes))
     y[labelled, given] = 1
-    if among is None:
+    if not alone:
         return propagate(y, adjacency, alpha, steps)
-    y[among] = propagate(y[among], adjacency[among][:, among], alpha, steps)
+    y[labelled] = propagate(y[labelled], adjacency[labelled][:, labelled], alpha, steps)
     return y
 
 
@@ -61,16 +71,17 @@ def prototypes(z: NDArray, labels: NDArray, classes: int) -> NDArray[numpy.float
 
 
 def semantic_labels(
-    z: NDArray, y: NDArray, labelled: NDArray, adjacency: csr_array, alpha: float, beta: float, steps: int
+    z: NDArray, y: NDArray, labelled: NDArray, shares: csr_array, alpha: float, beta: float, steps: int
 ) -> NDArray[numpy.int64]:
     """(n,) labels for all nodes, from what was given and from which class's mean vector a node resembles.
 
     z: (n, d) vectors. y: (n, K) denoised labels. labelled: (m,) nodes, whose y says which class's mean they count to.
-    beta: in [0, 1], the weight of y against |cosine| to the means, before both are spread in so many steps.
+    shares: (n, n), as `shares_of` gives them. beta: in [0, 1], the weight of y against |cosine| to the means, before
+    both are spread in so many steps.
     """
     check_number("beta", beta, 0, 1)
     means = prototypes(z[labelled], y[labelled].argmax(1), y.shape[1])
     lengths = numpy.linalg.norm(z, axis=1)[:, None] * numpy.linalg.norm(means, axis=1)
     alike = numpy.abs(z @ means.T) / numpy.maximum(lengths, 1e-12)
     scores = numpy.exp(beta * y + (1 - beta) * alike)
-    return propagate(scores / scores.sum(1, keepdims=True), adjacency, alpha, steps).argmax(1)
+    return spread(scores / scores.sum(1, keepdims=True), shares, alpha, steps).argmax(1)

@@ -32,7 +32,7 @@ from torch.nn import functional as F
 from nlkit.learning.coding_rate import coding_rate, coding_rate_of_classes
 from nlkit.learning.devices import threads
 from nlkit.learning.graph_attention import AttentionEncoder, edges_of
-from nlkit.learning.label_propagation import denoised, semantic_labels
+from nlkit.learning.label_propagation import denoised, semantic_labels, shares_of
 from nlkit.learning.optimizers import adam, descend
 from nlkit.noise.noisy_nodes import GRAPHS, LabelledNodes, labelled_nodes
 from nlkit.page import Claim, Page, Trial
@@ -96,9 +96,9 @@ class Nodes:
         return self._records(nodes, encoder, head, state)
 
     def _records(self, nodes: LabelledNodes, encoder: nn.Module, head: nn.Module, state: Tensor) -> Iterator[Measured]:
-        graph, true = nodes.graph, torch.as_tensor(nodes.graph.classes)
-        x, edges = nodes.attributes, edges_of(graph.adjacency)
-        y = self._smoothed(nodes, self.first_steps, nodes.labelled)
+        true, x = torch.as_tensor(nodes.graph.classes), nodes.attributes
+        edges, shares_out = edges_of(nodes.graph.adjacency), shares_of(nodes.graph.adjacency)
+        y = self._smoothed(nodes, self.first_steps, alone=True)
         far = torch.as_tensor(self._smoothed(nodes, FAR).argmax(1))
         parameters = [*encoder.parameters(), *(() if self.by_rate else head.parameters())]
         optimizer = adam(parameters, self.learning_rate, weight_decay=WEIGHT_DECAY, amsgrad=True, fused=False)
@@ -111,7 +111,7 @@ class Nodes:
                 state = torch.get_rng_state()
                 if self.labels == SEMANTIC:
                     seen, at = z.detach().double().numpy(), nodes.labelled.numpy()
-                    found = semantic_labels(seen, y, at, graph.adjacency, self.alpha, self.beta, self.steps)
+                    found = semantic_labels(seen, y, at, shares_out, self.alpha, self.beta, self.steps)
                     labels = torch.as_tensor(found)
                 if self.by_rate:
                     room = self.gamma * coding_rate(z[learned], self.epsilon)
@@ -137,9 +137,9 @@ class Nodes:
                     said = named(F.normalize(z).numpy(), nodes.labelled.numpy(), told.numpy())
                 yield self._record(-(-step // self.every), nodes, z, said, shares)
 
-    def _smoothed(self, nodes: LabelledNodes, steps: int, among: Tensor | None = None) -> NDArray[numpy.float64]:
+    def _smoothed(self, nodes: LabelledNodes, steps: int, *, alone: bool = False) -> NDArray[numpy.float64]:
         return denoised(nodes.given.numpy(), nodes.labelled.numpy(), nodes.classes, nodes.graph.adjacency, self.alpha,
-                        steps, None if among is None else among.numpy())  # fmt: skip
+                        steps, alone)  # fmt: skip
 
     def _record(self, epoch: int, nodes: LabelledNodes, z: Tensor, said: NDArray, shares: dict) -> Measured:
         true, unit = nodes.graph.classes, F.normalize(z)

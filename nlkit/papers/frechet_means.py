@@ -26,10 +26,15 @@ def costs(probabilities: ArrayLike, distances: ArrayLike, known: ArrayLike | Non
     of the K classes the columns are of, as a classifier's `classes_`; all of them unless given.
     Raises a ValueError for what does not fit together, see `check_distances` and `check_known`.
     """
-    distances, weights = check_distances(distances), np.asarray(probabilities, dtype=float)
+    distances, weights = check_distances(distances), _weights(probabilities)
+    return weights @ distances[check_known(known, weights.shape[1], len(distances))] ** 2
+
+
+def _weights(probabilities: ArrayLike) -> NDArray:
+    weights = np.asarray(probabilities, dtype=float)
     if weights.ndim != 2 or not np.isfinite(weights).all() or (weights < 0).any():
         raise ValueError(f"probabilities has shape {weights.shape}; it must be (n, k) finite numbers of 0 or above")
-    return weights @ distances[check_known(known, weights.shape[1], len(distances))] ** 2
+    return weights
 
 
 def frechet_means(probabilities: ArrayLike, distances: ArrayLike, known: ArrayLike | None = None) -> NDArray:
@@ -41,10 +46,12 @@ def without_noise(probabilities: ArrayLike, noise: ArrayLike) -> NDArray:
     """(n, k) what probabilities of given labels say of true ones: max(0, P T⁻¹), rows brought to 1.
 
     noise: T (k, k), T[i, j] = P(given j | true i). Raises a ValueError where it can't be inverted, as where each given
-    label is as likely to be of any class. Rows of which nothing is left come back as they were.
+    label is as likely to be of any class, or for a row of zeros. Rows of which nothing is left come back as they were.
     """
-    said, matrix = np.asarray(probabilities, dtype=float), check_matrix(np.asarray(noise, dtype=float)).numpy()
-    if said.ndim != 2 or said.shape[1] != len(matrix):
+    said, matrix = _weights(probabilities), check_matrix(np.asarray(noise, dtype=float)).numpy()
+    if (empty := ~said.any(1)).any():
+        raise ValueError(f"probabilities has only zeros in row {int(empty.argmax())}; each must sum to more than 0")
+    if said.shape[1] != len(matrix):
         raise ValueError(f"noise has shape {matrix.shape} for probabilities of {said.shape}; give a row a column")
     if np.linalg.cond(matrix) > 1e8:
         raise ValueError("noise has no inverse: given labels say nothing of some true ones; lower the noise ratio")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nlkit.plots.axes import draw_runs, fitted_axis, whole_ticks
-from nlkit.plots.figure import PANEL_DPI, PANEL_WIDTH, Figure, picture
+from nlkit.plots.figure import PANEL_WIDTH, Figure, panel_figure, picture
 from nlkit.plots.places import label_ends
 from nlkit.plots.style import KINDS_OF_LABEL, REFERENCE, styles_of, text_color
 from nlkit.plots.words import in_percent_words
@@ -29,19 +29,19 @@ def glued_halves(records: Mapping[str, Sequence[Recorded]], variants: Sequence[s
     lenders = {name: run[-1] for name, run in runs.items() if run[-1].shown}
     above = 0.3 + _ROW * len(_ROWS) if lenders else 0.0
     height = above + _CURVES
-    figure = Figure(figsize=(PANEL_WIDTH, height), dpi=PANEL_DPI)
+    figure, place = panel_figure(height)
     told = []
     for name, record in list(lenders.items())[-1:]:
         for row, (which, words) in enumerate(_ROWS.items()):
             bottom = height - 0.3 - _ROW * (row + 1)
-            ax = figure.add_axes((_LEFT / PANEL_WIDTH, bottom / height, 1 - _LEFT / PANEL_WIDTH - 0.01, 0.46 / height))
+            ax = place(_LEFT, bottom, 0.99 * PANEL_WIDTH - _LEFT, 0.46)
             _draw_row(ax, record.shown[which], words, _COLORS[which])
             if not row:
                 ax.set_title(f"left halves that came with a wrong right half ({name})", fontsize=12, x=-0.18, pad=3)
         told.append(f"Left halves whose right half is wrong, with the one that each came with, the one that {name} "
                     f"lends, and the one that belongs to it; {in_percent_words(record.numbers['same'], 0)} of those "
                     "that are lent are of the same digit.")  # fmt: skip
-    ax = figure.add_axes((0.5 / PANEL_WIDTH, 0.5 / height, 3.8 / PANEL_WIDTH, (_CURVES - 0.9) / height))
+    ax = place(0.5, 0.5, 3.8, _CURVES - 0.9)
     ends, words_, drawn, last = draw_runs(ax, runs, styles, "recall")
     fitted_axis(ax, drawn, "")
     label_ends(ax, [1, last], ends)
@@ -57,10 +57,10 @@ def glued_halves(records: Mapping[str, Sequence[Recorded]], variants: Sequence[s
 def rows_of_digits(rows: Mapping[str, Any]) -> Figure:
     """Left halves, each glued to a right half. rows: of "given", "lent" and "true", the digits (n, 28, 28)."""
     height = _ROW * len(rows) + 0.05
-    figure = Figure(figsize=(PANEL_WIDTH, height), dpi=PANEL_DPI)
+    figure, place = panel_figure(height)
     for row, (which, digits) in enumerate(rows.items()):
         bottom = height - _ROW * (row + 1)
-        ax = figure.add_axes((_LEFT / PANEL_WIDTH, bottom / height, 1 - _LEFT / PANEL_WIDTH - 0.01, 0.46 / height))
+        ax = place(_LEFT, bottom, 0.99 * PANEL_WIDTH - _LEFT, 0.46)
         _draw_row(ax, digits, _ROWS[which], _COLORS[which])
     count = len(next(iter(rows.values())))
     kinds = " and one that ".join(_ROWS[which] for which in rows)

@@ -1,6 +1,7 @@
 """Loki beside brute force, closed forms on paths and between vectors, unions of paths in trees, and argmax."""
 
 import itertools
+import math
 
 import networkx
 import numpy as np
@@ -232,6 +233,8 @@ LONE = np.array([[0, 1.0], [1, 0]])
         (lambda: costs(P[0], path(4)), r"probabilities has shape \(4,\)"),
         (lambda: next_class(path(2), [0, 1]), "all 2 classes"),
         (lambda: without_noise(P, np.full((4, 4), 0.25)), "no inverse"),
+        (lambda: without_noise([[math.nan, 1.0]], np.eye(2)), "finite numbers of 0 or above"),
+        (lambda: without_noise([[0.5, 0.5], [0.0, 0.0]], np.eye(2)), "only zeros in row 1"),
         (lambda: without_noise(P, np.eye(3)), r"noise has shape \(3, 3\)"),
         (lambda: Angles(ratio=0.5), "ratio=0.5"),
         (lambda: Angles(by="lokki"), "did you mean 'Loki'"),
