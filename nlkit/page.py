@@ -119,6 +119,8 @@ class Page:
     needs: data sets that must be found, and packages as "package:NAME", by the name that pip knows; a page that
         lacks one is skipped, with the reason.
     tiny: changed settings with which a variant runs in about a second, for tests.
+    panel: changed settings with which its panel starts, where a run as the claims have it takes longer than a class
+        waits for.
     """
 
     title: str
@@ -135,3 +137,4 @@ class Page:
     needs: tuple[str, ...] = ()
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     tiny: Mapping[str, object] = field(default_factory=dict)
+    panel: Mapping[str, object] = field(default_factory=dict)

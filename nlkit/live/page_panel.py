@@ -27,7 +27,8 @@ def panel(
     """The panel of a lesson or a paper: ticks for its variants, controls for its knobs, its picture and a table.
 
     name: as `nlkit papers` lists it. variants: those that are ticked at first; the first two unless given. settings:
-    where the controls start; what has no control stays at what is given here. mode: how it is driven, see `nlkit.live`.
+    where the controls start; what has no control stays at what is given here, or at what the page gives its panel.
+    mode: how it is driven, see `nlkit.live`.
 
     Raises a ValueError for a page, a variant, a setting or a value that there is not.
     """
@@ -43,6 +44,7 @@ def panel(
         if not any(accepts(page, variant, setting) for variant in page.variants):
             known = [*knobs_of(page), "seed"]
             check_choice("setting", setting, known)
+    settings = {**page.panel, **settings}
     for variant in ticked:
         experiment_of(page, variant, **_accepted(page, variant, settings))
     return PagePanel(name, page, ticked, settings, mode)

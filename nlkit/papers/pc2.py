@@ -92,7 +92,8 @@ PAGE = Page(
     "leave wrong pairs out.",
     variants={name: {"method": name} for name in WAYS},
     headline="recall", experiment=Correspondence, picture=draw, grid=_grid,
-    needs=("package:scikit-learn",), tiny={"pairs": 128, "length": 3, "warm_up": 1, "borrow": 3},
+    needs=("package:scikit-learn",), panel={"length": 14, "borrow": 9},
+    tiny={"pairs": 128, "length": 3, "warm_up": 1, "borrow": 3},
     claims=(
         Claim("pc2_classes", "Classes that nobody named help where pairs are wrong.", PART,
               lambda t: _lead(t, 0.2, 0.4), "recall, class head less co-divided; 20 and 40 % shuffled", **POINTS),

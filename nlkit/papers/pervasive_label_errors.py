@@ -190,7 +190,7 @@ PAGE = Page(
     finding="Wrong test labels with habits put models in the wrong order; as many random ones do not.",
     variants={name: {"labels": name} for name in LINES},
     besides={"MNIST": (Verdicts, {"test_set": "mnist"}), "CIFAR-10": (Verdicts, {"test_set": "cifar10"})},
-    headline="given", experiment=Benchmark, picture=draw, grid=_grid, tiny={"size": 20},
+    headline="given", experiment=Benchmark, picture=draw, grid=_grid, tiny={"size": 20}, panel={"size": 100},
     needs=("package:scikit-learn",),
     claims=(
         Claim("pervasive_label_errors_counts", "People find 15 errors among MNIST's 100 suspects, and 54 among "
