@@ -44,15 +44,15 @@ def descended(network, batch: Batch, chosen: list[int]) -> list[torch.Tensor]:
 def test_each_network_learns_from_the_others_small_losses():
     run, batch, method = a_run(), a_batch(), CoTeaching(percentile=0.4)
     before = copy.deepcopy(run.model)
-    method._peer(run)
-    peer_before = copy.deepcopy(method.peer[0])
+    method.peer.begin(run)
+    peer_before = copy.deepcopy(method.peer.network)
     own, peers = loss_of_each(before, batch), loss_of_each(peer_before, batch)
     easy_for_own = sorted(range(10), key=lambda i: own[i])[:4]
     easy_for_peer = sorted(range(10), key=lambda i: peers[i])[:4]
     assert set(easy_for_own) != set(easy_for_peer)  # or the test could not tell who chooses for whom
     result = method.step(run, batch)
     torch.testing.assert_close(list(run.model.parameters()), descended(before, batch, easy_for_peer))
-    torch.testing.assert_close(list(method.peer[0].parameters()), descended(peer_before, batch, easy_for_own))
+    torch.testing.assert_close(list(method.peer.network.parameters()), descended(peer_before, batch, easy_for_own))
     assert result.loss.item() == pytest.approx(sum(own[i] for i in easy_for_peer) / 4)
     assert result.weights.tolist() == [0.25 if i in easy_for_peer else 0 for i in range(10)]
 
@@ -65,13 +65,13 @@ def test_both_networks_are_gone_through_by_hand_to_the_same_last_bit(monkeypatch
         run, method = a_run(), CoTeaching(percentile=0.4)
         run.model, images = run.model.float(), a_batch().images.float()
         run.optimizer = build_optimizer("adam", run.model, 0.01)
-        method._peer(run)
-        for network in (run.model, method.peer[0]) if by_graph else ():
+        method.peer.begin(run)
+        for network in (run.model, method.peer.network) if by_graph else ():
             network.register_forward_hook(lambda *_: None)
         for _ in range(3):
             method.step(run, a_batch()._replace(images=images))
         assert len(asked) == (6 if by_graph else 0)
-        ends.append([*run.model.parameters(), *method.peer[0].parameters()])
+        ends.append([*run.model.parameters(), *method.peer.network.parameters()])
     assert all(map(torch.equal, *ends))
 
 
@@ -197,7 +197,7 @@ def test_a_network_that_draws_all_it_learns_gets_a_companion_whichever_way_it_dr
 def test_a_named_network_s_companion_is_drawn_as_the_first_was(name, stages, monkeypatch, mnist5k):
     """He's normal draws for the convolutions of the residual network, and not torch's own."""
     made = []
-    monkeypatch.setattr(CoTeaching, "step", lambda self, run, batch: made.append((run, self.peer)) or 1 / 0)
+    monkeypatch.setattr(CoTeaching, "step", lambda self, run, batch: made.append((run, self.peer.made)) or 1 / 0)
     task = make_task(mnist5k, ratio=0.4, clean_per_class=0, device="cpu")
     with pytest.raises(ZeroDivisionError):
         next(train(task, "co-teaching", model=name, epochs=1))
@@ -266,9 +266,9 @@ def test_the_peer_follows_the_learning_rate():
     run, method = a_run(), CoTeaching(percentile=0.4)
     method.step(run, a_batch())
     run.optimizer.param_groups[0]["lr"] = 0.0
-    peer = copy.deepcopy(method.peer[0])
+    peer = copy.deepcopy(method.peer.network)
     method.step(run, a_batch())
-    torch.testing.assert_close(list(method.peer[0].parameters()), list(peer.parameters()), rtol=0, atol=0)
+    torch.testing.assert_close(list(method.peer.network.parameters()), list(peer.parameters()), rtol=0, atol=0)
 
 
 @pytest.mark.nightly

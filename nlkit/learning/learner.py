@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from nlkit.learning.augment import unchanged
 from nlkit.learning.by_hand import Passes, fill_cross_entropy, fill_weighted
 from nlkit.learning.devices import InBfloat16
-from nlkit.learning.optimizers import clear_gradients, take_step
+from nlkit.learning.optimizers import adam, clear_gradients, take_step
 
 
 class Batch(NamedTuple):
@@ -43,6 +43,9 @@ class Method(Protocol):
     in the noisy set that no batch is to have; `after_epoch(run, network)`, told at the end of each epoch the network
     that would be measured, which gives numbers for the record; and `weights`, the state of the network that is measured
     instead and that the run leaves behind, or None for the one it has.
+
+    A method that answers with more than `run.model` has `measured(run)`, the network whose answers are measured. What
+    it learns beside the network, it hands to `run.also_learn` in `prepare` and keeps in `state` as a Parameter.
     """
 
     learns_from: str  # what an epoch runs through: "noisy", "clean", or "noisy and clean"
@@ -73,6 +76,7 @@ class Run:
     given_labels: Tensor = field(default_factory=lambda: torch.empty(0))  # (N,) theirs
     averaged: nn.Module | None = None  # the network whose weights are averaged over the steps, if the run has one
     build: Callable[[int], nn.Module] | None = None  # another network from a seed; None if the first was handed in
+    beside: list[torch.optim.Optimizer] = field(default_factory=list)  # of what is learned beside the network
     _passes: Passes = field(default_factory=Passes, init=False, repr=False)
 
     def logits(self, images: Tensor) -> Tensor:
@@ -84,10 +88,24 @@ class Run:
         return self._passes.logits(self.model, images)
 
     def descend(self, loss: Tensor) -> None:
-        """One optimizer step down the gradient of `loss`."""
-        clear_gradients(self.optimizer)
+        """One optimizer step down the gradient of `loss`, of the network and of what is learned beside it."""
+        self.fill(loss)
+        self.take_step()
+
+    def fill(self, loss: Tensor) -> None:
+        """Make the gradient of `loss` that of all that learns, and take no step."""
+        for optimizer in (self.optimizer, *self.beside):
+            clear_gradients(optimizer)
         self._passes.backward(loss)
-        take_step(self.optimizer)
+
+    def take_step(self) -> None:
+        """One optimizer step by the gradients that are there."""
+        for optimizer in (self.optimizer, *self.beside):
+            take_step(optimizer)
+
+    def also_learn(self, parameters: list[Tensor], learning_rate: float) -> None:
+        """Let `descend` move these too, by Adam, at a rate of their own that follows the run's schedule."""
+        self.beside.append(adam(parameters, learning_rate))
 
     def descend_weighted(self, losses: Tensor, weights: Tensor) -> Tensor:
         """One optimizer step down Σ_i w_i ℓ_i, for losses (B,) and weights (B,), a constant; returns the sum."""

@@ -18,18 +18,28 @@ from nlkit.papers.backward import Backward
 from nlkit.papers.bootstrapping import Bootstrapping
 from nlkit.papers.clean_only import CleanOnly
 from nlkit.papers.co_teaching import CoTeaching
+from nlkit.papers.co_teaching_plus import CoTeachingPlus
+from nlkit.papers.cores import CORES
+from nlkit.papers.decoupling import Decoupling
+from nlkit.papers.dividemix import DivideMix
 from nlkit.papers.early_stopping import EarlyStopping
+from nlkit.papers.elr_plus import EarlyLearningPlus
 from nlkit.papers.em import ExpectationMaximization
 from nlkit.papers.forward import Forward
 from nlkit.papers.gce import GeneralizedCrossEntropy
+from nlkit.papers.jocor import JoCoR
 from nlkit.papers.label_smoothing import LabelSmoothing
 from nlkit.papers.mentormix import MentorMix
 from nlkit.papers.mentornet import MentorNet
+from nlkit.papers.meta_weight_net import MetaWeightNet
 from nlkit.papers.mixup import Mixup
 from nlkit.papers.peer_loss import PeerLoss
 from nlkit.papers.reweight import Reweight
+from nlkit.papers.sharpness_aware import SharpnessAware
 from nlkit.papers.standard import Standard
 from nlkit.papers.symmetric_cross_entropy import SymmetricCrossEntropy
+from nlkit.papers.t_revision import TRevision
+from nlkit.papers.volminnet import VolMinNet
 
 METHODS: dict[str, Callable[..., Method]] = {
     "standard": Standard,
@@ -49,6 +59,16 @@ METHODS: dict[str, Callable[..., Method]] = {
     "bootstrapping": Bootstrapping,
     "label_smoothing": LabelSmoothing,
     "peer_loss": PeerLoss,
+    "decoupling": Decoupling,
+    "co-teaching+": CoTeachingPlus,
+    "jocor": JoCoR,
+    "dividemix": DivideMix,
+    "elr+": EarlyLearningPlus,
+    "meta_weight_net": MetaWeightNet,
+    "volminnet": VolMinNet,
+    "t_revision": TRevision,
+    "cores2": CORES,
+    "sam": SharpnessAware,
 }
 
 # The atlas, in reading order: the names of modules of this folder.

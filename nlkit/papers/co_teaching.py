@@ -25,13 +25,10 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import nn
 from torch.nn import functional as F
-from torch.optim import Optimizer
 
-from nlkit.learning.by_hand import Passes
 from nlkit.learning.learner import Batch, Run, StepResult
-from nlkit.learning.optimizers import clear_gradients, take_step
+from nlkit.learning.peer import Peer
 from nlkit.papers.mentornet import Mentor
 
 
@@ -45,49 +42,29 @@ class CoTeaching:
         """percentile: p, in [0, 1]. burn_in: t_k, in [0, 1]. Raises a ValueError for any other value."""
         self.mentor = Mentor(percentile, burn_in)
         self.state: dict[str, Any] = self.mentor.state
-        self.peer: tuple[nn.Module, Optimizer] | None = None
-        self.met = False  # whether the peer has been in a step
-        self.passes = Passes()  # the peer's, which are gone through by hand where the run's own are
+        self.peer = Peer(self.state)
 
     def prepare(self, run: Run) -> None:
         """Make the second network; a ValueError before the first step where it can't be made."""
-        self.peer = run.companion()
+        self.peer.prepare(run)
 
     def step(self, run: Run, batch: Batch) -> StepResult:
-        network, optimizer = self._peer(run)
+        self.peer.begin(run)
         logits = run.logits(batch.images)
         losses = F.cross_entropy(logits, batch.labels, reduction="none")
-        peers_losses = F.cross_entropy(self.passes.logits(network, batch.images), batch.labels, reduction="none")
+        peers_losses = F.cross_entropy(self.peer.logits(batch.images), batch.labels, reduction="none")
         self.mentor.watch(run, logits, batch.labels)
-        number = max(1, round(self._share(run) * len(losses)))
+        number = max(1, round(share_to_keep(self.mentor, run) * len(losses)))
         chosen, peers_choice = (easiest(each.detach(), number) for each in (losses, peers_losses))
         loss = losses[peers_choice].mean()
         run.descend(loss)
-        clear_gradients(optimizer)
-        self.passes.backward(peers_losses[chosen].mean())
-        take_step(optimizer)
-        self.state["peer"], self.state["peer's optimizer"] = network.state_dict(), optimizer.state_dict()
+        self.peer.descend(peers_losses[chosen].mean())
         return StepResult(loss, torch.zeros_like(losses.detach()).index_fill_(0, peers_choice, 1 / number))
 
-    def _share(self, run: Run) -> float:
-        """R(t), the share of a batch to keep."""
-        return 1 - (1 - float(self.mentor.keep)) * self.mentor.burnt_in(run)
 
-    def _peer(self, run: Run) -> tuple[nn.Module, Optimizer]:
-        """The second network and its optimizer, at the learning rate of this step."""
-        if self.peer is None:
-            self.prepare(run)
-        assert self.peer is not None
-        if not self.met:
-            self.met = True
-            for ours, theirs in zip(run.model.modules(), self.peer[0].modules()):
-                theirs.training = ours.training
-            if "peer" in self.state:  # of a checkpoint
-                self.peer[0].load_state_dict(self.state["peer"])
-                self.peer[1].load_state_dict(self.state["peer's optimizer"])
-        for group, peers_group in zip(run.optimizer.param_groups, self.peer[1].param_groups):
-            peers_group["lr"] = group["lr"]
-        return self.peer
+def share_to_keep(mentor: Mentor, run: Run) -> float:
+    """R(t), the share of a batch to keep."""
+    return 1 - (1 - float(mentor.keep)) * mentor.burnt_in(run)
 
 
 def easiest(losses: torch.Tensor, number: int) -> torch.Tensor:

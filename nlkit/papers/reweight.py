@@ -42,6 +42,8 @@ that are weighed and learned from, as in the baseline, which trains on the two s
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 from torch.autograd import forward_ad
@@ -121,8 +123,12 @@ def help_by_jvp(
     model: nn.Module, optimizer: Optimizer, noisy: Examples, clean: Examples, ahead: str = "optimizer"
 ) -> tuple[Tensor, Tensor]:
     """u (B,) by one forward-mode product, and the losses (B,) with their graph, out of the same forward pass."""
-    images, labels = noisy
-    direction = clean_direction(model, optimizer, clean, ahead)
+    return along(model, noisy, clean_direction(model, optimizer, clean, ahead))
+
+
+def along(model: nn.Module, examples: Examples, direction: Mapping[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    """⟨∇ℓ_i, d⟩ (B,) along a direction in the parameters, and the losses ℓ (B,) with their graph."""
+    images, labels = examples
     with forward_ad.dual_level(), OwnTangents():
         dual = {p: forward_ad.make_dual(p, d) for p, d in direction.items()}
         losses = F.cross_entropy(call_with(model, dual, images), labels, reduction="none")

@@ -33,7 +33,7 @@ class Trainer:
     averaged: AveragedModel | None  # the network that is measured, when it is not the one that is trained
     batch_size: int
     epochs: int
-    learning_rates: list[float]  # of the optimizer's groups, with which the schedule starts
+    learning_rates: list[float]  # of the run's `rated_groups`, with which the schedule starts
     schedule: Callable[[float], float]
     generator: torch.Generator  # of the order of the examples
     augmentation: torch.Generator
@@ -84,7 +84,7 @@ class Trainer:
             progress = (number - 1 + done / len(batches)) / self.epochs
             run.progress = max(progress, self.behind)
             run.steps_done, run.steps_an_epoch = (number - 1) * len(batches) + done, len(batches)
-            for group, rate in zip(run.optimizer.param_groups, self.learning_rates):
+            for group, rate in zip(rated_groups(run), self.learning_rates):
                 group["lr"] = rate * self.schedule(progress)
             own_draws = self.draws.active() if self.draws else nullcontext()
             with threads(self.threads), fast_products(self.fast), torch.enable_grad(), own_draws:
@@ -164,6 +164,8 @@ class Trainer:
 
     @property
     def _measured(self) -> nn.Module:
+        if hasattr(self.algorithm, "measured"):
+            return self.algorithm.measured(self.run)
         return self.averaged or self.network
 
     @contextmanager
@@ -184,6 +186,7 @@ class Trainer:
             "model": self.network.state_dict(),
             "averaged": self.averaged.state_dict() if self.averaged else {},
             "optimizer": self.run.optimizer.state_dict(),
+            "beside": [optimizer.state_dict() for optimizer in self.run.beside],
             "method": getattr(self.algorithm, "state", {}),
             "generators": [generator.get_state() for generator in self._generators],
             "draws": self.draws.state if self.draws else {},
@@ -195,8 +198,14 @@ class Trainer:
         if self.averaged:
             self.averaged.load_state_dict(state["averaged"])
         self.run.optimizer.load_state_dict(state["optimizer"])
-        if state["method"]:
-            self.algorithm.state.update(state["method"])
+        for optimizer, saved in zip(self.run.beside, state.get("beside", []), strict=True):
+            optimizer.load_state_dict(saved)
+        for name, saved in state["method"].items():
+            ours = self.algorithm.state.get(name)
+            if isinstance(ours, nn.Parameter):  # which an optimizer knows
+                ours.data.copy_(saved)
+            else:
+                self.algorithm.state[name] = saved
         for generator, saved in zip(self._generators, state["generators"]):
             generator.set_state(saved.cpu())
         if self.draws:
@@ -205,6 +214,11 @@ class Trainer:
     @property
     def _generators(self) -> tuple[torch.Generator, ...]:
         return self.generator, self.run.generator, self.augmentation
+
+
+def rated_groups(run: Run) -> list[dict[str, object]]:
+    """The groups of parameters whose learning rates follow the schedule."""
+    return [group for optimizer in (run.optimizer, *run.beside) for group in optimizer.param_groups]
 
 
 def _weight_shares(weights: Tensor, task: Task) -> dict[str, float]:

@@ -30,7 +30,7 @@ from nlkit.records import Record, Step
 from nlkit.settings import plain
 from nlkit.tasks.task import Task
 from nlkit.training.checkpoints import Checkpoint, network_fingerprint, task_fingerprint
-from nlkit.training.loop import Trainer
+from nlkit.training.loop import Trainer, rated_groups
 
 
 def train(
@@ -146,7 +146,7 @@ def train(
         averaged=averaged,
         batch_size=batch_size,
         epochs=epochs,
-        learning_rates=[group["lr"] for group in descent.param_groups],
+        learning_rates=[],
         schedule=SCHEDULES[schedule],
         generator=seeded_generator(seed, "batches"),
         augmentation=seeded_generator(seed, "augmentation"),
@@ -157,6 +157,7 @@ def train(
     if hasattr(algorithm, "prepare"):
         with threads(trainer.threads), torch.enable_grad():
             algorithm.prepare(trainer.run)
+    trainer.learning_rates = [group["lr"] for group in rated_groups(trainer.run)]
     if hasattr(algorithm, "hold_out"):
         trainer.held_out = algorithm.hold_out(trainer.run)
     done = []

@@ -1,0 +1,92 @@
+"""A second network beside the run's own, for methods that train two: made as the first was, from another seed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from nlkit.learning.by_hand import Passes
+from nlkit.learning.learner import Run
+from nlkit.learning.optimizers import clear_gradients, take_step
+
+
+class Peer:
+    """The second network, its optimizer, and both in the method's `state`, so that a checkpoint has them."""
+
+    def __init__(self, state: dict[str, Any]):
+        self.state = state
+        self.made: tuple[nn.Module, Optimizer] | None = None
+        self._met = False  # whether it has been in a step
+        self._passes = Passes()  # both networks' where they learn together, else its own
+
+    @property
+    def network(self) -> nn.Module:
+        assert self.made is not None
+        return self.made[0]
+
+    @property
+    def optimizer(self) -> Optimizer:
+        assert self.made is not None
+        return self.made[1]
+
+    def prepare(self, run: Run) -> None:
+        """Make it; a ValueError before the first step where it can't be made."""
+        self.made = run.companion()
+
+    def begin(self, run: Run) -> None:
+        """At the start of a step: make it if need be, or go on from a checkpoint, at the learning rate of this step."""
+        if self.made is None:
+            self.prepare(run)
+        if not self._met:
+            self._met = True
+            for ours, theirs in zip(run.model.modules(), self.network.modules()):
+                theirs.training = ours.training
+            if "peer" in self.state:  # of a checkpoint
+                self.network.load_state_dict(self.state["peer"])
+                self.optimizer.load_state_dict(self.state["peer's optimizer"])
+        for group, peers_group in zip(run.optimizer.param_groups, self.optimizer.param_groups):
+            peers_group["lr"] = group["lr"]
+
+    def logits(self, images: Tensor) -> Tensor:
+        """What it says of images, (B, K), for a loss that `descend` is handed."""
+        return self._passes.logits(self.network, images)
+
+    def descend(self, loss: Tensor) -> None:
+        """One step of it alone down the gradient of `loss`, to which `logits` led."""
+        clear_gradients(self.optimizer)
+        self._passes.backward(loss)
+        take_step(self.optimizer)
+        self._remember()
+
+    def both(self, run: Run, images: Tensor) -> tuple[Tensor, Tensor]:
+        """What the run's network and this one say of images, (B, K) each, for one loss of `descend_together`."""
+        return self._passes.logits(run.model, images), self.logits(images)
+
+    def descend_together(self, run: Run, loss: Tensor) -> None:
+        """One step of each network down the gradient of a loss that both are in."""
+        for optimizer in (run.optimizer, self.optimizer):
+            clear_gradients(optimizer)
+        self._passes.backward(loss)
+        for optimizer in (run.optimizer, self.optimizer):
+            take_step(optimizer)
+        self._remember()
+
+    def _remember(self) -> None:
+        self.state["peer"], self.state["peer's optimizer"] = self.network.state_dict(), self.optimizer.state_dict()
+
+
+class Jury(nn.Module):
+    """Networks that answer together: the logarithm of the mean of their probabilities."""
+
+    def __init__(self, networks: Sequence[nn.Module]):
+        super().__init__()
+        self.networks = nn.ModuleList(networks)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, K) of images (B, C, H, W)."""
+        said = torch.stack([network(images).log_softmax(1) for network in self.networks])
+        return said.logsumexp(0) - torch.tensor(float(len(self.networks))).log()
