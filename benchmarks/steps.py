@@ -27,7 +27,9 @@ CALLS = "step with nothing to compute"
 TOLD = {"matrix": symmetric_matrix(10, 0.8)}
 LOSSES: dict[str, dict[str, object]] = {
     "standard": {}, "forward": TOLD, "backward": TOLD, "gce": {}, "sce": {}, "active_passive": {},
-    "bootstrapping": {}, "label_smoothing": {}, "peer_loss": {}, "ldr": {},
+    "bootstrapping": {}, "label_smoothing": {}, "peer_loss": {}, "ldr": {}, "cores2": {}, "sam": {}, "volminnet": {},
+    "t_revision": TOLD, "meta_weight_net": {}, "co-teaching": {"percentile": 0.6}, "co-teaching+": {"percentile": 0.6},
+    "decoupling": {}, "jocor": {"percentile": 0.6}, "elr": {}, "elr+": {}, "dividemix": {},
 }  # fmt: skip
 ROUNDS = {"mlp": (40, 5), "cnn": (12, 1), "resnet32": (5, 1)}  # and steps in a row
 
@@ -55,7 +57,8 @@ class Bench:
         model = self.network()
         run = Run(
             model, build_optimizer(self.optimizer, model, 6e-4), self.images[: self.clean], self.labels[: self.clean],
-            seeded_generator(0, "method"), self.classes, len(self.labels), progress=0.5, steps_done=1000,
+            seeded_generator(0, "method"), self.classes, len(self.labels), progress=0.5, steps_done=1001,
+            steps_an_epoch=len(self.labels) // BATCH, noisy_images=self.images, given_labels=self.labels,
         )  # fmt: skip
         algorithm, count, batches = build_method(method, options), pick_threads(model), self._batches()
 

@@ -1,6 +1,7 @@
 """`nlkit reproduce`: a quick study through the command line, its verdicts beside the recorded ones, and its reports."""
 
 import json
+import math
 import os
 import re
 import shutil
@@ -75,6 +76,24 @@ def test_a_quick_study_finds_what_is_recorded(quick):
         name = PAGE_OF[o.id]
         assert len(o.values) == (len(PAGES[name].seeds) if name in GRIDS else 2), o.id
     assert report.changed_from(stored) == [] and code == 0
+
+
+def test_a_whole_quick_study_makes_the_runs_of_one_cheap_claim_a_paper_anew(tmp_path):
+    whole = Study(tmp_path / "whole", quick=True, device="cpu")
+    assert sorted(PAGE_OF[id] for id, _ in whole.anew) == sorted(PAPERS)
+    assert not Study(tmp_path / "part", only=PAPERS, quick=True, device="cpu").anew
+    ids = {PAGE_OF[id]: id for id, _ in whole.anew}
+    for name in ("local_clustering", "long_tail"):  # which take no second
+        took = {claim.id: whole._cost(name, claim.id) for claim in PAGES[name].claims}
+        assert 0 < took[ids[name]] == min(took.values()) < math.inf
+        ran, first, second = [], *PAGES[name].seeds[:2]
+        whole.on_run = ran.append
+        whole.measure(ids[name], second)
+        assert not ran
+        anew = whole.measure(ids[name], first)
+        assert ran and {run.seed for run in ran} == {first}
+        stored = claims_of(name).outcomes[ids[name]].values[0]
+        np.testing.assert_allclose(anew, stored, rtol=1e-3)
 
 
 def test_a_value_is_what_training_gives(trained):

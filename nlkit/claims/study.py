@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from nlkit.identity import key
 from nlkit.learning.devices import PRECISIONS, has_bfloat16_products, pick_device
 from nlkit.made import in_words, made_here
 from nlkit.page import Value
+from nlkit.papers import PAPERS
 from nlkit.sweeps.folder import read_folder
 from nlkit.sweeps.results import Result
 from nlkit.sweeps.run import run_sweep
@@ -41,7 +43,8 @@ class Study:
     seeds: how many: the first of the page's own, which begin at 0 unless it says otherwise; 5, or 3 for a quick study,
         which takes all of those whose runs are carried.
     quick: without data that have to be fetched; runs that are part of a grid are taken from the results that the
-        package carries, and a measure may be content with less.
+        package carries, and a measure may be content with less. Where all claims are asked for, the cheapest one of
+        every paper has the runs of its first seed made anew, so that each paper's program is tried.
 
     precision: with which the kit's own task is trained on, as `train` takes it; the papers of other kinds have none.
         What is measured with one is kept apart from what is measured with another.
@@ -77,6 +80,7 @@ class Study:
         self.folder = Path(folder)
         self.folder.mkdir(exist_ok=True)
         check_writable(self.values_file)
+        self.anew = self._cheapest() if quick and not only else frozenset()
         self._read_runs()
         self._values = _read_values(self.values_file)
         self._taken: dict[str, Mapping[str, object]] = {}  # where what was measured comes from
@@ -125,7 +129,8 @@ class Study:
         name, asked = PAGE_OF[id], []
 
         def get(experiment: Any) -> Result:
-            result = self._known(experiment) or self._carried(name, experiment) or self._run(experiment)
+            carried = None if (id, seed) in self.anew else self._carried(name, experiment)
+            result = self._known(experiment) or carried or self._run(experiment)
             asked.append(experiment)
             self._take(id, result.made)
             return result
@@ -168,6 +173,32 @@ class Study:
 
     def _known(self, experiment: Any) -> Result | None:
         return self._runs.get(key(experiment))
+
+    def _cheapest(self) -> frozenset[tuple[str, int]]:
+        """Of every paper the claim whose carried runs took least, and its first seed."""
+        found = []
+        for name in PAPERS:
+            costs = {claim.id: self._cost(name, claim.id) for claim in PAGES[name].claims if claim.id in self.claims}
+            if costs:
+                cheapest = min(costs, key=costs.__getitem__)
+                found.append((cheapest, self.seeds_of(cheapest)[0]))
+        return frozenset(found)
+
+    def _cost(self, name: str, id: str) -> float:
+        """Seconds that the runs of a claim's first seed took; what needs no run or lacks one is tried last."""
+        seconds: dict[str, float] = {}
+
+        def get(experiment: Any) -> Result:
+            if (result := self._carried(name, experiment)) is None:
+                raise LookupError(key(experiment))
+            seconds[key(experiment)] = result.seconds
+            return result
+
+        try:
+            CLAIMS[id].measure(self._trial(name, self.seeds_of(id)[0], get))
+        except LookupError:
+            return math.inf
+        return sum(seconds.values()) or math.inf
 
     def _carried(self, name: str, experiment: Any) -> Result | None:
         """In a quick study, the run as the package carries it: made on whatever device there was."""

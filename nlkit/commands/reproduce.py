@@ -13,7 +13,9 @@ from nlkit.files import check_writable, write_whole
 
 @click.command("reproduce")
 @click.option(
-    "--quick", is_flag=True, help="Without data to fetch, with 3 seeds, and grids as they are carried: minutes."
+    "--quick",
+    is_flag=True,
+    help="Without data to fetch, with 3 seeds, and grids as they are carried but for one cheap claim a paper: minutes.",
 )
 @click.option("--only", metavar="NAME", multiple=True, help="This claim, or all of this page; may be repeated.")
 @click.option("--seeds", type=int, help="How many.  [default: 5; 3 with --quick]")
