@@ -17,6 +17,7 @@ from nlkit.learning.optimizers import build_optimizer
 from nlkit.papers.cores import CORES
 from nlkit.papers.meta_weight_net import DECAY, RATE, MetaWeightNet
 from nlkit.papers.sharpness_aware import SharpnessAware
+from nlkit.papers.sop import SOP
 from nlkit.papers.t_revision import TRevision
 from nlkit.papers.volminnet import VolMinNet
 from nlkit.randomness import seeded_generator
@@ -185,6 +186,37 @@ def test_norms_see_the_batch_once_though_it_is_passed_thrice():
         assert run.model[2].num_batches_tracked == 1
 
 
+# SOP
+
+
+def test_sop_s_offsets_by_hand():
+    run, method = a_run(), SOP(rate_u=2.0, rate_v=3.0)
+    batch = a_batch(run)
+    draw = torch.Generator().manual_seed(5)
+    u, v = (torch.rand(NOISY + CLEAN, width, generator=draw, dtype=torch.float64) for width in (1, CLASSES))
+    method.state = {"u": u.clone(), "v": v.clone()}
+    model = copy.deepcopy(run.model)
+    ours = [u.clone().requires_grad_(), v.clone().requires_grad_()]
+    fits, gap = 0.0, 0.0
+    for image, label, place in zip(batch.images, batch.labels.tolist(), batch.index.tolist()):
+        p, parts = model(image[None]).softmax(1)[0], []
+        said = p.argmax().item()
+        for k in range(CLASSES):
+            own = ours[0][place, 0] ** 2 if k == label and place < NOISY else torch.tensor(0.0)
+            less = ours[1][place, k] ** 2 if k != label and place < NOISY else torch.tensor(0.0)
+            own, less = own.clamp(max=1 - 1e-4), less.clamp(max=1 - 1e-4)
+            parts.append((p[k] + own - less.detach()).clamp(min=1e-4))
+            gap = gap + (float(said == k) + own.detach() - less - float(label == k)) ** 2 / len(batch.labels)
+        fits = fits - (parts[label] / sum(parts)).log() / len(batch.labels)
+    slopes = torch.autograd.grad(fits, [ours[0], *model.parameters()])
+    (of_v,) = torch.autograd.grad(100 * gap, ours[1])
+    assert method.step(run, batch).loss.item() == pytest.approx(fits.item())
+    torch.testing.assert_close(method.state["u"], u - 2 * slopes[0])
+    torch.testing.assert_close(method.state["v"], v - 3 * of_v)
+    assert (slopes[0] != 0).any() and (of_v != 0).any()
+    torch.testing.assert_close(weights(run.model), [p - 0.1 * g for p, g in zip(model.parameters(), slopes[1:])])
+
+
 # Sharpness-aware minimization
 
 
@@ -236,7 +268,7 @@ def test_cores_rewards_confidence_and_sieves_labels_below_the_average_one(progre
     assert (result.weights > 0).tolist() == kept and result.weights.sum().item() == pytest.approx(1)
 
 
-@pytest.mark.parametrize("name", ["volminnet", "t_revision", "meta_weight_net", "sam", "cores2"])
+@pytest.mark.parametrize("name", ["volminnet", "t_revision", "meta_weight_net", "sam", "cores2", "sop"])
 def test_a_broken_off_run_goes_on_to_the_same_end(name, mnist5k, tmp_path):
     task = make_task(mnist5k, ratio=0.4, clean_per_class=2, device="cpu")
     whole = [(record.loss, record.test_accuracy) for record in train(task, name, epochs=4)]
@@ -249,7 +281,7 @@ def test_a_broken_off_run_goes_on_to_the_same_end(name, mnist5k, tmp_path):
 @pytest.mark.parametrize("name, options", [
     ("volminnet", {"volume": -1}), ("volminnet", {"matrix_rate": 0}), ("t_revision", {"slack_rate": -1}),
     ("meta_weight_net", {"look_ahead": 0}), ("meta_weight_net", {"hidden": 0}), ("sam", {"radius": 0}),
-    ("cores2", {"beta": -1}),
+    ("cores2", {"beta": -1}), ("sop", {"rate_u": -1}), ("sop", {"start": 0}),
 ])  # fmt: skip
 def test_options_are_checked(name, options, mnist5k):
     with pytest.raises(ValueError, match=f"{next(iter(options))}="):

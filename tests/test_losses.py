@@ -16,6 +16,7 @@ from nlkit.papers.active_passive import ActivePassive, normalized_cross_entropy
 from nlkit.papers.backward import Backward
 from nlkit.papers.bootstrapping import Bootstrapping
 from nlkit.papers.elr import EarlyLearning
+from nlkit.papers.f_divergence import FORMS, FDivergence
 from nlkit.papers.forward import Forward, at_anchors
 from nlkit.papers.gce import GeneralizedCrossEntropy
 from nlkit.papers.label_smoothing import LabelSmoothing
@@ -377,3 +378,60 @@ def test_options_are_checked(mnist5k):
                            ("bootstrapping", {"kind": "firm"}), ("label_smoothing", {"rate": 1.5})):  # fmt: skip
         with pytest.raises(ValueError, match=f"{next(iter(option))}="):
             train(task, method, **option)
+
+
+# f-divergence
+
+# f of D_f(P ‖ Q) = E_Q f(dP/dQ), convex and 0 at 1
+DIVERGENCES = {
+    "total variation": lambda u: abs(u - 1) / 2,
+    "Kullback-Leibler": lambda u: u * np.log(u),
+    "Pearson": lambda u: (u - 1) ** 2,
+    "Jensen-Shannon": lambda u: u * np.log(u) - (u + 1) * np.log((u + 1) / 2),
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_the_second_term_is_the_convex_conjugate_of_the_divergence(name):
+    """f*(t) = sup_u (t u - f(u)), by looking at many u."""
+    g, conjugate = FORMS[name]
+    u = np.exp(np.linspace(-12, 6, 200_001))
+    v = torch.linspace(0.01, 0.99, 9, dtype=torch.float64)
+    for t, found in zip(g(v).tolist(), conjugate(g(v)).tolist()):
+        assert found == pytest.approx((t * u - DIVERGENCES[name](u)).max(), abs=1e-4)
+
+
+def test_the_bound_is_of_pairs_as_they_come_less_pairs_drawn_at_random(new_run, batch):
+    run, method = new_run(), FDivergence(divergence="Pearson")
+    p = np.array(probabilities(run, batch.images))
+    noisy = [i for i, place in enumerate(batch.index.tolist()) if place < NOISY]
+    generator = torch.Generator()
+    generator.set_state(run.generator.get_state())
+    images, labels = ([noisy[i] for i in torch.randint(len(noisy), (len(noisy),), generator=generator)] for _ in "jk")
+    given = batch.labels.tolist()
+    expected = -sum(math.log(p[i, given[i]]) for i in range(len(given)) if i not in noisy)
+    expected -= sum(p[i, given[i]] for i in noisy)
+    expected += sum(p[j, given[k]] ** 2 / 4 + p[j, given[k]] for j, k in zip(images, labels))
+    assert method.step(run, batch).loss.item() == pytest.approx(expected / len(given))
+    run = new_run(progress=0.05)
+    assert method.step(run, batch).loss.item() == pytest.approx(
+        -np.log([row[y] for row, y in zip(probabilities(new_run(), batch.images), given)]).mean()
+    )  # the burn-in is cross-entropy
+
+
+@pytest.mark.parametrize("rate", [0.2, 0.5])
+def test_noise_of_the_same_rate_in_all_classes_scales_total_variation(rate):
+    """Whatever the answers p: the bound over noisy labels is (1 - K/(K - 1) rate) of that over true ones."""
+    draw = torch.Generator().manual_seed(0)
+    p = torch.rand(90, CLASSES, generator=draw, dtype=torch.float64)
+    g, conjugate = FORMS["total variation"]
+    true = F.one_hot(torch.arange(90) % CLASSES, CLASSES).double()
+    bounds = []
+    for matrix in (torch.eye(CLASSES).double(), symmetric_matrix(CLASSES, rate).double()):
+        posterior = true @ matrix  # (N, K) of the given label
+        together = (posterior * g(p)).sum() / 90
+        apart = (conjugate(g(p)).mean(0) * posterior.mean(0)).sum()
+        bounds.append((together - apart).item())
+    assert bounds[1] == pytest.approx((1 - CLASSES / (CLASSES - 1) * rate) * bounds[0], abs=1e-12)
+    with pytest.raises(ValueError, match="divergence='chi' is not known"):
+        FDivergence("chi")

@@ -25,6 +25,7 @@ from nlkit.papers.dividemix import DivideMix
 from nlkit.papers.early_stopping import EarlyStopping
 from nlkit.papers.elr_plus import EarlyLearningPlus
 from nlkit.papers.em import ExpectationMaximization
+from nlkit.papers.f_divergence import FDivergence
 from nlkit.papers.forward import Forward
 from nlkit.papers.gce import GeneralizedCrossEntropy
 from nlkit.papers.jocor import JoCoR
@@ -36,6 +37,7 @@ from nlkit.papers.mixup import Mixup
 from nlkit.papers.peer_loss import PeerLoss
 from nlkit.papers.reweight import Reweight
 from nlkit.papers.sharpness_aware import SharpnessAware
+from nlkit.papers.sop import SOP
 from nlkit.papers.standard import Standard
 from nlkit.papers.symmetric_cross_entropy import SymmetricCrossEntropy
 from nlkit.papers.t_revision import TRevision
@@ -59,6 +61,7 @@ METHODS: dict[str, Callable[..., Method]] = {
     "bootstrapping": Bootstrapping,
     "label_smoothing": LabelSmoothing,
     "peer_loss": PeerLoss,
+    "f_divergence": FDivergence,
     "decoupling": Decoupling,
     "co-teaching+": CoTeachingPlus,
     "jocor": JoCoR,
@@ -69,6 +72,7 @@ METHODS: dict[str, Callable[..., Method]] = {
     "t_revision": TRevision,
     "cores2": CORES,
     "sam": SharpnessAware,
+    "sop": SOP,
 }
 
 # The atlas, in reading order: the names of modules of this folder.
