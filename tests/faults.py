@@ -66,6 +66,7 @@ ACTIVE = "tests/papers/test_active_distillation.py"
 DISTILLATION = "tests/test_distillation.py"
 PAIRS = "tests/papers/test_pc2.py"
 CHAINS = "tests/papers/test_noisy_chains.py"
+LAYOUT = "tests/papers/test_layout_nat.py"
 PRUNING = "tests/papers/test_pruning_distillation.py"
 C_MIXUP, LOKI, TURNED = "tests/papers/test_c_mixup.py", "tests/papers/test_loki.py", "tests/test_turned_digits.py"
 POSITIVE = "tests/papers/test_positive_labels.py"
@@ -1129,4 +1130,28 @@ FAULTS = [
     Fault("noisy chains: scored by spoiled answers", "nlkit/papers/noisy_chains.py",
           "right, example = asked.right[:, -1], self.example()", "right, example = asked.answers, self.example()",
           (CHAINS,)),
+    Fault("forms: the total is without the tax", "nlkit/data/forms.py",
+          "(goods + tax) / 100, TOTAL", "goods / 100, TOTAL", (LAYOUT,)),
+    Fault("forms: what is below a line left out stays where it is", "nlkit/data/form_copies.py",
+          "(begins & ~kept.roll(1, 1))", "(begins & ~kept.roll(1, 1) & False)", (LAYOUT,)),
+    Fault("forms: the neighbour is the one to the right", "nlkit/learning/form_reader.py",
+          "(right > 0)", "(right < 0)", (LAYOUT,)),
+    Fault("forms: what is nothing counts in F1", "nlkit/learning/form_reader.py",
+          "if k != CLASSES.index(OTHER):", "if True:", (LAYOUT,)),
+    Fault("weak readers: who looks reads as well", "nlkit/noise/weak_readers.py",
+          "else slice(WORDS_END, None)", "else slice(0, None)", (LAYOUT,)),
+    Fault("weak readers: confidence of the surest alone", "nlkit/noise/weak_readers.py",
+          "q.mean(0).max(-1)", "q.amax(0).max(-1)", (LAYOUT,)),
+    Fault("weak readers: confidence knows when it should not", "nlkit/noise/weak_readers.py",
+          "order if told else others", "others if told else order", (LAYOUT,)),
+    Fault("layout_nat: the loss is divided by the number of tokens", "nlkit/papers/layout_nat_training.py",
+          'reduction="none")).sum() / weights.sum()', 'reduction="none")).mean()', (LAYOUT,)),
+    Fault("layout_nat: labels of people are weighted, too", "nlkit/papers/layout_nat_training.py",
+          "torch.cat([torch.ones(first.there.shape), ", "torch.cat([torch.full(first.there.shape, 0.9), ", (LAYOUT,)),
+    Fault("layout_nat: shuffled weights stay where they were", "nlkit/papers/layout_nat_training.py",
+          "values[order])", "values)", (LAYOUT,)),
+    Fault("layout_nat: learned from the truth", "nlkit/papers/layout_nat_training.py",
+          "U if self.weights == TRUE else", "U if self.weights != NONE else", (LAYOUT,)),
+    Fault("layout_nat: synthetic receipts from the first step", "nlkit/papers/layout_nat_training.py",
+          "if step > self.steps:", "if step > 0:", (LAYOUT,)),
 ]  # fmt: skip
