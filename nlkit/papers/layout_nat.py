@@ -71,8 +71,8 @@ POINTS: dict[str, Any] = {"unit": "points"}
 PAGE = Page(
     title="Noise-aware training of layout-aware models (NAT)",
     source="Sarkhel, Ren, Beltrao Costa, Su, Perot, Xie, Koukoumidis, Nandi, 2024, arXiv:2404.00488",
-    finding="Four labelled receipts are worth eight, by synthetic ones first and weak labels second; with sixteen, "
-    "weak labels do harm.",
+    finding="Copies and weak labels together lift four labelled receipts by 16 points; weights by confidence matter "
+    "where documents are misread.",
     variants={
         TRANSFER: {"weights": NONE, "copies": False}, UNWEIGHTED: {"weights": EQUAL, "copies": False},
         WEIGHTED: {"copies": False}, COPIED: {"weights": NONE}, ALL_BUT: {"weights": EQUAL}, NAT: {},
@@ -89,13 +89,20 @@ PAGE = Page(
               **POINTS),
         Claim("layout_nat_labelling", "With four it is as good as transfer with sixteen.", ABSTRACT,
               lambda t: f1(t, NAT) - f1(t, TRANSFER, labelled=16), "F1, NAT with 4 less transfer with 16",
-              at_least=-0.01, published="up to 73 % less", **POINTS, why="."),
+              at_least=-0.01, published="up to 73 % less", **POINTS,
+              why="On the mean it lies between transfer with eight and with twelve: it saves half of them, or more."),
         Claim("layout_nat_robust", "Weak labels do not make a reader worse.", ABSTRACT,
               lambda t: [lead(t, NAT, COPIED, labelled=n) for n in FEW],
-              "F1, NAT less copies alone; 2, 4, 8, 16 labelled", at_least=-0.01, **POINTS, why="."),
+              "F1, NAT less copies alone; 2, 4, 8, 16 labelled", at_least=-0.01, **POINTS,
+              why="Beside sixteen labelled receipts they cost four seeds of five some points: these teach more "
+              "than weak labels of F1 76 %."),
+        Claim("layout_nat_weak", "Beside two or four labelled receipts and their copies they help.", ABSTRACT,
+              lambda t: [lead(t, NAT, COPIED, labelled=n) for n in (2, 4)], "F1, the same; 2 and 4 labelled",
+              at_least=0.02, **POINTS),
         Claim("layout_nat_plain", "Weights by confidence are better than none.", "part of the method",
               lambda t: lead(t, WEIGHTED, UNWEIGHTED), "F1, weighted less unweighted; nothing misread", at_least=0.01,
-              **POINTS, why="."),
+              **POINTS, why="Whether a label of one of the six is right, confidence hardly tells (AUC 62 %); what it "
+              "tells is that other is sure. So right labels of what is sought weigh no more than wrong ones."),
         Claim("layout_nat_misread", "They are where two documents in five are misread, and confidence knows.",
               "part of the method", lambda t: lead(t, WEIGHTED, UNWEIGHTED, **HURT), "the same; 40 % misread",
               at_least=0.0, **POINTS),
@@ -104,7 +111,8 @@ PAGE = Page(
               at_least=0.05, **POINTS),
         Claim("layout_nat_after", "The weights still show after the synthetic receipts.", OURS,
               lambda t: lead(t, NAT, ALL_BUT, **HURT), "F1, NAT less the same without weights; 40 % misread",
-              at_least=0.01, **POINTS, why="."),
+              at_least=0.01, **POINTS, why="Fifty steps on copies of what people labelled mend what misread receipts "
+              "taught, weighted or not. c⁴ still shows, by 3 points."),
         Claim("layout_nat_copies", "Synthetic receipts alone bring more than weak labels alone.", OURS,
               lambda t: [lead(t, COPIED, WEIGHTED, labelled=n) for n in (4, 8)],
               "F1, copies alone less weighted; 4, 8 labelled", at_least=0.0, **POINTS),

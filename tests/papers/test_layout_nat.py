@@ -301,7 +301,7 @@ def test_claims_measure_what_they_say():
 
     found = {claim.id.removeprefix("layout_nat_"): claim.measure(Answers(PAGE, answer)) for claim in PAGE.claims}
     assert found.pop("transfer") == 103 and found.pop("half") == 103 - 4000 and found.pop("labelling") == 103 - 12000
-    assert found.pop("robust") == [3, 3, 3, 3] and found.pop("plain") == 2
+    assert found.pop("robust") == [3, 3, 3, 3] and found.pop("weak") == [3, 3] and found.pop("plain") == 2
     assert found.pop("misread") == pytest.approx(2 - 5.6) and found.pop("after") == pytest.approx(2 - 5.6)
     assert found.pop("knowledge") == pytest.approx((3 - 10) * (4 - 2.8)) and found.pop("copies") == [97, 97]
     assert not found
