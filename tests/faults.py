@@ -67,6 +67,7 @@ ACTIVE = "tests/papers/test_active_distillation.py"
 DISTILLATION = "tests/test_distillation.py"
 PAIRS = "tests/papers/test_pc2.py"
 CHAINS = "tests/papers/test_noisy_chains.py"
+LAYOUT = "tests/papers/test_layout_nat.py"
 PRUNING = "tests/papers/test_pruning_distillation.py"
 C_MIXUP, LOKI, TURNED = "tests/papers/test_c_mixup.py", "tests/papers/test_loki.py", "tests/test_turned_digits.py"
 POSITIVE = "tests/papers/test_positive_labels.py"
@@ -1172,4 +1173,40 @@ FAULTS = [
     Fault("noisy chains: scored by spoiled answers", "nlkit/papers/noisy_chains.py",
           "right, example = asked.right[:, -1], self.example()", "right, example = asked.answers, self.example()",
           (CHAINS,)),
+    Fault("forms: the total is without the tax", "nlkit/data/forms.py",
+          "(goods + tax) / 100, TOTAL", "goods / 100, TOTAL",
+          (f"{LAYOUT}::test_totals_are_the_sum_of_subtotal_and_tax_and_the_subtotal_is_that_of_what_was_bought",)),
+    Fault("forms: what is below a line left out stays where it is", "nlkit/data/form_copies.py",
+          "(begins & ~kept.roll(1, 1))", "(begins & ~kept.roll(1, 1) & False)",
+          (f"{LAYOUT}::test_copies_are_of_those_receipts_add_up_and_lose_only_lines_in_which_nothing_is_sought",)),
+    Fault("forms: the neighbour is the one to the right", "nlkit/learning/form_reader.py",
+          "(right > 0)", "(right < 0)",
+          (f"{LAYOUT}::test_neighbours_are_those_of_a_double_loop",)),
+    Fault("forms: what is nothing counts in F1", "nlkit/learning/form_reader.py",
+          "if k != CLASSES.index(OTHER):", "if True:",
+          (f"{LAYOUT}::test_f1_and_auc_are_those_of_scikit_learn",)),
+    Fault("weak readers: who looks reads as well", "nlkit/noise/weak_readers.py",
+          "else slice(WORDS_END, None)", "else slice(0, None)",
+          (f"{LAYOUT}::test_opinions_are_probabilities_that_hang_on_the_senses",)),
+    Fault("weak readers: confidence of the surest alone", "nlkit/noise/weak_readers.py",
+          "q.mean(0).max(-1)", "q.amax(0).max(-1)",
+          (f"{LAYOUT}::test_confidence_is_the_mean_probability_of_the_label",)),
+    Fault("weak readers: confidence knows when it should not", "nlkit/noise/weak_readers.py",
+          "order if told else others", "others if told else order",
+          (f"{LAYOUT}::test_documents_are_misread_as_a_whole_and_confidence_falls_there_or_elsewhere",)),
+    Fault("layout_nat: the loss is divided by the number of tokens", "nlkit/papers/layout_nat_training.py",
+          'reduction="none")).sum() / weights.sum()', 'reduction="none")).mean()',
+          (f"{LAYOUT}::test_the_loss_is_the_weighted_mean_a_token_at_a_time_and_so_is_its_gradient",)),
+    Fault("layout_nat: labels of people are weighted, too", "nlkit/papers/layout_nat_training.py",
+          "torch.cat([torch.ones(first.there.shape), ", "torch.cat([torch.full(first.there.shape, 0.9), ",
+          (f"{LAYOUT}::test_a_batch_has_five_receipts_of_people_at_full_weight_and_ten_others",)),
+    Fault("layout_nat: shuffled weights stay where they were", "nlkit/papers/layout_nat_training.py",
+          "values[order])", "values)",
+          (f"{LAYOUT}::test_weights_are_what_their_names_say",)),
+    Fault("layout_nat: learned from the truth", "nlkit/papers/layout_nat_training.py",
+          "U if self.weights == TRUE else", "U if self.weights != NONE else",
+          (f"{LAYOUT}::test_weak_labels_are_learned_and_true_ones_tested",)),
+    Fault("layout_nat: synthetic receipts from the first step", "nlkit/papers/layout_nat_training.py",
+          "if step > self.steps:", "if step > 0:",
+          (f"{LAYOUT}::test_a_batch_has_five_receipts_of_people_at_full_weight_and_ten_others",)),
 ]  # fmt: skip

@@ -103,6 +103,7 @@ PAPERS: tuple[str, ...] = (
     "loki",
     "pc2",
     "noisy_chains",
+    "layout_nat",
     "dsl",
 )
 
