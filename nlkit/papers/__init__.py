@@ -79,6 +79,7 @@ PAPERS: tuple[str, ...] = (
     "loki",
     "pc2",
     "noisy_chains",
+    "score_estimation",
     "dsl",
 )
 
