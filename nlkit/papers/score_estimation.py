@@ -208,7 +208,7 @@ PAGE = Page(
         Claim("score_estimation_digits", "Digits made by a diffusion model get worse if it trains on.", OURS,
               lambda t: digits(t, DIGITS_ONCE, 1000), "energy distance after 1,500 steps over the lowest, 1,000 digits",
               at_least=3.0, **X),
-        Claim("score_estimation_copies", "With fresh noise they do not, but get nearer to those learned from.", OURS,
+        Claim("score_estimation_copies", "With fresh noise it makes digits that it knows.", OURS,
               lambda t: t.run(DIGITS_FRESH, count=200).last("nearer"), "share of made digits that are nearer to one "
               "of 200 learned from than to any of 200 others (½: no copying)", at_least=0.75),
     ),
