@@ -66,6 +66,7 @@ C_MIXUP, TURNED = "tests/papers/test_c_mixup.py", "tests/test_turned_digits.py"
 ACTIVE = "tests/papers/test_active_distillation.py"
 DISTILLATION = "tests/test_distillation.py"
 PAIRS = "tests/papers/test_pc2.py"
+SCORES = "tests/papers/test_score_estimation.py"
 CHAINS = "tests/papers/test_noisy_chains.py"
 LAYOUT = "tests/papers/test_layout_nat.py"
 PRUNING = "tests/papers/test_pruning_distillation.py"
@@ -1209,4 +1210,43 @@ FAULTS = [
     Fault("layout_nat: synthetic receipts from the first step", "nlkit/papers/layout_nat_training.py",
           "if step > self.steps:", "if step > 0:",
           (f"{LAYOUT}::test_a_batch_has_five_receipts_of_people_at_full_weight_and_ten_others",)),
+    Fault("petals: alpha and the root of h swapped", "nlkit/data/petals.py",
+          "(-t / 2).exp() * x + (1 - (-t).exp()).sqrt() * noise",
+          "(1 - (-t).exp()).sqrt() * x + (-t / 2).exp() * noise",
+          (SCORES,)),
+    Fault("petals: the noise is the label", "nlkit/data/petals.py",
+          "Examples(inputs(x, t), labels, expected(x, t))", "Examples(inputs(x, t), x - labels, expected(x, t))",
+          (SCORES,)),
+    Fault("petals: not brought back to the scale of X₀", "nlkit/data/petals.py",
+          "denoised(x / alpha, h.sqrt() / alpha)", "denoised(x, h.sqrt())", (SCORES,)),
+    Fault("petals: noise of strength σ, not σ²", "nlkit/data/petals.py", "sigma[:, :, None, None] ** 2",
+          "sigma[:, :, None, None]", (SCORES,)),
+    Fault("tangent kernel: without 2π", "nlkit/learning/tangent_kernel.py", "(math.pi - angles) / (2 * math.pi)",
+          "(math.pi - angles) / 2", (SCORES,)),
+    Fault("tangent kernel: not divided by n", "nlkit/learning/tangent_kernel.py",
+          "torch.linalg.eigh(kernel(z, z) / len(z))", "torch.linalg.eigh(kernel(z, z))", (SCORES,)),
+    Fault("two layers: pairs of one sign", "nlkit/learning/tangent_kernel.py", "torch.cat([signs, -signs])",
+          "torch.cat([signs, signs])", (SCORES,)),
+    Fault("two layers: each neuron learns always", "nlkit/learning/tangent_kernel.py",
+          "(off @ self.signs.T) * (sums > 0)", "off @ self.signs.T", (SCORES,)),
+    Fault("stopping rule: with the variance of the noise", "nlkit/learning/tangent_kernel.py",
+          "1 / (2 * math.e * noise * length)", "1 / (2 * math.e * noise**2 * length)", (SCORES,)),
+    Fault("score: noise that is fresh once", "nlkit/papers/score_estimation.py",
+          "if self.by == FRESH_NETWORK:", "if self.by == FRESH_NETWORK and not step:", (SCORES,)),
+    Fault("score: the error is taken to labels", "nlkit/papers/score_estimation.py",
+          "(score(test.z) - test.expected)", "(score(test.z) - test.labels)", (SCORES,)),
+    Fault("diffusion: weight without the noise", "nlkit/learning/diffusion.py",
+          "weight = (sigma**2 + SPREAD**2) / (sigma * SPREAD) ** 2", "weight = (sigma**2 + SPREAD**2) / SPREAD**2",
+          (SCORES,)),
+    Fault("diffusion: noise drawn once is drawn again", "nlkit/learning/diffusion.py", "        if fixed:\n",
+          "        if fixed and not step:\n", (SCORES,)),
+    Fault("diffusion: Heun without its second slope", "nlkit/learning/diffusion.py",
+          "x = moved if there == 0 else x + (there - here) * (first + slope(moved, there)) / 2", "x = moved",
+          (SCORES,)),
+    Fault("diffusion: mean of examples by σ", "nlkit/learning/diffusion.py", "(-squared / (2 * sigma**2))",
+          "(-squared / (2 * sigma))", (SCORES,)),
+    Fault("energy distance: a point and itself", "nlkit/learning/diffusion.py",
+          "(len(points) * (len(points) - 1))", "len(points) ** 2", (SCORES,)),
+    Fault("digit components: scaled the wrong way", "nlkit/data/digit_components.py",
+          "points @ self.basis.T / self.scale", "points @ self.basis.T * self.scale", (SCORES,)),
 ]  # fmt: skip

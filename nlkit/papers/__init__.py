@@ -104,6 +104,7 @@ PAPERS: tuple[str, ...] = (
     "pc2",
     "noisy_chains",
     "layout_nat",
+    "score_estimation",
     "dsl",
 )
 
