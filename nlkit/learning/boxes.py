@@ -15,7 +15,7 @@ ASPECT = 4 / 3  # of a crop at random: width over height is between its inverse 
 
 
 def check_boxes(argument: str, boxes: Tensor, where: Tensor | None = None) -> Tensor:
-    """The boxes (…, 4), if each lies within [0, 1] and is not empty; otherwise a ValueError that shows one that doesn't.
+    """The boxes (…, 4), if each lies within [0, 1] and is not empty; otherwise a ValueError that shows one.
 
     where: (…) bool, which are looked at; all unless given.
     """

@@ -50,8 +50,10 @@ class Placed(nn.Module):
         return self.head(self.features(images).mean((2, 3)))
 
     def label_map(self, images: Tensor) -> Tensor:
-        """M (B, K, H/4, W/4): the logits of each place. Raises a ValueError in training mode, where they would depend on
-        the other images."""
+        """M (B, K, H/4, W/4): the logits of each place.
+
+        Raises a ValueError in training mode, where they would depend on the other images.
+        """
         if self.training:
             raise ValueError("label_map needs the network in evaluation mode: call eval() first")
         return F.conv2d(self.features(images), self.head.weight[:, :, None, None], self.head.bias)
@@ -66,7 +68,7 @@ def train(
     network: nn.Module, count: int, batch: Callable[[Tensor], tuple[Tensor, Tensor]], *, epochs: int,
     generator: torch.Generator, rate: float = RATE,
 ) -> Iterator[None]:  # fmt: skip
-    """Adam on cross-entropy, its rate falling by a cosine; yields after each epoch, with the network in evaluation mode.
+    """Adam on cross-entropy, its rate falling by a cosine; yields after each epoch, in evaluation mode.
 
     batch: places (32,) among `count` examples -> images and targets, classes or probabilities. What does not fill a
     batch is left out for an epoch. Raises a ValueError for fewer examples than a batch has, or no epoch.
