@@ -81,8 +81,9 @@ class Cropped:
 
     def problem(self) -> tuple[Scenes, Scenes]:
         """The scenes to learn from, and those for tests."""
-        return tuple(two_digits(n, both=self.both, part=part, seed=self.seed)
-                     for n, part in ((self.scenes, "scenes"), (TESTED, "test")))  # fmt: skip
+        parts = ((self.scenes, "scenes"), (TESTED, "test"))
+        task, test = (two_digits(count, both=self.both, part=part, seed=self.seed) for count, part in parts)
+        return task, test
 
     def run(self, *, steps: bool = False) -> Iterator[Measured]:
         task, test = self.problem()

@@ -54,7 +54,7 @@ def _draw_frames(ax, scene: Any, crops: Sequence[Sequence[float]]) -> None:
         frame(ax, box, linestyle=_DASHES[(number - 1) % len(_DASHES)], color="#8B1A8B", linewidth=1.6)
         ax.text(float(box[0]) + 0.015, float(box[1]) + 0.01, str(number), ha="left", va="top", fontsize=11,
                 color="#8B1A8B", weight="bold",
-                bbox={"facecolor": "white", "linewidth": 0, "pad": 0.6, "alpha": 0.8})  # fmt: skip
+                zorder=4, bbox={"facecolor": "white", "linewidth": 0, "pad": 0.6})  # fmt: skip
 
 
 @picture
