@@ -1165,7 +1165,7 @@ FAULTS = [
           (f"{RELABEL}::test_the_rate_falls_by_a_cosine_and_one_hot_targets_are_classes",)),
     Fault("label maps: places without a digit count as zeros", "nlkit/learning/label_maps.py",
           "shared_area(crops[:, None], boxes) * (labels >= 0)", "shared_area(crops[:, None], boxes) * (labels > 0)",
-          (f"{RELABEL}::test_shares_of_what_is_shown_are_counted_and_even_where_nothing_is")),
+          (f"{RELABEL}::test_shares_of_what_is_shown_are_counted_and_even_where_nothing_is",)),
     Fault("relabel: the single label is the small digit's", "nlkit/papers/relabel.py",
           "F.one_hot(self.task.labels[places, 0], CLASSES)", "F.one_hot(self.task.labels[places, 1] % 10, CLASSES)",
           (f"{RELABEL}::test_targets_are_of_the_kind_asked_for",)),
