@@ -93,6 +93,7 @@ PAPERS: tuple[str, ...] = (
     "shrinkmatch",
     "out_of_domain",
     "open_set_tta",
+    "relabel",
     "value_of_labels",
     "label_proportions",
     "positive_labels",
