@@ -15,6 +15,7 @@ import pytest
 from nlkit import Experiment, make_task, train
 from nlkit.checks import DataError
 from nlkit.claims import CLAIMS, Outcome, Report, Study, claims_of, recorded, stored_report
+from nlkit.claims.cheapest import cost
 from nlkit.claims.html import page, strip
 from nlkit.claims.report import STORED, load_report
 from nlkit.claims.tables import terminal
@@ -84,7 +85,7 @@ def test_a_whole_quick_study_makes_the_runs_of_one_cheap_claim_a_paper_anew(tmp_
     assert not Study(tmp_path / "part", only=PAPERS, quick=True, device="cpu").anew
     ids = {PAGE_OF[id]: id for id, _ in whole.anew}
     for name in ("local_clustering", "long_tail"):  # which take no second
-        took = {claim.id: whole._cost(name, claim.id) for claim in PAGES[name].claims}
+        took = {claim.id: cost(name, claim.id) for claim in PAGES[name].claims}
         assert 0 < took[ids[name]] == min(took.values()) < math.inf
         ran, first, second = [], *PAGES[name].seeds[:2]
         whole.on_run = ran.append

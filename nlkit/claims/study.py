@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import itertools
 import json
-import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 from nlkit.checks import DataError, check_choice, check_integer
+from nlkit.claims.cheapest import cheapest_claim
 from nlkit.claims.report import Outcome, Report, as_value, where_made
 from nlkit.claims.trial import PageTrial, carried
 from nlkit.contents import CLAIMS, CURVES, GRIDS, PAGE_OF, PAGES, what_is_missing
@@ -80,7 +80,8 @@ class Study:
         self.folder = Path(folder)
         self.folder.mkdir(exist_ok=True)
         check_writable(self.values_file)
-        self.anew = self._cheapest() if quick and not only else frozenset()
+        cheapest = [cheapest_claim(name, self.claims) for name in PAPERS] if quick and not only else []
+        self.anew = {(id, self.seeds_of(id)[0]) for id in cheapest if id}
         self._read_runs()
         self._values = _read_values(self.values_file)
         self._taken: dict[str, Mapping[str, object]] = {}  # where what was measured comes from
@@ -173,32 +174,6 @@ class Study:
 
     def _known(self, experiment: Any) -> Result | None:
         return self._runs.get(key(experiment))
-
-    def _cheapest(self) -> frozenset[tuple[str, int]]:
-        """Of every paper the claim whose carried runs took least, and its first seed."""
-        found = []
-        for name in PAPERS:
-            costs = {claim.id: self._cost(name, claim.id) for claim in PAGES[name].claims if claim.id in self.claims}
-            if costs:
-                cheapest = min(costs, key=costs.__getitem__)
-                found.append((cheapest, self.seeds_of(cheapest)[0]))
-        return frozenset(found)
-
-    def _cost(self, name: str, id: str) -> float:
-        """Seconds that the runs of a claim's first seed took; what needs no run or lacks one is tried last."""
-        seconds: dict[str, float] = {}
-
-        def get(experiment: Any) -> Result:
-            if (result := self._carried(name, experiment)) is None:
-                raise LookupError(key(experiment))
-            seconds[key(experiment)] = result.seconds
-            return result
-
-        try:
-            CLAIMS[id].measure(self._trial(name, self.seeds_of(id)[0], get))
-        except LookupError:
-            return math.inf
-        return sum(seconds.values()) or math.inf
 
     def _carried(self, name: str, experiment: Any) -> Result | None:
         """In a quick study, the run as the package carries it: made on whatever device there was."""
