@@ -225,7 +225,7 @@ PAGE = Page(
         "coding rate, spread labels": (Nodes, {"labels": PROPAGATED}),
     },
     headline="accuracy", experiment=Nodes, picture=draw, grid=_grid, needs=("package:scikit-learn",),
-    tiny={"updates": 2, "every": 1, "per_class": 5},
+    tiny={"updates": 2, "every": 1, "per_class": 5}, panel={"updates": 100},
     claims=(
         Claim("erase_resists", "With 40 % of the labels wrong, ERASE at its end is ahead of cross-entropy at the best "
               "of its records.", "abstract", lead(ENTROPY, "highest"), **LEAD),
