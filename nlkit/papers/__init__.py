@@ -80,6 +80,7 @@ PAPERS: tuple[str, ...] = (
     "pc2",
     "noisy_chains",
     "score_estimation",
+    "ambient_diffusion",
     "dsl",
 )
 
