@@ -28,7 +28,7 @@ from torch import Tensor
 
 from nlkit.data.digit_components import digit_components
 from nlkit.learning.diffusion import energy_distance, learn, new_denoiser, sample
-from nlkit.learning.frechet import DigitFeatures, frechet_distance
+from nlkit.learning.frechet import FEATURES, DigitFeatures, frechet_distance
 from nlkit.page import Claim, Page, Trial
 from nlkit.papers.ambient_diffusion_price import Price
 from nlkit.randomness import seeded_generator
@@ -49,7 +49,7 @@ class Ambient:
 
     In its `numbers`: "step"; of 1,000 samples "frechet", the Fréchet distance to 1,000 test digits, "best", its lowest
     so far, and "energy", their energy distance in components; the Fréchet distances of the digits that it learns from,
-    "given", and of all clean training digits, "floor"; how many digits are "clean" and "noisy".
+    "given" (33 or more), and of all clean training digits, "floor"; how many digits are "clean" and "noisy".
     """
 
     learns: str = setting(MIX, "from what", choices=ARMS)
@@ -93,7 +93,8 @@ class Ambient:
         test = features(world.test)
         clean = int((had == 0).sum())
         fixed = {"clean": float(clean), "noisy": float(len(had) - clean), "best": float("inf")}
-        fixed |= {name: frechet_distance(features(x), test) for name, x in (("given", given), ("floor", world.train))}
+        compared = {"floor": world.train} | ({"given": given} if len(given) > FEATURES else {})
+        fixed |= {name: frechet_distance(features(x), test) for name, x in compared.items()}
         learning = learn(
             new_denoiser(DIMENSION, self.seed), given, steps=self.steps, seed=self.seed,
             had=None if self.learns == NAIVE else had,

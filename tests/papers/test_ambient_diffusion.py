@@ -183,6 +183,8 @@ def test_records_measure_what_is_made_against_test_digits():
     assert records[-1].numbers["floor"] == pytest.approx(floor)
     given = frechet_distance(features(run.data()[0]), features(world.test))
     assert records[-1].numbers["given"] == pytest.approx(given)
+    (few,) = Ambient(learns=FEW, count=200, steps=50).run()  # 10 digits are too few for a covariance of 32 features
+    assert "given" not in few.numbers and few.numbers["clean"] == 10
     told = PAGE.picture({MIX: records}).alt
     assert "real digits; noisy, to learn from; mix (10 clean + 190 noisy)" in told
     assert f"mix {records[-1].numbers['frechet']:.2f}" in told
