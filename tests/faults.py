@@ -68,6 +68,7 @@ DISTILLATION = "tests/test_distillation.py"
 PAIRS = "tests/papers/test_pc2.py"
 SCORES = "tests/papers/test_score_estimation.py"
 RELABEL = "tests/papers/test_relabel.py"
+AMBIENT = "tests/papers/test_ambient_diffusion.py"
 CHAINS = "tests/papers/test_noisy_chains.py"
 LAYOUT = "tests/papers/test_layout_nat.py"
 PRUNING = "tests/papers/test_pruning_distillation.py"
@@ -1295,4 +1296,30 @@ FAULTS = [
     Fault("relabel: any digit counts where there is none", "nlkit/papers/relabel.py",
           'shares |= {"alone": large[alone]}', 'shares |= {"alone": large[~alone]}',
           (f"{RELABEL}::test_shares_of_test_scenes_are_counted",)),
+    Fault("ambient: noise of strength σₙ/σ, not its square", "nlkit/learning/diffusion.py", "share = had**2 / sigma**2",
+          "share = had / sigma", (AMBIENT,)),
+    Fault("ambient: what lacks is σ - σₙ", "nlkit/learning/diffusion.py",
+          "(sigma**2 - had**2).clamp(min=0).sqrt() * noise", "(sigma - had) * noise", (AMBIENT,)),
+    Fault("ambient: the mixture of x and D swapped", "nlkit/learning/diffusion.py",
+          "(1 - share) * denoise(x, sigma) + share * x - y", "share * denoise(x, sigma) + (1 - share) * x - y",
+          (AMBIENT,)),
+    Fault("ambient: strengths below that of the noise", "nlkit/learning/diffusion.py", "torch.maximum(sigma, before)",
+          "sigma", (AMBIENT,)),
+    Fault("ambient: too little noise is not noticed", "nlkit/learning/diffusion.py", "    if (sigma < had).any():",
+          "    if False:", (AMBIENT,)),
+    Fault("ambient: the loss takes the mix for clean", "nlkit/papers/ambient_diffusion.py",
+          "had=None if self.learns == NAIVE else had", "had=None if self.learns != NOISY else had", (AMBIENT,)),
+    Fault("ambient: the same noise on all digits", "nlkit/papers/ambient_diffusion.py",
+          "torch.randn(digits.shape, generator", "torch.randn(digits[:1].shape, generator", (AMBIENT,)),
+    Fault("ambient: fresh noise whenever it is asked for", "nlkit/papers/ambient_diffusion.py",
+          'generator=seeded_generator(self.seed, "noise of digits")', "generator=torch.default_generator", (AMBIENT,)),
+    Fault("Fréchet: covariances without their root", "nlkit/learning/frechet.py",
+          "clamp(min=0).sqrt().sum()", "clamp(min=0).sum()", (AMBIENT,)),
+    Fault("Fréchet: means left out", "nlkit/learning/frechet.py", "(a.mean(0) - b.mean(0)).square().sum() + ", "",
+          (AMBIENT,)),
+    Fault("price: groups without noise", "nlkit/papers/ambient_diffusion_price.py",
+          'check_number("strength", strength, 0) ** 2', 'check_number("strength", strength, 0)', (AMBIENT,)),
+    Fault("price: shares of clean and noisy swapped", "nlkit/papers/ambient_diffusion_price.py",
+          "clean * fisher_information(groups, 0) + noisy *", "noisy * fisher_information(groups, 0) + clean *",
+          (AMBIENT,)),
 ]  # fmt: skip

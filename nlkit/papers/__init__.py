@@ -106,6 +106,7 @@ PAPERS: tuple[str, ...] = (
     "noisy_chains",
     "layout_nat",
     "score_estimation",
+    "ambient_diffusion",
     "dsl",
 )
 
