@@ -78,6 +78,7 @@ PAPERS: tuple[str, ...] = (
     "c_mixup",
     "loki",
     "pc2",
+    "capro",
     "noisy_chains",
     "layout_nat",
     "dsl",

@@ -80,8 +80,8 @@ def _draw_receipt(ax, height: float, name: str, forms: Forms, labels, weights) -
     width = PANEL_WIDTH - 0.1
     ax.set(xlim=(0, width), ylim=(height - _HEAD + 0.1, -_HEAD + 0.1))
     ax.set_axis_off()
-    ax.text(0, -0.25, "a weakly labelled receipt", fontsize=12)
-    ax.text(_MARGIN, -0.25, f"weak label, weight ({name})", fontsize=12)
+    ax.text(0, -0.25, "a receipt with weak labels", fontsize=12)
+    ax.text(_MARGIN, -0.25, f"weights ({name})", fontsize=12)
     wrong = 0
     for row, tokens in enumerate(_lines(forms, 0)):
         y, said = _LINE * (row + 0.5), {}
