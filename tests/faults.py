@@ -71,6 +71,7 @@ RELABEL = "tests/papers/test_relabel.py"
 AMBIENT = "tests/papers/test_ambient_diffusion.py"
 CHAINS = "tests/papers/test_noisy_chains.py"
 LAYOUT = "tests/papers/test_layout_nat.py"
+CAPRO = "tests/papers/test_capro.py"
 PRUNING = "tests/papers/test_pruning_distillation.py"
 C_MIXUP, LOKI, TURNED = "tests/papers/test_c_mixup.py", "tests/papers/test_loki.py", "tests/test_turned_digits.py"
 POSITIVE = "tests/papers/test_positive_labels.py"
@@ -1322,4 +1323,28 @@ FAULTS = [
     Fault("price: shares of clean and noisy swapped", "nlkit/papers/ambient_diffusion_price.py",
           "clean * fisher_information(groups, 0) + noisy *", "noisy * fisher_information(groups, 0) + clean *",
           (AMBIENT,)),
+    Fault("capro: captions are about what was asked for", "nlkit/data/captioned.py",
+          "(true + away) % CLASSES, true)", "(true + away) % CLASSES, given)",
+          (f"{CAPRO}::test_captions_are_about_what_is_shown_but_for_so_many_that_are_missing_or_about_another_digit",)),
+    Fault("capro: rarity of words is left out", "nlkit/data/captioned.py",
+          "F.normalize(counts * rarity, dim=1)", "F.normalize(counts, dim=1)",
+          (f"{CAPRO}::test_text_features_are_those_of_scikit_learn",)),
+    Fault("capro: rows of the graph are not shares", "nlkit/papers/capro_parts.py",
+          "return joined / joined.sum(1, keepdim=True)", "return joined",
+          (f"{CAPRO}::test_the_graph_joins_whoever_names_whom_and_a_step_is_a_mean",)),
+    Fault("capro: picked by the nearest definition, whatever the class", "nlkit/papers/capro_parts.py",
+          "world.captions)[world.given], dim=1)", "world.captions)[world.true], dim=1)",
+          (f"{CAPRO}::test_the_nearest_to_their_own_definition_are_picked_class_by_class",)),
+    Fault("capro: picks are relabelled", "nlkit/papers/capro_parts.py",
+          "sure = (top >= threshold) & ~few", "sure = top >= threshold",
+          (f"{CAPRO}::test_cleaning_by_hand",)),
+    Fault("capro: the least like speak up", "nlkit/papers/capro_parts.py",
+          ".clamp(min=0) + 1e-8", ".abs() + 1e-8",
+          (f"{CAPRO}::test_a_soft_target_is_what_is_said_of_likes",)),
+    Fault("capro: the slow network follows at once", "nlkit/papers/capro_training.py",
+          "slow.lerp_(fast, 1 - MOMENTUM)", "slow.lerp_(fast, MOMENTUM)",
+          (f"{CAPRO}::test_the_slow_network_and_the_queue_follow",)),
+    Fault("capro: tuning changes the encoder, too", "nlkit/papers/capro_training.py",
+          "adam(self.network.of_q.parameters(), RATE)", "adam(self.network.parameters(), RATE * 1)",
+          (f"{CAPRO}::test_tuning_changes_the_classifier_alone",)),
 ]  # fmt: skip

@@ -103,6 +103,7 @@ PAPERS: tuple[str, ...] = (
     "c_mixup",
     "loki",
     "pc2",
+    "capro",
     "noisy_chains",
     "layout_nat",
     "score_estimation",

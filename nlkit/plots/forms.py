@@ -11,37 +11,33 @@ from nlkit.plots.places import label_ends
 from nlkit.plots.style import KINDS_OF_LABEL, REFERENCE, faded, styles_of, text_color
 from nlkit.records import Recorded
 
-_LINE, _HEAD, _CURVES = 0.17, 0.55, 2.7  # inches: a line of a receipt, what stands above it, F1
-_PAGE, _MARGIN = 2.7, 3.3  # inches: where a receipt ends, and where what is said of it begins
+_LINE, _HEAD, _CURVES = 0.215, 0.5, 2.7  # inches: a line of a receipt, what stands above it, F1
+_PAGE, _MARGIN = 1.9, 3.45  # inches: over which the places of a receipt are spread; where what is said begins
 _STANDS_FOR = {"word": "xxxx", "money": "", "date": "00/00/00", "code": "A-0000", "count": "2 ×"}
 
 
 @picture
-def receipts(forms: Forms, which: Sequence[int], names: Sequence[str] = ()) -> Figure:
-    """Two receipts side by side, as a reader gets them; what is sought is framed, and named beside its line.
+def receipts(forms: Forms, which: Sequence[int], names: Sequence[str]) -> Figure:
+    """Receipts under each other, as a reader gets them; what is sought is framed, and named at the right.
 
-    which: the places of the two among the forms. names: what stands above each.
+    which: their places among the forms. names: what stands above each.
     """
-    lines = max(len(_lines(forms, d)) for d in which)
-    height = _LINE * lines + _HEAD
-    figure, place = panel_figure(height)
+    tall = [_HEAD + _LINE * len(_lines(forms, d)) for d in which]
+    figure, place = panel_figure(sum(tall))
     told = []
-    for column, d in enumerate(which):
-        ax = place(0.05 + column * 0.5 * PANEL_WIDTH, 0.05, 0.5 * PANEL_WIDTH - 0.1, height - 0.1)
-        ax.set(xlim=(0, 0.5 * PANEL_WIDTH - 0.1), ylim=(lines * _LINE + 0.05, -_HEAD + 0.15))
+    for at, (d, name) in enumerate(zip(which, names)):
+        ax = place(0.05, sum(tall[at + 1 :]), PANEL_WIDTH - 0.1, tall[at])
+        ax.set(xlim=(0, PANEL_WIDTH - 0.1), ylim=(tall[at] - _HEAD + 0.1, -_HEAD + 0.1))
         ax.set_axis_off()
-        if names:
-            ax.text(0, -0.2, names[column], fontsize=12)
+        ax.text(0, -0.2, name, fontsize=12)
         for row, tokens in enumerate(_lines(forms, d)):
-            for n, x in zip(tokens, _starts(forms, d, tokens, 1.95)):
+            called = dict.fromkeys(CLASSES[int(forms.labels[d, n])] for n in tokens)
+            for n, x in zip(tokens, _starts(forms, d, tokens)):
                 sought = CLASSES[int(forms.labels[d, n])] != OTHER
                 frame = {"boxstyle": "square,pad=0.1", "facecolor": "none", "edgecolor": REFERENCE} if sought else None
-                ax.text(x, _LINE * (row + 0.5), _word(forms, d, n), fontsize=8.5, va="center", bbox=frame)
-            called = ", ".join(
-                dict.fromkeys(name for n in tokens if (name := CLASSES[int(forms.labels[d, n])]) != OTHER)
-            )
-            ax.text(2.9, _LINE * (row + 0.5), called, fontsize=9, va="center", ha="right",
-                    color=text_color(KINDS_OF_LABEL["right"].color))  # fmt: skip
+                ax.text(x, _LINE * (row + 0.5), _word(forms, d, n), fontsize=11, va="center", bbox=frame)
+            ax.text(_MARGIN, _LINE * (row + 0.5), ", ".join(name for name in called if name != OTHER), fontsize=11,
+                    va="center", color=text_color(KINDS_OF_LABEL["right"].color))  # fmt: skip
         told.append(f"{len(_lines(forms, d))} lines and {int(forms.there[d].sum())} words")
     figure.alt = f"Receipts as a reader gets them, what is sought framed and named: {' and '.join(told)}."
     return figure
@@ -84,12 +80,12 @@ def _draw_receipt(ax, height: float, name: str, forms: Forms, labels, weights) -
     width = PANEL_WIDTH - 0.1
     ax.set(xlim=(0, width), ylim=(height - _HEAD + 0.1, -_HEAD + 0.1))
     ax.set_axis_off()
-    ax.text(0, -0.25, "a weakly labelled receipt", fontsize=12)
-    ax.text(_MARGIN, -0.25, f"weak label, weight ({name})", fontsize=12)
+    ax.text(0, -0.25, "a receipt with weak labels", fontsize=12)
+    ax.text(_MARGIN, -0.25, f"weights ({name})", fontsize=12)
     wrong = 0
     for row, tokens in enumerate(_lines(forms, 0)):
         y, said = _LINE * (row + 0.5), {}
-        for n, start in zip(tokens, _starts(forms, 0, tokens, _PAGE)):
+        for n, start in zip(tokens, _starts(forms, 0, tokens)):
             label, true, weight = CLASSES[int(labels[n])], CLASSES[int(forms.labels[0, n])], float(weights[n])
             kind = "right" if label == true else "wrong"
             wrong += kind == "wrong"
@@ -98,15 +94,14 @@ def _draw_receipt(ax, height: float, name: str, forms: Forms, labels, weights) -
                 look = KINDS_OF_LABEL[kind].color
                 frame = {"boxstyle": "square,pad=0.1", "edgecolor": look, "linewidth": 1.6 if kind == "wrong" else 0.8,
                          "facecolor": faded(look, 0.35 * min(1.0, weight))}  # fmt: skip
-                words = label if kind == "right" else f"{label}, not {true}"
-                said[words, kind] = max(weight, said.get((words, kind), 0.0))
-            ax.text(start, y, _word(forms, 0, n), fontsize=8.5, va="center", bbox=frame)
+                said[label, kind] = max(weight, said.get((label, kind), 0.0))
+            ax.text(start, y, _word(forms, 0, n), fontsize=11, va="center", bbox=frame)
         x = _MARGIN
         for (words, kind), weight in said.items():
             text = f"{'✗ ' if kind == 'wrong' else ''}{words} {weight:.2f}"
-            ax.text(x, y, text, fontsize=8.5, va="center", color=text_color(KINDS_OF_LABEL[kind].color),
+            ax.text(x, y, text, fontsize=11, va="center", color=text_color(KINDS_OF_LABEL[kind].color),
                     weight="bold" if kind == "wrong" else None)  # fmt: skip
-            x += 0.07 * len(text) + 0.1
+            x += 0.1 * len(text) + 0.1
     return f"A receipt of {len(_lines(forms, 0))} lines with its weak labels, of which {wrong} are wrong."
 
 
@@ -122,12 +117,12 @@ def _lines(forms: Forms, d: int) -> list[list[int]]:
     return found
 
 
-def _starts(forms: Forms, d: int, tokens: Sequence[int], wide: float) -> list[float]:
+def _starts(forms: Forms, d: int, tokens: Sequence[int]) -> list[float]:
     """Inches from the left of the tokens of a line: at their places, or later where words would touch."""
     found, after = [], 0.05
     for n in tokens:
-        found.append(max(after, 0.05 + wide * float(forms.at[d, n, 0])))
-        after = found[-1] + 0.072 * len(_word(forms, d, n)) + 0.07
+        found.append(max(after, 0.05 + _PAGE * float(forms.at[d, n, 0])))
+        after = found[-1] + 0.095 * len(_word(forms, d, n)) + 0.09
     return found
 
 

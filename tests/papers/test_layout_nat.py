@@ -290,7 +290,7 @@ def test_the_picture_shows_a_misread_receipt_and_counts_what_is_wrong():
     wrong = int(((shown["labels"] != shown["forms"].labels[0]) & shown["forms"].there[0]).sum())
     assert wrong >= 3 and f"of which {wrong} are wrong" in told_ and "weak labels" in told_
     assert "No run yet" in PAGE.picture({}).alt
-    assert "what is sought framed and named" in receipts(world(0).people, [0, 1]).alt
+    assert "what is sought framed and named" in receipts(world(0).people, [0, 1], ["one", "two"]).alt
 
 
 def test_claims_measure_what_they_say():
