@@ -66,6 +66,7 @@ ACTIVE = "tests/papers/test_active_distillation.py"
 DISTILLATION = "tests/test_distillation.py"
 PAIRS = "tests/papers/test_pc2.py"
 RELABEL = "tests/papers/test_relabel.py"
+MARVEL = "tests/papers/test_marvelovd.py"
 CHAINS = "tests/papers/test_noisy_chains.py"
 PRUNING = "tests/papers/test_pruning_distillation.py"
 C_MIXUP, LOKI, TURNED = "tests/papers/test_c_mixup.py", "tests/papers/test_loki.py", "tests/test_turned_digits.py"
@@ -1175,4 +1176,39 @@ FAULTS = [
     Fault("relabel: any digit counts where there is none", "nlkit/papers/relabel.py",
           'shares |= {"alone": large[alone]}', 'shares |= {"alone": large[~alone]}',
           (f"{RELABEL}::test_shares_of_test_scenes_are_counted",)),
+    Fault("marvelovd: base boxes left out of the largest", "nlkit/papers/marvelovd_mining.py",
+          "torch.cat([z, z_base], 1).amax(1", "z.amax(1",
+          (f"{MARVEL}::test_the_joint_score_divides_by_the_image_s_largest_base_boxes_included",)),
+    Fault("marvelovd: the largest of all images", "nlkit/papers/marvelovd_mining.py",
+          ".amax(1, keepdim=True).clamp(min=1e-9) if", ".max().clamp(min=1e-9) if", (MARVEL,)),
+    Fault("marvelovd: background is weighted, too", "nlkit/papers/marvelovd_mining.py",
+          "return torch.where(to_pseudo, gamma * (scores + 1 - b) / 2, 1.0)", "return gamma * (scores + 1 - b) / 2",
+          (f"{MARVEL}::test_weights_are_of_pseudo_boxes_alone_and_carry_no_gradient",)),
+    Fault("marvelovd: weights with a gradient", "nlkit/papers/marvelovd_mining.py",
+          "logits.detach().softmax(-1)[..., BACKGROUND]", "logits.softmax(-1)[..., BACKGROUND]",
+          (f"{MARVEL}::test_weights_are_of_pseudo_boxes_alone_and_carry_no_gradient",)),
+    Fault("marvelovd: the larger overlap wins, stratified or not", "nlkit/papers/marvelovd_mining.py",
+          "    if stratified:", "    if False:",
+          (f"{MARVEL}::test_a_base_box_keeps_its_proposals_where_matching_is_stratified",)),
+    Fault("marvelovd: background counts as novel", "nlkit/papers/marvelovd_mining.py",
+          "[..., BASE:CLASSES].sum(-1)", "[..., BASE:].sum(-1)",
+          (f"{MARVEL}::test_weights_are_of_pseudo_boxes_alone_and_carry_no_gradient",)),
+    Fault("marvelovd: mining from the first epoch", "nlkit/papers/marvelovd.py",
+          "if self.labels != MINED or epoch <= self.burn_in:", "if self.labels != MINED:",
+          (f"{MARVEL}::test_labels_in_use_change_after_the_burn_in_only_where_they_are_mined",)),
+    Fault("detection: suppression across classes", "nlkit/learning/detection.py",
+          "gone |= row.squeeze(2) & stays", "gone |= (row.squeeze(2) & stays).any(1, keepdim=True)",
+          (f"{MARVEL}::test_suppression_is_that_of_a_plain_loop_within_each_class",)),
+    Fault("detection: a suppressed box suppresses", "nlkit/learning/detection.py",
+          "gone |= row.squeeze(2) & stays", "gone |= row.squeeze(2)",
+          (f"{MARVEL}::test_suppression_is_that_of_a_plain_loop_within_each_class",)),
+    Fault("detection: a digit is found twice", "nlkit/learning/detection.py",
+          "        used |= torch.zeros_like(used).scatter_(2, which, found)\n", "", (MARVEL,)),
+    Fault("detection: the namer's candidates at base boxes stay", "nlkit/learning/detection.py",
+          "base_boxes(scenes)).amax(2) < MATCH)", "base_boxes(scenes)).amax(2) < 2)",
+          (f"{MARVEL}::test_candidates_are_sure_apart_and_at_no_base_box",)),
+    Fault("boxes: intersection over the first box alone", "nlkit/learning/boxes.py",
+          "areas(boxes)[..., :, None] + areas(others)[..., None, :] - shared",
+          "areas(boxes)[..., :, None] + 0 * shared",
+          (f"{MARVEL}::test_overlaps_are_those_of_the_corners_and_nothing_where_a_box_is_empty",)),
 ]  # fmt: skip

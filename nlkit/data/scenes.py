@@ -93,10 +93,10 @@ def two_digits(count: int, *, both: float, part: str, seed: int) -> Scenes:
 
 
 def many_digits(count: int, *, part: str, seed: int, strokes: bool = True) -> Scenes:
-    """`count` scenes of 48 x 48 pixels with two to four digits, in quadrants of their own, and two to five loose strokes.
+    """`count` scenes of 48 x 48 pixels with two to four digits, a quadrant each, and two to five loose strokes.
 
-    A digit takes 31 to 43 % of the side. strokes: whether there are any: parts of digits (half of one along each side),
-    that lie anywhere and in no box. part: whose digits, of `PARTS`. labels and boxes: M = 4, those that are there first.
+    A digit takes 31 to 43 % of the side. strokes: whether there are any: parts of digits, half of one along each
+    side, that lie anywhere and in no box. part: whose digits, of `PARTS`. labels and boxes: M = 4, the empty last.
     """
     check_integer("count", count, 1)
     digits, labels = digits_of(part)

@@ -59,8 +59,8 @@ def assigned(
 
 
 def weights(to_pseudo: Tensor, scores: Tensor, logits: Tensor, gamma: float) -> Tensor:
-    """(N, R): γ (s + 1 - b) / 2 for what matched a pseudo box, with its score s (N, R) and b, the detector's probability
-    of background by logits (N, R, 11); 1 for all others. No gradient passes."""
+    """(N, R): γ (s + 1 - b) / 2 for what matched a pseudo box, by its score s (N, R) and b, the detector's probability
+    of background, of logits (N, R, 11); 1 for all others. No gradient passes."""
     check_number("gamma", gamma, 0, above=True)
     b = logits.detach().softmax(-1)[..., BACKGROUND]
     return torch.where(to_pseudo, gamma * (scores + 1 - b) / 2, 1.0)
