@@ -193,3 +193,10 @@ def label_quality(given: Candidates, used: Tensor, scenes: Scenes) -> tuple[floa
     novel = scenes.labels >= BASE
     precision = (used & given.right).sum() / used.sum()
     return float(precision), float((hit.any(1) & novel).sum() / novel.sum())
+
+
+def ranked(values: Tensor, right: Tensor) -> float:
+    """The chance that a right one has a higher value than another (area under the ROC curve); ties count half."""
+    high, low = values[right], values[~right].sort().values
+    below = torch.searchsorted(low, high) + torch.searchsorted(low, high, right=True)
+    return float(below.double().mean() / (2 * len(low)))

@@ -13,8 +13,8 @@
 Before that, in a burn-in, pseudo labels are the candidates with s_clip above a fixed threshold.
 
 What stands in for what: for CLIP, a network of 400-96-4 that learned from tight crops of other digits of the four novel
-classes alone, and so knows neither background nor what lies around; for photographs, scenes of digits: 0 to 5 have boxes, 6 to
-9 names only; for a trained generator of proposals, the true boxes with jitter, among parts and random
+classes alone, and so knows neither background nor what lies around; for photographs, scenes of digits: 0 to 5 have
+boxes, 6 to 9 names only; for a trained generator of proposals, the true boxes with jitter, among parts and random
 ones. No box regression, no second, strongly augmented view. Mining is done once an epoch and keeps a fixed number of
 the best: in a training as short as this the scores drift too much for a fixed bound. Seen of the authors' work were
 their program and the abstract.
@@ -41,6 +41,7 @@ from nlkit.learning.detection import (
     label_quality,
     new_detector,
     proposals,
+    ranked,
 )
 from nlkit.learning.optimizers import adam, descend
 from nlkit.page import Claim, Page, Trial
@@ -167,13 +168,6 @@ class Detecting:
                         "all_used": used[given.there]}  # fmt: skip
 
 
-def ranked(values: Tensor, right: Tensor) -> float:
-    """The chance that a right one has a higher value than another (area under the ROC curve); ties count half."""
-    high, low = values[right], values[~right].sort().values
-    below = torch.searchsorted(low, high) + torch.searchsorted(low, high, right=True)
-    return float(below.double().mean() / (2 * len(low)))
-
-
 def draw(records: Mapping[str, Sequence[Measured]]) -> Figure:
     """A scene with its candidates, kept or not; all candidates by both scores; AP of novel classes by epoch."""
     from nlkit.plots.detections import candidates_and_precision
@@ -210,8 +204,8 @@ POINTS: dict[str, Any] = {"unit": "points"}
 PAGE = Page(
     title="Boxes that nobody drew (MarvelOVD)",
     source="Wang, Cheng, Chen, Zhang, Lin, Zhou, Li, ECCV 2024, arXiv:2407.21465",
-    finding="Of the boxes that a namer of crops is sure of, five in six are junk; together with the detector that learns "
-    "from them, half are, and novel digits are found more often.",
+    finding="Five in six of the boxes that a namer of crops is sure of are junk; with the help of the detector that "
+    "learns from them it is half.",
     variants={
         FIXED: PLAIN, OURS: {}, STRICT: PLAIN | {"threshold": 0.98},
         ALONE: {"stratified": False, "reweighted": False}, WITHOUT: PLAIN | {"labels": NONE},

@@ -22,8 +22,9 @@ from nlkit.learning.detection import (
     namer,
     new_detector,
     proposals,
+    ranked,
 )
-from nlkit.papers.marvelovd import FULL, PAGE, Detecting, ranked
+from nlkit.papers.marvelovd import FULL, PAGE, Detecting
 from nlkit.papers.marvelovd_mining import assigned, joint_scores, novelty, the_best, weights
 
 TINY = dict(PAGE.tiny)
