@@ -218,6 +218,8 @@ def test_the_joint_score_divides_by_the_image_s_largest_base_boxes_included():
     assert torch.equal(joint_scores(sure, z, z_base, 1.0), sure)
     assert joint_scores(sure, z, z_base, 0.0, largest=False).tolist()[0] == pytest.approx([0.2, 0.1])
     assert joint_scores(sure, z, 0 * z_base, 0.0).max() == 1
+    two = torch.cat([z, 3 * z]), torch.zeros(2, 1)
+    assert joint_scores(sure.expand(2, -1), *two, 0.0).amax(1).tolist() == [1, 1]  # image by image
     assert torch.isfinite(joint_scores(sure, 0 * z, 0 * z_base, 0.5)).all()
 
 
