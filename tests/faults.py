@@ -69,6 +69,7 @@ PAIRS = "tests/papers/test_pc2.py"
 SCORES = "tests/papers/test_score_estimation.py"
 RELABEL = "tests/papers/test_relabel.py"
 AMBIENT = "tests/papers/test_ambient_diffusion.py"
+MARVEL = "tests/papers/test_marvelovd.py"
 CHAINS = "tests/papers/test_noisy_chains.py"
 LAYOUT = "tests/papers/test_layout_nat.py"
 CAPRO = "tests/papers/test_capro.py"
@@ -1253,7 +1254,7 @@ FAULTS = [
     Fault("digit components: scaled the wrong way", "nlkit/data/digit_components.py",
           "points @ self.basis.T / self.scale", "points @ self.basis.T * self.scale", (SCORES,)),
     Fault("boxes: x and y exchanged", "nlkit/learning/boxes.py",
-          "torch.stack([x, y], -1), align_corners", "torch.stack([y, x], -1), align_corners",
+          "torch.stack([x, y], -1).view(n", "torch.stack([y, x], -1).view(n",
           (f"{RELABEL}::test_a_crop_of_the_left_half_has_the_label_of_the_left_half",)),
     Fault("boxes: pixels begin at the border and not half a pixel in", "nlkit/learning/boxes.py",
           "align_corners=False, padding_mode", "align_corners=True, padding_mode",
@@ -1347,4 +1348,39 @@ FAULTS = [
     Fault("capro: tuning changes the encoder, too", "nlkit/papers/capro_training.py",
           "adam(self.network.of_q.parameters(), RATE)", "adam(self.network.parameters(), RATE * 1)",
           (f"{CAPRO}::test_tuning_changes_the_classifier_alone",)),
+    Fault("marvelovd: base boxes left out of the largest", "nlkit/papers/marvelovd_mining.py",
+          "torch.cat([z, z_base], 1).amax(1", "z.amax(1",
+          (f"{MARVEL}::test_the_joint_score_divides_by_the_image_s_largest_base_boxes_included",)),
+    Fault("marvelovd: the largest of all images", "nlkit/papers/marvelovd_mining.py",
+          ".amax(1, keepdim=True).clamp(min=1e-9) if", ".max().clamp(min=1e-9) if", (MARVEL,)),
+    Fault("marvelovd: background is weighted, too", "nlkit/papers/marvelovd_mining.py",
+          "return torch.where(to_pseudo, gamma * (scores + 1 - b) / 2, 1.0)", "return gamma * (scores + 1 - b) / 2",
+          (f"{MARVEL}::test_weights_are_of_pseudo_boxes_alone_and_carry_no_gradient",)),
+    Fault("marvelovd: weights with a gradient", "nlkit/papers/marvelovd_mining.py",
+          "logits.detach().softmax(-1)[..., BACKGROUND]", "logits.softmax(-1)[..., BACKGROUND]",
+          (f"{MARVEL}::test_weights_are_of_pseudo_boxes_alone_and_carry_no_gradient",)),
+    Fault("marvelovd: the larger overlap wins, stratified or not", "nlkit/papers/marvelovd_mining.py",
+          "    if stratified:", "    if False:",
+          (f"{MARVEL}::test_a_base_box_keeps_its_proposals_where_matching_is_stratified",)),
+    Fault("marvelovd: background counts as novel", "nlkit/papers/marvelovd_mining.py",
+          "[..., BASE:CLASSES].sum(-1)", "[..., BASE:].sum(-1)",
+          (f"{MARVEL}::test_weights_are_of_pseudo_boxes_alone_and_carry_no_gradient",)),
+    Fault("marvelovd: mining from the first epoch", "nlkit/papers/marvelovd.py",
+          "if self.labels != MINED or epoch <= self.burn_in:", "if self.labels != MINED:",
+          (f"{MARVEL}::test_labels_in_use_change_after_the_burn_in_only_where_they_are_mined",)),
+    Fault("detection: suppression across classes", "nlkit/learning/detection.py",
+          "gone |= row.squeeze(2) & stays", "gone |= (row.squeeze(2) & stays).any(1, keepdim=True)",
+          (f"{MARVEL}::test_suppression_is_that_of_a_plain_loop_within_each_class",)),
+    Fault("detection: a suppressed box suppresses", "nlkit/learning/detection.py",
+          "gone |= row.squeeze(2) & stays", "gone |= row.squeeze(2)",
+          (f"{MARVEL}::test_suppression_is_that_of_a_plain_loop_within_each_class",)),
+    Fault("detection: a digit is found twice", "nlkit/learning/detection.py",
+          "        used |= torch.zeros_like(used).scatter_(2, which, found)\n", "", (MARVEL,)),
+    Fault("detection: the namer's candidates at base boxes stay", "nlkit/learning/detection.py",
+          "base_boxes(scenes)).amax(2) < MATCH)", "base_boxes(scenes)).amax(2) < 2)",
+          (f"{MARVEL}::test_candidates_are_sure_apart_and_at_no_base_box",)),
+    Fault("boxes: intersection over the first box alone", "nlkit/learning/boxes.py",
+          "areas(boxes)[..., :, None] + areas(others)[..., None, :] - shared",
+          "areas(boxes)[..., :, None] + 0 * shared",
+          (f"{MARVEL}::test_overlaps_are_those_of_the_corners_and_nothing_where_a_box_is_empty",)),
 ]  # fmt: skip

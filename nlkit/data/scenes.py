@@ -17,7 +17,7 @@ from nlkit.data.load import load
 from nlkit.randomness import seeded_generator
 
 WRITTEN = 20  # pixels of a side of the square that a digit of 28 x 28 is written into
-SIDE, BLUR = 32, 0.15  # pixels along a canvas; standard deviation of its noise
+SIDE, WIDE, BLUR = 32, 48, 0.15  # pixels along a canvas, and along one with many digits; deviation of the noise
 NONE = -1  # the label of a place that shows nothing
 PARTS = ("scenes", "elsewhere", "test")  # whose digits: half of the training digits, the other half, or those for tests
 
@@ -89,4 +89,39 @@ def two_digits(count: int, *, both: float, part: str, seed: int) -> Scenes:
         rows = there[:, place].nonzero().flatten()
         ink = paste(digits[chosen[rows, place]], boxes[rows, place], SIDE)
         images[rows] = torch.maximum(images[rows], ink)
+    return Scenes(noisy(images, draw), labels[chosen].masked_fill(~there, NONE), boxes)
+
+
+def many_digits(count: int, *, part: str, seed: int, strokes: bool = True) -> Scenes:
+    """`count` scenes of 48 x 48 pixels with two to four digits, a quadrant each, and two to five loose strokes.
+
+    A digit takes 31 to 43 % of the side. strokes: whether there are any: parts of digits, half of one along each
+    side, that lie anywhere and in no box. part: whose digits, of `PARTS`. labels and boxes: M = 4, the empty last.
+    """
+    check_integer("count", count, 1)
+    digits, labels = digits_of(part)
+    draw = seeded_generator(seed, f"many digits: {part}")
+    there = torch.arange(4) < 2 + torch.randint(3, (count, 1), generator=draw)
+    quadrant = torch.rand(count, 4, generator=draw).argsort(1)
+    chosen = torch.randint(len(digits), (count, 4), generator=draw)
+    size = (0.31 + 0.12 * torch.rand(count, 4, generator=draw))[:, :, None]
+    low = torch.stack([quadrant % 2, quadrant // 2], -1) / 2 + torch.rand(count, 4, 2, generator=draw) * (0.5 - size)
+    boxes = torch.cat([low, low + size], 2) * there[:, :, None]
+    images = torch.zeros(count, WIDE, WIDE)
+
+    def put(rows: Tensor, pieces: Tensor, where: Tensor) -> None:
+        images[rows] = torch.maximum(images[rows], paste(pieces, where, WIDE))
+
+    for place in range(4):
+        rows = there[:, place].nonzero().flatten()
+        put(rows, digits[chosen[rows, place]], boxes[rows, place])
+    loose = 2 + torch.randint(4, (count,), generator=draw)
+    for number in range(5 if strokes else 0):
+        rows = (loose > number).nonzero().flatten()
+        corner = torch.randint(WRITTEN // 2 + 1, (2,), generator=draw).tolist()
+        pieces = digits[torch.randint(len(digits), (len(rows),), generator=draw)]
+        pieces = pieces[:, corner[0] : corner[0] + WRITTEN // 2, corner[1] : corner[1] + WRITTEN // 2]
+        small = 0.12 + 0.1 * torch.rand(len(rows), 1, generator=draw)
+        at = torch.rand(len(rows), 2, generator=draw) * (1 - small)
+        put(rows, pieces, torch.cat([at, at + small], 1))
     return Scenes(noisy(images, draw), labels[chosen].masked_fill(~there, NONE), boxes)

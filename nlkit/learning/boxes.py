@@ -48,7 +48,12 @@ def random_boxes(count: int, low: float, high: float, generator: torch.Generator
 
 
 def cut(images: Tensor, boxes: Tensor, size: int, samples: int = 1) -> Tensor:
-    """What lies in one box (B, 4) of each of the images or maps (B, C, H, W): (B, C, size, size).
+    """What lies in one box (B, 4) of each of the images or maps (B, C, H, W): (B, C, size, size); see `cut_each`."""
+    return cut_each(images, boxes[:, None], size, samples)[:, 0]
+
+
+def cut_each(images: Tensor, boxes: Tensor, size: int, samples: int = 1) -> Tensor:
+    """What lies in each of R boxes (B, R, 4) of the images or maps (B, C, H, W): (B, R, C, size, size).
 
     Each of size x size cells is the mean of `samples` x `samples` points on a regular grid, interpolated linearly
     between pixels whose centres lie half a pixel from the border, as RoIAlign does (He and others, Mask R-CNN, ICCV
@@ -57,12 +62,14 @@ def cut(images: Tensor, boxes: Tensor, size: int, samples: int = 1) -> Tensor:
     check_integer("size", size, 1)
     check_integer("samples", samples, 1)
     check_boxes("boxes", boxes)
-    count = size * samples
+    count, (n, each) = size * samples, boxes.shape[:2]
     along = ((torch.arange(count, device=boxes.device) + 0.5) / count)[:, None]
-    at = 2 * (boxes[:, None, :2] + (boxes[:, None, 2:] - boxes[:, None, :2]) * along) - 1  # (B, count, 2) x, y
-    x, y = (at[:, None, :, 0].expand(-1, count, -1), at[:, :, None, 1].expand(-1, -1, count))
-    found = F.grid_sample(images, torch.stack([x, y], -1), align_corners=False, padding_mode="border")
-    return F.avg_pool2d(found, samples) if samples > 1 else found
+    at = 2 * (boxes[:, :, None, :2] + (boxes[:, :, None, 2:] - boxes[:, :, None, :2]) * along) - 1  # (B, R, count, 2)
+    x, y = (at[:, :, None, :, 0].expand(-1, -1, count, -1), at[:, :, :, None, 1].expand(-1, -1, -1, count))
+    grid = torch.stack([x, y], -1).view(n, each * count, count, 2)
+    found = F.grid_sample(images, grid, align_corners=False, padding_mode="border")  # (B, C, R * count, count)
+    found = found.view(n, -1, each, count, count).transpose(1, 2)
+    return F.avg_pool2d(found.flatten(0, 1), samples).view(n, each, -1, size, size) if samples > 1 else found
 
 
 def areas(boxes: Tensor) -> Tensor:
@@ -74,3 +81,18 @@ def shared_area(boxes: Tensor, others: Tensor) -> Tensor:
     """(…) the area that boxes (…, 4) have in common with others (…, 4); shapes are broadcast."""
     low, high = torch.maximum(boxes[..., :2], others[..., :2]), torch.minimum(boxes[..., 2:], others[..., 2:])
     return areas(torch.cat([low, high], -1))
+
+
+def overlaps(boxes: Tensor, others: Tensor) -> Tensor:
+    """(…, R, M) intersection over union of boxes (…, R, 4) and others (…, M, 4); 0 where one of them is empty."""
+    shared = shared_area(boxes[..., :, None, :], others[..., None, :, :])
+    union = areas(boxes)[..., :, None] + areas(others)[..., None, :] - shared
+    return shared / union.clamp(min=1e-12)
+
+
+def parts_of(boxes: Tensor, generator: torch.Generator) -> Tensor:
+    """A part of each box (…, 4): 45 to 75 % of its width and of its height, anywhere within it."""
+    size = boxes[..., 2:] - boxes[..., :2]
+    share = 0.45 + 0.3 * torch.rand(size.shape, generator=generator)
+    low = boxes[..., :2] + torch.rand(size.shape, generator=generator) * size * (1 - share)
+    return torch.cat([low, low + share * size], -1)

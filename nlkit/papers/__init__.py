@@ -94,6 +94,7 @@ PAPERS: tuple[str, ...] = (
     "out_of_domain",
     "open_set_tta",
     "relabel",
+    "marvelovd",
     "value_of_labels",
     "label_proportions",
     "positive_labels",
