@@ -76,6 +76,7 @@ PAPERS: tuple[str, ...] = (
     "active_distillation",
     "pruning_distillation",
     "c_mixup",
+    "adele",
     "loki",
     "pc2",
     "noisy_chains",
