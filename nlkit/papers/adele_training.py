@@ -132,7 +132,7 @@ class Segmenting:
     fewest: int = setting(3, "steps of erosion or dilation, at least", low=1, high=8)
     most: int = setting(6, "steps of erosion or dilation, at most", low=1, high=8)
     batch: int = setting(5, "images a step", low=1, high=100)
-    length: int = setting(40, "epochs", low=1, high=200)
+    length: int = setting(36, "epochs", low=1, high=200)
     seed: int = setting(0, "decides scenes, noise, weights, batches", low=0)
 
     kept = ("iou", "settled", "true", "given", "masks", "apart", *(f"onset, {organ}" for organ in ORGANS))

@@ -138,10 +138,10 @@ def _draw_classes(figure: Figure, place: Any, name: str, run: Sequence[Recorded]
         whole_ticks(ax.xaxis, 3)
         if organ:
             ax.tick_params(labelleft=False)
-    figure.text(0.05 / PANEL_WIDTH, (low + _CLASS_ROW - 0.72) / figure.get_figheight(),
-                f"{name}, IoU in training images, %, and epoch of the first correction", fontsize=12)  # fmt: skip
-    lines = {"with masks": Style(REFERENCE, "", "-"), "fit": Style("black", "", ":"),
-             "wrong pixels: truth": TRUTH, "masks": GIVEN}  # fmt: skip
+    words = f"{name}: IoU in training images, %{', and epoch of the first correction' if told else ''}"
+    figure.text(0.05 / PANEL_WIDTH, (low + _CLASS_ROW - 0.72) / figure.get_figheight(), words, fontsize=12)
+    fit = {"fit": Style("black", "", ":")} if shown[-1]["rises"] else {}
+    lines = {"with masks": Style(REFERENCE, "", "-"), **fit, "wrong pixels: truth": TRUTH, "masks": GIVEN}
     name_lines(figure, lines, 0.5, _CURVES + 0.17)
     numbers = run[-1].numbers
     said = f"{name}: no pixel is wrong."
