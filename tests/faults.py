@@ -66,6 +66,7 @@ ACTIVE = "tests/papers/test_active_distillation.py"
 DISTILLATION = "tests/test_distillation.py"
 PAIRS = "tests/papers/test_pc2.py"
 CHAINS = "tests/papers/test_noisy_chains.py"
+MASKS = "tests/papers/test_adele.py"
 PRUNING = "tests/papers/test_pruning_distillation.py"
 C_MIXUP, LOKI, TURNED = "tests/papers/test_c_mixup.py", "tests/papers/test_loki.py", "tests/test_turned_digits.py"
 POSITIVE = "tests/papers/test_positive_labels.py"
@@ -1129,4 +1130,38 @@ FAULTS = [
     Fault("noisy chains: scored by spoiled answers", "nlkit/papers/noisy_chains.py",
           "right, example = asked.right[:, -1], self.example()", "right, example = asked.answers, self.example()",
           (CHAINS,)),
+    Fault("masks: an outline too wide covers other organs", "nlkit/noise/masks.py",
+          "noisy[grown(own, steps if coins[0] < 0.5 else -steps) & (own | free)] = organ",
+          "noisy[grown(own, steps if coins[0] < 0.5 else -steps)] = organ",
+          (f"{MASKS}::test_outlines_too_narrow_are_inside_and_too_wide_ones_cover_no_organ",)),
+    Fault("masks: a small organ grows by as many pixels as a large one", "nlkit/noise/masks.py",
+          "factor, reach = math.ceil(math.sqrt(PIXELS / int(organ.sum()))), abs(steps)", "factor, reach = 1, abs(steps)",
+          (f"{MASKS}::test_an_organ_grows_and_shrinks_as_scipy_has_it",)),
+    Fault("masks: overlap of what is not there is 1", "nlkit/learning/segmentation.py",
+          "int(b) / int(e) if e else math.nan", "int(b) / int(e) if e else 1.0",
+          (f"{MASKS}::test_overlaps_are_counted_over_all_pixels_and_nan_where_there_is_nothing",)),
+    Fault("masks: overlap of all pixels where some are asked for", "nlkit/learning/segmentation.py",
+          "one, other = one[where], other[where]", "one, other = one, other",
+          (f"{MASKS}::test_overlaps_are_counted_over_all_pixels_and_nan_where_there_is_nothing",)),
+    Fault("adele: consistency the wrong way round", "nlkit/papers/adele_training.py",
+          "pixels = (logs.exp() * (logs - q.clamp(min=1e-30).log())).sum((0, 2))",
+          "pixels = (q * (q.clamp(min=1e-30).log() - logs)).sum((0, 2))",
+          (f"{MASKS}::test_disagreement_is_the_jensen_shannon_divergence_and_nothing_where_all_agree",)),
+    Fault("adele: an organ may come to an image that has none", "nlkit/papers/adele_training.py",
+          "torch.where((sure > tau) & on[given] & on[new] & allowed, new, given)",
+          "torch.where((sure > tau) & on[given] & on[new], new, given)",
+          (f"{MASKS}::test_a_pixel_is_corrected_as_by_a_loop_over_pixels",)),
+    Fault("adele: pixels of classes that are off are corrected", "nlkit/papers/adele_training.py",
+          "torch.where((sure > tau) & on[given] & on[new] & allowed, new, given)",
+          "torch.where((sure > tau) & on[new] & allowed, new, given)",
+          (f"{MASKS}::test_a_pixel_is_corrected_as_by_a_loop_over_pixels",)),
+    Fault("adele: the slope is that of another curve", "nlkit/papers/adele_training.py",
+          "* self.b * t ** (self.b - 1) / self.c", "* t ** (self.b - 1) / self.c",
+          (f"{MASKS}::test_the_slope_is_that_of_finite_differences_and_a_fit_gives_a_curve_back",)),
+    Fault("adele: curves of masks as corrected", "nlkit/papers/adele_training.py",
+          "watch.see(overlaps(q.argmax(1), given, CLASSES))", "watch.see(overlaps(q.argmax(1), masks, CLASSES))",
+          (f"{MASKS}::test_curves_and_corrections_are_of_the_masks_as_given_whatever_is_corrected",)),
+    Fault("adele: corrected from the truth", "nlkit/papers/adele_training.py",
+          "masks = corrected(given, q, watch.on, self.tau)", "masks = corrected(world.masks, q, watch.on, self.tau)",
+          (f"{MASKS}::test_curves_and_corrections_are_of_the_masks_as_given_whatever_is_corrected",)),
 ]  # fmt: skip

@@ -116,8 +116,9 @@ class Segmenting:
     In its `numbers`: "iou", the mean IoU of the organs in 60 test images, and "settled", its mean over the last five
     epochs; "masks", the IoU of the masks that the next epoch learns from with the truth. Of what was predicted for the
     training images during the epoch: "true" and "given", on wrong pixels alone, the IoU with the truth and with the
-    masks as given. The epochs from which organs are corrected are "onset, heart" and so on, "apart" the epochs from the
-    first of them to the last; "loss" is the mean of the epoch's steps. What can't be measured is absent.
+    masks as given. The epochs from which organs are corrected are "onset, heart" and so on, NaN until then, "apart" the
+    epochs from the first of them to the last; "loss" is the mean of the epoch's steps. What can't be
+    measured is absent.
     """
 
     method: str = setting(ADELE, "what is done about noisy masks", choices=WAYS)
@@ -177,16 +178,18 @@ class Segmenting:
             scores.append(mean(overlaps(found, tested.masks, CLASSES)))
             numbers, shown = self._measure(world, given, masks, q.argmax(1), watch)
             numbers |= {"iou": scores[-1], "settled": mean(scores[-LATE:]), "loss": float(torch.stack(losses).mean())}
-            yield Measured(epoch, {name: round(v, 5) for name, v in numbers.items() if not math.isnan(v)}, shown)
+            yield Measured(epoch, {name: round(value, 5) for name, value in numbers.items()}, shown)
 
     def _measure(self, world: Scenes, given: Tensor, masks: Tensor, told: Tensor, watch: Watch) -> tuple[dict, dict]:
         wrong = given != world.masks
         by_class = {"true": overlaps(told, world.masks, CLASSES, wrong), "given": overlaps(told, given, CLASSES, wrong)}
-        onsets = {f"onset, {ORGANS[organ]}": float(epoch) for organ, epoch in watch.onsets.items()}
-        numbers = {name: mean(values) for name, values in by_class.items()} | onsets
-        numbers["masks"] = mean(overlaps(masks, world.masks, CLASSES))
-        if onsets:
-            numbers["apart"] = max(onsets.values()) - min(onsets.values())
+        numbers = {"masks": mean(overlaps(masks, world.masks, CLASSES))}
+        if wrong.any():
+            numbers |= {name: mean(values) for name, values in by_class.items()}
+        if self.method in (CORRECTION, ADELE):
+            onsets = [float(watch.onsets.get(organ, math.nan)) for organ in range(len(ORGANS))]
+            numbers |= {f"onset, {name}": epoch for name, epoch in zip(ORGANS, onsets)}
+            numbers["apart"] = max(onsets) - min(onsets) if len(watch.onsets) == len(ORGANS) else math.nan
         place = int(wrong.sum((1, 2)).argmax())  # the image with the most wrong pixels
         shown = {"image": world.images[place, 0], "truth": world.masks[place], "given mask": given[place],
                  "prediction": told[place], "corrected": masks[place], "fit": [curve[-1] for curve in watch.curves],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -24,11 +25,16 @@ _EDGE = [Stroke(linewidth=3.2, foreground="white"), Normal()]  # so that a line 
 _CLASS_ROW, _CURVES = 2.05, 2.5  # inches
 
 
-def draw_outlines(ax, image: Any, masks: Sequence[tuple[Any, Style]]) -> None:
-    """An image (H, W) in grey, and upon it the outline of every class of each mask (H, W), in the mask's line."""
+def draw_outlines(
+    ax, image: Any, masks: Sequence[tuple[Any, Style]], limits: tuple[float, float] | None = None
+) -> None:
+    """An image (H, W) in grey, and upon it the outline of every class of each mask (H, W), in the mask's line.
+
+    limits: what is black and what is white; if None, a little below the darkest pixel, and the brightest.
+    """
     image = numpy.asarray(image)
-    low, high = image.min(), image.max()
-    ax.imshow(image, cmap="gray", vmin=low - 0.25 * (high - low), vmax=high)
+    low, high = limits or (1.25 * image.min() - 0.25 * image.max(), image.max())
+    ax.imshow(image, cmap="gray", vmin=low, vmax=high)
     for mask, style in masks:
         classes = numpy.asarray(mask)
         for which in range(1, int(classes.max()) + 1):
@@ -123,17 +129,17 @@ def _draw_classes(figure: Figure, place: Any, name: str, run: Sequence[Recorded]
         for key, style, width in (("fit", Style(REFERENCE, "", "-"), 1.2), ("true", TRUTH, 2), ("given", GIVEN, 2)):
             values = [100 * each[key][organ] for each in shown]  # type: ignore[index]
             ax.plot(epochs, values, color=style.color, linestyle=style.line, linewidth=width)
-        onset = run[-1].numbers.get(f"onset, {title}")
+        onset = run[-1].numbers.get(f"onset, {title}", math.nan)
         rises: Any = shown[-1]["rises"]
         if organ in rises:
             before, rise = rises[organ]
-            t = numpy.arange(1, (onset or epochs[-1]) - before + 1)
+            t = numpy.arange(1, int(epochs[-1] if math.isnan(onset) else onset) - before + 1)
             ax.plot(t + before, [100 * rise.at(x) for x in t], color="black", linestyle=":", linewidth=2)
-        if onset:
+        if not math.isnan(onset):
             ax.axvline(onset, color="black", linewidth=1)
             told.append(f"{title} from epoch {onset:.0f}")
         ax.set(ylim=(0, 100), xlim=(0.5, max(2, epochs[-1]) + 0.5), yticks=(0, 50, 100))
-        ax.set_title(f"{title}{f', {onset:.0f}' if onset else ''}", fontsize=11, pad=3)
+        ax.set_title(title if math.isnan(onset) else f"{title}, {onset:.0f}", fontsize=11, pad=3)
         ax.grid(axis="y", color=GRID, linewidth=0.6)
         whole_ticks(ax.xaxis, 3)
         if organ:
