@@ -98,7 +98,7 @@ PAGE = Page(
         Claim("adele_stopped", "It ends no lower than standard training does if stopped when best.", OURS,
               lambda t: end(t, ADELE) - best(t, STANDARD, "settled"),
               "test IoU over five epochs, ADELE's last less the best of standard training", at_least=0.0, **POINTS,
-              why="Most errors stay in the masks (IoU 0.56 before, 0.69 after): at an edge that was drawn now inside and "
-              "now outside the organ no network is sure."),
+              why="Most errors stay in the masks (IoU 0.56 before, 0.69 after): at an edge that was drawn now inside "
+              "and now outside the organ no network is sure."),
     ),
 )  # fmt: skip
