@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nlkit.checks import check_integer, check_number
-from nlkit.data.scenes import BLUR, WRITTEN, Scenes, digits_of
+from nlkit.data.digit_scenes import BLUR, WRITTEN, Scenes, digits_of
 from nlkit.learning.boxes import cut, cut_each, overlaps, parts_of
 from nlkit.learning.frozen import seeded
 from nlkit.learning.optimizers import adam, descend

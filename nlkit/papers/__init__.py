@@ -102,6 +102,7 @@ PAPERS: tuple[str, ...] = (
     "active_distillation",
     "pruning_distillation",
     "c_mixup",
+    "adele",
     "loki",
     "pc2",
     "capro",

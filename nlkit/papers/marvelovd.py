@@ -31,7 +31,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from nlkit.data.scenes import Scenes, many_digits
+from nlkit.data.digit_scenes import Scenes, many_digits
 from nlkit.learning.detection import (
     BASE,
     Candidates,

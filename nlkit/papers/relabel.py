@@ -28,7 +28,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from nlkit.data.scenes import Scenes, two_digits
+from nlkit.data.digit_scenes import Scenes, two_digits
 from nlkit.learning.boxes import areas, cut, random_boxes, shared_area
 from nlkit.learning.label_maps import BATCH, CLASSES, annotator, new_network, pooled, shown_area, train
 from nlkit.page import Claim, Page, Trial

@@ -8,7 +8,7 @@ from made_up import Answers
 from sklearn.metrics import roc_auc_score
 
 from nlkit.contents import experiment_of, grid_of
-from nlkit.data.scenes import Scenes, many_digits
+from nlkit.data.digit_scenes import Scenes, many_digits
 from nlkit.identity import key
 from nlkit.learning.boxes import areas, check_boxes, cut, cut_each, overlaps, parts_of, shared_area
 from nlkit.learning.detection import (

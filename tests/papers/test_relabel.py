@@ -10,7 +10,7 @@ from scipy.ndimage import map_coordinates
 from torch.nn import functional as F
 
 from nlkit.contents import experiment_of, grid_of
-from nlkit.data.scenes import NONE, SIDE, digits_of, one_digit, paste, two_digits
+from nlkit.data.digit_scenes import NONE, SIDE, digits_of, one_digit, paste, two_digits
 from nlkit.identity import key
 from nlkit.learning import label_maps
 from nlkit.learning.boxes import areas, check_boxes, cut, random_boxes, shared_area
