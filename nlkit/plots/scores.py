@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+import matplotlib.ticker
 import torch
 from torch import Tensor
 
@@ -99,6 +100,9 @@ def _draw_error(ax, runs, styles) -> str:
             told[-1] += f", {last['at_rule']:.3f} at step {last['stop']:.0f}, where the rule stops"
     last_step = max((run[-1].numbers["step"] for run in runs.values()), default=1000.0)
     ax.set(xscale="log", yscale="log", title="error to f* (▼ the rule stops)")
+    ax.yaxis.set_major_locator(matplotlib.ticker.LogLocator(subs=(1, 2, 5)))
+    ax.yaxis.set_major_formatter(matplotlib.ticker.FormatStrFormatter("%g"))
+    ax.yaxis.set_minor_formatter(matplotlib.ticker.NullFormatter())
     ax.set_xlabel("step", labelpad=1)
     if runs:
         zero = next(iter(runs.values()))[-1].numbers["zero"]
