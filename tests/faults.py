@@ -1414,7 +1414,7 @@ FAULTS = [
           "* self.b * t ** (self.b - 1) / self.c", "* t ** (self.b - 1) / self.c",
           (f"{MASKS}::test_the_slope_is_that_of_finite_differences_and_a_fit_gives_a_curve_back",)),
     Fault("adele: curves of masks as corrected", "nlkit/papers/adele_training.py",
-          "watch.see(overlaps(q.argmax(1), given, CLASSES))", "watch.see(overlaps(q.argmax(1), masks, CLASSES))",
+          "watch.see(overlaps(told, given, CLASSES))", "watch.see(overlaps(told, masks, CLASSES))",
           (f"{MASKS}::test_curves_and_corrections_are_of_the_masks_as_given_whatever_is_corrected",)),
     Fault("adele: corrected from the truth", "nlkit/papers/adele_training.py",
           "masks = corrected(given, q, watch.on, self.tau)", "masks = corrected(world.masks, q, watch.on, self.tau)",

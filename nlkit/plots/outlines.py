@@ -6,7 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import contourpy
 import numpy
+from matplotlib.collections import LineCollection
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import Normal, Stroke
 
@@ -21,6 +23,7 @@ from nlkit.records import Recorded
 TRUTH, GIVEN = KINDS_OF_LABEL["right"], KINDS_OF_LABEL["wrong"]
 PREDICTED = Style(FATES["memorized"].color, "h", ":")
 CORRECTED = Style(KINDS_OF_LABEL["clean"].color, "s", "-.")
+FITTED = Style(REFERENCE, "", "-.")  # agreement with the masks as given
 _EDGE = [Stroke(linewidth=3.2, foreground="white"), Normal()]  # so that a line is seen on dark and on bright pixels
 _CLASS_ROW, _CURVES = 2.05, 2.5  # inches
 
@@ -36,11 +39,11 @@ def draw_outlines(
     low, high = limits or (1.25 * image.min() - 0.25 * image.max(), image.max())
     ax.imshow(image, cmap="gray", vmin=low, vmax=high)
     for mask, style in masks:
-        classes = numpy.asarray(mask)
+        classes, lines = numpy.asarray(mask), []
         for which in range(1, int(classes.max()) + 1):
-            if (classes == which).any():
-                drawn = ax.contour(classes == which, [0.5], colors=[style.color], linewidths=1.7)
-                drawn.set(linestyle=style.line, path_effects=_EDGE)
+            lines += contourpy.contour_generator(z=classes == which).lines(0.5)
+        look = {"colors": style.color, "linestyles": [style.line], "linewidths": 1.7, "path_effects": _EDGE}
+        ax.add_collection(LineCollection(lines, **look), autolim=False)
     ax.set_axis_off()
 
 
@@ -126,7 +129,7 @@ def _draw_classes(figure: Figure, place: Any, name: str, run: Sequence[Recorded]
     told = []
     for organ, title in enumerate(ORGANS):
         ax = place(0.45 + organ * wide, low, wide - 0.12, _CLASS_ROW - 1.05)
-        for key, style, width in (("fit", Style(REFERENCE, "", "-"), 1.2), ("true", TRUTH, 2), ("given", GIVEN, 2)):
+        for key, style, width in (("fit", FITTED, 1.2), ("true", TRUTH, 2), ("given", GIVEN, 2)):
             values = [100 * each[key][organ] for each in shown]  # type: ignore[index]
             ax.plot(epochs, values, color=style.color, linestyle=style.line, linewidth=width)
         onset = run[-1].numbers.get(f"onset, {title}", math.nan)
@@ -147,7 +150,7 @@ def _draw_classes(figure: Figure, place: Any, name: str, run: Sequence[Recorded]
     words = f"{name}: IoU in training images, %{', and epoch of the first correction' if told else ''}"
     figure.text(0.05 / PANEL_WIDTH, (low + _CLASS_ROW - 0.72) / figure.get_figheight(), words, fontsize=12)
     fit = {"fit": Style("black", "", ":")} if shown[-1]["rises"] else {}
-    lines = {"with masks": Style(REFERENCE, "", "-"), **fit, "wrong pixels: truth": TRUTH, "masks": GIVEN}
+    lines = {"with masks": FITTED, **fit, "wrong pixels: truth": TRUTH, "masks": GIVEN}
     name_lines(figure, lines, 0.5, _CURVES + 0.17)
     numbers = run[-1].numbers
     said = f"{name}: no pixel is wrong."
