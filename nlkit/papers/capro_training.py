@@ -9,7 +9,6 @@ import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -89,7 +88,7 @@ class Searching:
                 numbers["right"] = (now.labels == world.true)[now.kept].double().mean().item()
                 if few.any():
                     numbers["picks"] = (world.given == world.true)[few].double().mean().item()
-                yield Measured(-(-epoch // self.record_every), numbers, learning.shown())
+                yield Measured(-(-epoch // self.record_every), numbers, learning.shown)
 
 
 class Learning:
@@ -104,6 +103,7 @@ class Learning:
         self.prototypes: Tensor | None = None
         self.queue = F.normalize(torch.randn(QUEUE, PROJECTED, generator=seeded_generator(how.seed, "queue")), dim=1)
         self.said = torch.full((QUEUE, CLASSES), 1 / CLASSES)
+        self.shown = self.look()  # for the picture
         self.start()
 
     def start(self) -> None:
@@ -130,6 +130,7 @@ class Learning:
         """Steps 1 to 3: the few shots, and the prototypes."""
         features = self.network.encoder(self.world.images)
         z = self.network(self.world.images)[0]
+        self.shown = self.look(features)
         if self.how.method == BY_TEXT:
             self.now = self.now._replace(labels=named_by_text(self.world, features))
             return
@@ -190,20 +191,14 @@ class Learning:
         self.queue = torch.cat([self.queue, other])[len(other) :]
         self.said = torch.cat([self.said, said])[len(said) :]
 
-    @torch.no_grad()
-    def shown(self) -> dict[str, object]:
-        """Eight images of the class "8" as they were found, those picked by image, by text, and by text and graph.
-
-        Those of the last three come from the features of now, with or without a run that uses them.
-        """
+    def look(self, features: Tensor | None = None) -> dict[str, object]:
+        """Eight images of the class "8" as they were found, and with features those picked by each of `PICKS`."""
         where = (self.world.given == SHOWN).nonzero().flatten()
         rows = {"found": where[:: len(where) // 8][:8]}
-        if self.prototypes is not None or self.few.any():
-            features = self.network.encoder(self.world.images)
-            for picks in PICKS[::-1]:
-                close = closeness(self.world, features, picks)[where]
-                rows[f"by {picks}"] = where[close.argsort(descending=True, stable=True)[:8]]
-        return {name: (self.pixels(those), (self.world.true[those] == SHOWN).tolist()) for name, those in rows.items()}
-
-    def pixels(self, those: Tensor) -> numpy.ndarray:
-        return self.world.images[those, 0].numpy()
+        for picks in PICKS[::-1]:
+            if features is None:
+                break
+            close = closeness(self.world, features, picks)[where]
+            rows[f"by {picks}"] = where[close.argsort(descending=True, stable=True)[:8]]
+        pixels, right = self.world.images[:, 0], self.world.true == SHOWN
+        return {name: (pixels[those].numpy(), right[those].tolist()) for name, those in rows.items()}
