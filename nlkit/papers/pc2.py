@@ -92,7 +92,7 @@ PAGE = Page(
     "leave wrong pairs out.",
     variants={name: {"method": name} for name in WAYS},
     headline="recall", experiment=Correspondence, picture=draw, grid=_grid,
-    needs=("package:scikit-learn",), panel={"length": 14, "borrow": 9},
+    needs=("package:scikit-learn",), panel={"length": 12, "borrow": 8},
     tiny={"pairs": 128, "length": 3, "warm_up": 1, "borrow": 3},
     claims=(
         Claim("pc2_classes", "Classes that nobody named help where pairs are wrong.", PART,
