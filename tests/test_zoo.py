@@ -139,7 +139,8 @@ def test_auto_takes_the_fastest_exact_engine_and_tells_of_a_slow_one(name, task)
     assert len(told) == (taken not in ("layers", "jvp")) and all(taken in line for line in told)
 
 
-# Of these, no layer draws some parameter: co-teaching asks for what makes them.
+TWO_NETWORKS = ("co-teaching", "co-teaching+", "decoupling", "jocor", "dividemix", "elr+")
+# Of these, no layer draws some parameter: methods with a second network ask for what makes them.
 WITHOUT_COMPANION = ("bare parameters", "pruned", "weight norm", "weight norm, old", "spectral norm",
                      "spectral norm, old")  # fmt: skip
 
@@ -153,7 +154,7 @@ def can_be_cut(network) -> bool:
 @pytest.mark.parametrize("method", METHODS)
 def test_each_method_trains_each_network_or_refuses_it_at_the_call(name, method, task):
     network = make(name)
-    refused = name in UNTRAINABLE or method == "co-teaching" and name in WITHOUT_COMPANION
+    refused = name in UNTRAINABLE or method in TWO_NETWORKS and name in WITHOUT_COMPANION
     refused |= method == "compress" and not can_be_cut(network)
     try:
         events = train(task, method, model=network, epochs=1, batch_size=24, yield_steps=True)

@@ -10,7 +10,7 @@
 
 Meta-reweighting has a number an example, forgotten after the step; here a function of the loss alone is kept and goes
 on learning: it can come to prefer small losses, where labels are wrong, or large ones, where classes are rare.
-The inner product is one forward-mode derivative, as in reweight.py, along the clean gradient at θ̂.
+The inner product is the slope in v of Σ_i v_i ∇ℓ_i along the clean gradient at θ̂, as one engine of reweight.py has it.
 
 Θ has Adam at 10⁻³ with weight decay 10⁻⁴, and α is 0.1, as in the authors' program, where it is the network's own rate
 too; here it is the same at every step, whatever optimizer and schedule the network has.
@@ -23,6 +23,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.optim import Optimizer
 
 from nlkit.checks import check_integer, check_number
@@ -61,7 +62,8 @@ class MetaWeightNet:
     def step(self, run: Run, batch: Batch) -> StepResult:
         weigher, optimizer = self._weigher(run)
         examples, clean = (batch.images, batch.labels), run.clean_batch(self.clean_batch_size)
-        help_, losses = along(run.model, examples, self._clean_gradient(run, examples, clean, weigher))
+        with sdpa_kernel(SDPBackend.MATH):  # the fused kernels of attention have no second derivative
+            help_, losses = along(run.model, examples, self._clean_gradient(run, examples, clean, weigher))
         inputs = losses.detach()[:, None]
         descend(optimizer, -(self.look_ahead * help_ * weigher(inputs)[:, 0]).mean())
         self.state["weigher"], self.state["weigher's optimizer"] = weigher.state_dict(), optimizer.state_dict()

@@ -123,12 +123,8 @@ def help_by_jvp(
     model: nn.Module, optimizer: Optimizer, noisy: Examples, clean: Examples, ahead: str = "optimizer"
 ) -> tuple[Tensor, Tensor]:
     """u (B,) by one forward-mode product, and the losses (B,) with their graph, out of the same forward pass."""
-    return along(model, noisy, clean_direction(model, optimizer, clean, ahead))
-
-
-def along(model: nn.Module, examples: Examples, direction: Mapping[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-    """⟨∇ℓ_i, d⟩ (B,) along a direction in the parameters, and the losses ℓ (B,) with their graph."""
-    images, labels = examples
+    images, labels = noisy
+    direction = clean_direction(model, optimizer, clean, ahead)
     with forward_ad.dual_level(), OwnTangents():
         dual = {p: forward_ad.make_dual(p, d) for p, d in direction.items()}
         losses = F.cross_entropy(call_with(model, dual, images), labels, reduction="none")
@@ -140,8 +136,12 @@ def help_by_double_backward(
     model: nn.Module, optimizer: Optimizer, noisy: Examples, clean: Examples, ahead: str = "optimizer"
 ) -> tuple[Tensor, Tensor]:
     """u (B,) as the slope in v of Σ_i v_i ∇ℓ_i along the direction, and the losses (B,) with their graph."""
-    images, labels = noisy
-    direction = clean_direction(model, optimizer, clean, ahead)
+    return along(model, noisy, clean_direction(model, optimizer, clean, ahead))
+
+
+def along(model: nn.Module, examples: Examples, direction: Mapping[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    """⟨∇ℓ_i, d⟩ (B,) along a direction in the parameters, and the losses ℓ (B,) with their graph."""
+    images, labels = examples
     losses = F.cross_entropy(model(images), labels, reduction="none")
     v = torch.ones_like(losses, requires_grad=True)
     gradients = torch.autograd.grad(losses, list(direction), v, create_graph=True, allow_unused=True)
