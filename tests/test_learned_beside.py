@@ -14,6 +14,7 @@ from nlkit import make_task, train
 from nlkit.learning.learner import Batch, Run
 from nlkit.learning.models import build_model
 from nlkit.learning.optimizers import build_optimizer
+from nlkit.papers import METHODS
 from nlkit.papers.cores import CORES
 from nlkit.papers.meta_weight_net import DECAY, RATE, MetaWeightNet
 from nlkit.papers.sharpness_aware import SharpnessAware
@@ -85,7 +86,7 @@ def test_the_matrix_starts_near_the_identity_and_to_mind_its_volume_makes_it_sma
 
 @pytest.mark.parametrize("schedule, expected", [("constant", [0.02] * 2), ("linear", [0.02, 0.01])])
 def test_what_is_learned_beside_the_network_follows_its_schedule_and_a_checkpoint(
-    schedule, expected, tmp_path, mnist5k
+    schedule, expected, tmp_path, mnist5k, monkeypatch
 ):
     task, rates, ends = make_task(mnist5k, ratio=0.4, clean_per_class=2, device="cpu"), [], []
 
@@ -99,17 +100,12 @@ def test_what_is_learned_beside_the_network_follows_its_schedule_and_a_checkpoin
                 rates.append(run.beside[0].param_groups[0]["lr"])
             return super().step(run, batch)
 
-    import nlkit.papers
-
-    nlkit.papers.METHODS["watched"] = Watched
-    try:
-        how = {"epochs": 2, "schedule": schedule, "matrix_rate": 0.02}
-        list(train(task, "watched", **how))
-        assert rates == pytest.approx(expected) and not torch.equal(*ends)
-        next(train(task, "watched", checkpoint=tmp_path / "run.pt", **how))
-        list(train(task, "watched", checkpoint=tmp_path / "run.pt", **how))
-    finally:
-        del nlkit.papers.METHODS["watched"]
+    monkeypatch.setitem(METHODS, "watched", Watched)
+    how = {"epochs": 2, "schedule": schedule, "matrix_rate": 0.02}
+    list(train(task, "watched", **how))
+    assert rates == pytest.approx(expected) and not torch.equal(*ends)
+    next(train(task, "watched", checkpoint=tmp_path / "run.pt", **how))
+    list(train(task, "watched", checkpoint=tmp_path / "run.pt", **how))
     assert torch.equal(ends[0], ends[2]) and torch.equal(ends[1], ends[3])
 
 

@@ -166,6 +166,19 @@ def test_a_panel_is_refused_what_there_is_not():
         live.panel("local_clustering", weighted=False)
 
 
+@pytest.mark.parametrize("name", [name for name, page in PAGES.items() if page.panel])
+def test_a_panel_starts_with_what_its_page_gives_it_unless_it_is_told_otherwise(name):
+    given, variant = PAGES[name].panel, next(iter(PAGES[name].variants))
+    whole = experiment_of(PAGES[name], variant)
+    assert all(accepts(PAGES[name], variant, setting) and value != getattr(whole, setting)
+               for setting, value in given.items())  # fmt: skip
+    panel = live.panel(name, mode="blocking")
+    assert panel.epochs() == experiment_of(PAGES[name], variant, **given).epochs
+    (setting, value), *_ = given.items()
+    assert panel._settings[setting] == value
+    assert live.panel(name, mode="blocking", **{setting: value + 1})._settings[setting] == value + 1
+
+
 def test_a_panel_counts_the_records_of_the_settings_it_was_given():
     panel = live.panel("local_clustering", passes=7, mode="blocking")  # a setting that has no control
     assert panel.epochs() == 7

@@ -10,10 +10,12 @@ from scipy.special import rel_entr
 from torch.nn import functional as F
 
 from nlkit import make_task, train
+from nlkit.learning.devices import InBfloat16
 from nlkit.learning.learner import Batch, Run
 from nlkit.learning.models import build_model
 from nlkit.learning.optimizers import build_optimizer
 from nlkit.learning.peer import Jury
+from nlkit.papers import METHODS
 from nlkit.papers.co_teaching_plus import CoTeachingPlus
 from nlkit.papers.decoupling import Decoupling
 from nlkit.papers.dividemix import DivideMix, refined, semi_supervised_loss, small_losses
@@ -239,23 +241,28 @@ def test_a_broken_off_run_goes_on_to_the_same_end(name, mnist5k, tmp_path):
     assert [record.test_accuracy for record in again] == whole and len(set(whole)) == 3
 
 
-def test_of_dividemix_both_networks_are_measured(mnist5k):
-    task = make_task(mnist5k, ratio=0.4, clean_per_class=0, device="cpu")
-    seen = []
+def test_in_its_burn_in_dividemix_is_standard_training_of_both_and_every_label_counts():
+    run, method = a_run(progress=0.05), DivideMix()
+    networks, batch, every = met(method, run), a_batch(run), list(range(EXAMPLES))
+    result = method.step(run, batch)
+    expected = descended(networks, lambda a, b: mean_loss(a, batch, every) + mean_loss(b, batch, every))
+    torch.testing.assert_close([weights(run.model), weights(method.peer.network)], expected)
+    assert result.weights.tolist() == pytest.approx([1 / EXAMPLES] * EXAMPLES)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_of_dividemix_both_networks_are_measured_in_float32(precision, mnist5k, monkeypatch):
+    task, seen = make_task(mnist5k, ratio=0.4, clean_per_class=0, device="cpu"), []
 
     class Watched(DivideMix):
         def after_epoch(self, run, network):
-            seen.append((network, self.peer.network, run.model))
+            seen.append((network, self.peer.in_float32, getattr(run.model, "network", run.model)))
             return {}
 
-    import nlkit.papers
-
-    nlkit.papers.METHODS["watched"] = Watched
-    try:
-        record = next(train(task, "watched", epochs=1))
-    finally:
-        del nlkit.papers.METHODS["watched"]
+    monkeypatch.setitem(METHODS, "watched", Watched)
+    record = next(train(task, "watched", epochs=1, precision=precision))
     ((jury, peer, model),) = seen
+    assert list(jury.networks) == [model, peer] and not any(isinstance(m, InBfloat16) for m in jury.modules())
     p = (model(task.test_images).softmax(1) + peer(task.test_images).softmax(1)) / 2
     assert record.test_accuracy == (p.argmax(1) == task.test_labels).double().mean().item()
     assert (model(task.test_images).argmax(1) == task.test_labels).double().mean().item() != record.test_accuracy

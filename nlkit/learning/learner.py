@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -44,7 +44,8 @@ class Method(Protocol):
     that would be measured, which gives numbers for the record; and `weights`, the state of the network that is measured
     instead and that the run leaves behind, or None for the one it has.
 
-    A method that answers with more than `run.model` has `measured(run)`, the network whose answers are measured. What
+    A method that answers with more than the run's network has `jurors(run)`, the other networks that answer with it:
+    the mean of all their probabilities is measured. (A moving average of weights is of the run's network alone.) What
     it learns beside the network, it hands to `run.also_learn` in `prepare` and keeps in `state` as a Parameter.
     """
 
@@ -78,6 +79,15 @@ class Run:
     build: Callable[[int], nn.Module] | None = None  # another network from a seed; None if the first was handed in
     beside: list[torch.optim.Optimizer] = field(default_factory=list)  # of what is learned beside the network
     _passes: Passes = field(default_factory=Passes, init=False, repr=False)
+
+    @property
+    def groups(self) -> list[dict[str, Any]]:
+        """The groups of parameters whose learning rates follow the schedule."""
+        return [group for optimizer in (self.optimizer, *self.beside) for group in optimizer.param_groups]
+
+    def noisy(self, batch: Batch) -> Tensor:
+        """(B,) which of a batch's examples are of the noisy set; it comes first."""
+        return batch.index < self.num_examples - len(self.clean_labels)
 
     def logits(self, images: Tensor) -> Tensor:
         """What the network says of images, (B, K), for a loss that `descend` is handed.

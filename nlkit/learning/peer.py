@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from nlkit.learning.by_hand import Passes
+from nlkit.learning.devices import InBfloat16
 from nlkit.learning.learner import Run
 from nlkit.learning.optimizers import clear_gradients, take_step
 
@@ -27,6 +29,11 @@ class Peer:
     def network(self) -> nn.Module:
         assert self.made is not None
         return self.made[0]
+
+    @property
+    def in_float32(self) -> nn.Module:
+        """The network as it is measured, also where its training passes are in bfloat16."""
+        return self.network.network if isinstance(self.network, InBfloat16) else self.network
 
     @property
     def optimizer(self) -> Optimizer:
@@ -79,6 +86,18 @@ class Peer:
         self.state["peer"], self.state["peer's optimizer"] = self.network.state_dict(), self.optimizer.state_dict()
 
 
+class TwoNetworks:
+    """What methods with a second network have in common."""
+
+    def __init__(self, state: dict[str, Any] | None = None):
+        self.state: dict[str, Any] = {} if state is None else state
+        self.peer = Peer(self.state)
+
+    def prepare(self, run: Run) -> None:
+        """Make the second network; a ValueError before the first step where it can't be made."""
+        self.peer.prepare(run)
+
+
 class Jury(nn.Module):
     """Networks that answer together: the logarithm of the mean of their probabilities."""
 
@@ -89,4 +108,4 @@ class Jury(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """(B, K) of images (B, C, H, W)."""
         said = torch.stack([network(images).log_softmax(1) for network in self.networks])
-        return said.logsumexp(0) - torch.tensor(float(len(self.networks))).log()
+        return said.logsumexp(0) - math.log(len(self.networks))

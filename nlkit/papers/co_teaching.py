@@ -22,17 +22,15 @@ them. It reports both networks, as the mean of the last ten epochs.
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch.nn import functional as F
 
 from nlkit.learning.learner import Batch, Run, StepResult
-from nlkit.learning.peer import Peer
+from nlkit.learning.peer import TwoNetworks
 from nlkit.papers.mentornet import Mentor
 
 
-class CoTeaching:
+class CoTeaching(TwoNetworks):
     learns_from = "noisy"
     needs_clean = False
     weighs = True
@@ -41,12 +39,7 @@ class CoTeaching:
     def __init__(self, percentile: float | None = None, burn_in: float = 0.1):
         """percentile: p, in [0, 1]. burn_in: t_k, in [0, 1]. Raises a ValueError for any other value."""
         self.mentor = Mentor(percentile, burn_in)
-        self.state: dict[str, Any] = self.mentor.state
-        self.peer = Peer(self.state)
-
-    def prepare(self, run: Run) -> None:
-        """Make the second network; a ValueError before the first step where it can't be made."""
-        self.peer.prepare(run)
+        super().__init__(self.mentor.state)
 
     def step(self, run: Run, batch: Batch) -> StepResult:
         self.peer.begin(run)

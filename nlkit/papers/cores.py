@@ -40,7 +40,7 @@ class CORES:
     def step(self, run: Run, batch: Batch) -> StepResult:
         losses = -run.logits(batch.images).softmax(1).clamp(min=1e-8).log()  # (B, K)
         own = losses.gather(1, batch.labels[:, None])[:, 0]
-        noisy = batch.index < run.num_examples - len(run.clean_labels)
+        noisy = run.noisy(batch)
         kept = ~noisy | (own < losses.mean(1)) if self._sieves(run) else torch.ones_like(noisy)
         weights = kept.to(own.dtype) / kept.sum().clamp(min=1)
         shares = torch.bincount(run.given_labels, minlength=run.num_classes).to(own) / max(len(run.given_labels), 1)

@@ -12,28 +12,18 @@ never come to agree, and both learn all of it.
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch.nn import functional as F
 
 from nlkit.learning.learner import Batch, Run, StepResult
-from nlkit.learning.peer import Peer
+from nlkit.learning.peer import TwoNetworks
 
 
-class Decoupling:
+class Decoupling(TwoNetworks):
     learns_from = "noisy"
     needs_clean = False
     weighs = True
     sees_noise = True
-
-    def __init__(self) -> None:
-        self.state: dict[str, Any] = {}
-        self.peer = Peer(self.state)
-
-    def prepare(self, run: Run) -> None:
-        """Make the second network; a ValueError before the first step where it can't be made."""
-        self.peer.prepare(run)
 
     def step(self, run: Run, batch: Batch) -> StepResult:
         self.peer.begin(run)

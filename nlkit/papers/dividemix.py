@@ -22,8 +22,6 @@ loss of the burn-in. Both networks answer together.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -33,14 +31,14 @@ from nlkit.checks import check_number
 from nlkit.learning.burn_in import burnt_in
 from nlkit.learning.learner import Batch, Run, StepResult
 from nlkit.learning.models import evaluate
-from nlkit.learning.peer import Jury, Peer
+from nlkit.learning.peer import TwoNetworks
 from nlkit.papers.mixup import draw_beta, mix
 
 TEMPERATURE = 0.5
 GROWS_FOR = 16 / 300  # of the training
 
 
-class DivideMix:
+class DivideMix(TwoNetworks):
     learns_from = "noisy"
     needs_clean = False
     weighs = True
@@ -51,16 +49,11 @@ class DivideMix:
         self.unlabelled = check_number("unlabelled", unlabelled, 0)
         self.alpha = check_number("alpha", alpha, 0, above=True)
         self.burn_in = check_number("burn_in", burn_in, 0, 0.9)
-        self.state: dict[str, Any] = {}
-        self.peer = Peer(self.state)
+        super().__init__()
 
-    def prepare(self, run: Run) -> None:
-        """Make the second network; a ValueError before the first step where it can't be made."""
-        self.peer.prepare(run)
-
-    def measured(self, run: Run) -> nn.Module:
-        """Both networks, answering together."""
-        return Jury([run.model, self.peer.network])
+    def jurors(self, run: Run) -> list[nn.Module]:
+        """The second network, which answers with the first."""
+        return [self.peer.in_float32]
 
     def step(self, run: Run, batch: Batch) -> StepResult:
         self.peer.begin(run)
@@ -69,7 +62,7 @@ class DivideMix:
             logits = self.peer.both(run, batch.images)
             losses = [F.cross_entropy(z, batch.labels) for z in logits]
             self.peer.descend_together(run, torch.stack(losses).sum())
-            return StepResult(losses[0].detach(), torch.full_like(batch.labels, 1 / len(batch.labels)).to(losses[0]))
+            return StepResult(losses[0].detach(), torch.full_like(logits[0][:, 0].detach(), 1 / len(batch.labels)))
         if "clean" not in self.state or run.steps_done % run.steps_an_epoch == 0:
             self.state["clean"] = torch.stack([self._split(run, network) for network in reversed(networks)])
         size = len(batch.labels)

@@ -16,8 +16,6 @@ the authors' program, which trains with a rate that restarts. Clean examples are
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
@@ -26,11 +24,11 @@ from nlkit.checks import check_number
 from nlkit.learning.learner import Batch, Run, StepResult
 from nlkit.learning.models import in_evaluation_mode
 from nlkit.learning.optimizers import averaged_network
-from nlkit.learning.peer import Jury, Peer
+from nlkit.learning.peer import TwoNetworks
 from nlkit.papers.mixup import draw_beta, mix, soft_cross_entropy
 
 
-class EarlyLearningPlus:
+class EarlyLearningPlus(TwoNetworks):
     learns_from = "noisy and clean"
     needs_clean = False
     weighs = False
@@ -42,17 +40,12 @@ class EarlyLearningPlus:
         self.strength = check_number("strength", strength, 0)
         self.average = check_number("average", average, 0, 1 - 1e-9)
         self.alpha = check_number("alpha", alpha, 0, above=True)
-        self.state: dict[str, Any] = {}
-        self.peer = Peer(self.state)
+        super().__init__()
         self.averages: list[AveragedModel] = []  # of the run's network and of the other
 
-    def prepare(self, run: Run) -> None:
-        """Make the second network; a ValueError before the first step where it can't be made."""
-        self.peer.prepare(run)
-
-    def measured(self, run: Run) -> nn.Module:
-        """Both networks, answering together."""
-        return Jury([run.model, self.peer.network])
+    def jurors(self, run: Run) -> list[nn.Module]:
+        """The second network, which answers with the first."""
+        return [self.peer.in_float32]
 
     def step(self, run: Run, batch: Batch) -> StepResult:
         self.peer.begin(run)

@@ -30,6 +30,7 @@ from torch.nn import functional as F
 from nlkit.checks import check_choice, check_number
 from nlkit.learning.burn_in import burnt_in
 from nlkit.learning.learner import Batch, Run, StepResult
+from nlkit.papers.peer_loss import draw_peers
 
 # name -> g, and f* of g
 FORMS: dict[str, tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]] = {
@@ -53,14 +54,12 @@ class FDivergence:
 
     def step(self, run: Run, batch: Batch) -> StepResult:
         logits = run.logits(batch.images)
-        noisy = (batch.index < run.num_examples - len(run.clean_labels)).nonzero()[:, 0]
+        noisy = run.noisy(batch).nonzero()[:, 0]
         if burnt_in(run, self.burn_in) < 1 or not len(noisy):
             loss = F.cross_entropy(logits, batch.labels)
         else:
             clean = torch.ones_like(batch.labels, dtype=torch.bool).index_fill_(0, noisy, False)
-            images, labels = (
-                noisy[torch.randint(len(noisy), (len(noisy),), generator=run.generator).to(noisy.device)] for _ in "jk"
-            )
+            images, labels = draw_peers(noisy, run.generator)
             p, (g, conjugate) = logits.softmax(1), FORMS[self.divergence]
             bound = g(p[noisy, batch.labels[noisy]]).sum() - conjugate(g(p[images, batch.labels[labels]])).sum()
             loss = (F.cross_entropy(logits[clean], batch.labels[clean], reduction="sum") - bound) / len(batch.labels)

@@ -58,7 +58,7 @@ class Forward:
         self.state: dict[str, Tensor] = {}
 
     def step(self, run: Run, batch: Batch) -> StepResult:
-        noisy = batch.index < run.num_examples - len(run.clean_labels)  # (B,) the noisy set comes first
+        noisy = run.noisy(batch)  # (B,)
         p = run.logits(batch.images).softmax(1).clamp(min=1e-8)  # (B, K)
         if self.matrix is None and burnt_in(run, self.burn_in) < 1:
             loss = -p.gather(1, batch.labels[:, None])[noisy].log().sum() / len(noisy)

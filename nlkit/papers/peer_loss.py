@@ -15,6 +15,7 @@ grows from 0 at an even pace over the burn-in, as in the authors' program. Clean
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
 from nlkit.checks import check_number
 from nlkit.learning.burn_in import burnt_in
@@ -37,13 +38,17 @@ class PeerLoss:
 
     def step(self, run: Run, batch: Batch) -> StepResult:
         log_p = run.logits(batch.images).softmax(1).clamp(min=1e-8).log()  # (B, K)
-        noisy = (batch.index < run.num_examples - len(run.clean_labels)).nonzero()[:, 0]
+        noisy = run.noisy(batch).nonzero()[:, 0]
         loss = -log_p.gather(1, batch.labels[:, None]).mean()
         if len(noisy):
-            images, labels = (
-                noisy[torch.randint(len(noisy), (len(noisy),), generator=run.generator).to(noisy.device)] for _ in "jk"
-            )
+            images, labels = draw_peers(noisy, run.generator)
             peers = -log_p[images, batch.labels[labels]].sum() / len(batch.labels)
             loss = loss - self.alpha * min(1.0, burnt_in(run, self.burn_in)) * peers
         run.descend(loss)
         return StepResult(loss)
+
+
+def draw_peers(noisy: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Places (n,) of images and places (n,) of labels, each drawn by itself from the places `noisy` (n,) in a batch."""
+    images, labels = (torch.randint(len(noisy), (len(noisy),), generator=generator).to(noisy.device) for _ in "jk")
+    return noisy[images], noisy[labels]

@@ -16,6 +16,7 @@ of the first.
 from __future__ import annotations
 
 import torch
+from torch.nn import functional as F
 
 from nlkit.checks import check_number
 from nlkit.learning.learner import Batch, Run, StepResult
@@ -32,7 +33,7 @@ class SharpnessAware:
         self.radius = check_number("radius", radius, 0, above=True)
 
     def step(self, run: Run, batch: Batch) -> StepResult:
-        loss = torch.nn.functional.cross_entropy(run.logits(batch.images), batch.labels)
+        loss = F.cross_entropy(run.logits(batch.images), batch.labels)
         run.fill(loss)
         learned = [p for group in run.optimizer.param_groups for p in group["params"] if p.grad is not None]
         before = [p.detach().clone() for p in learned]
@@ -41,7 +42,7 @@ class SharpnessAware:
             length = torch.stack([p.grad.norm() for p in learned]).norm().clamp(min=1e-12)
             for p in learned:
                 p.add_(p.grad, alpha=float(self.radius / length))
-        run.fill(torch.nn.functional.cross_entropy(run.logits(batch.images), batch.labels))
+        run.fill(F.cross_entropy(run.logits(batch.images), batch.labels))
         with torch.no_grad():
             for tensors, values in ((learned, before), (run.model.buffers(), statistics)):
                 for tensor, value in zip(tensors, values):

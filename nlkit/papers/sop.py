@@ -46,7 +46,7 @@ class SOP:
             for name, width in (("u", 1), ("v", run.num_classes)):
                 draw = torch.randn(run.num_examples, width, generator=run.generator) * self.start
                 self.state[name] = draw.to(logits)
-        noisy = (batch.index < run.num_examples - len(run.clean_labels))[:, None]
+        noisy = run.noisy(batch)[:, None]
         u, v = (self.state[name][batch.index].requires_grad_() for name in "uv")
         given = F.one_hot(batch.labels, run.num_classes).to(logits)
         missing, excess = ((each.square() * where).clamp(0, 1 - 1e-4) for each, where in ((u, given), (v, 1 - given)))

@@ -55,7 +55,7 @@ class VolMinNet:
         if "w" not in self.state:
             self.prepare(run)
         p, matrix = run.logits(batch.images).softmax(1), self.transition
-        noisy = batch.index < run.num_examples - len(run.clean_labels)
+        noisy = run.noisy(batch)
         explained = torch.where(noisy[:, None], p @ matrix, p).gather(1, batch.labels[:, None])
         loss = -explained.clamp(min=1e-8).log().mean() + self.volume * matrix.slogdet().logabsdet
         run.descend(loss)

@@ -18,6 +18,7 @@ from nlkit.learning.devices import fast_products, threads
 from nlkit.learning.learner import Batch, Run
 from nlkit.learning.models import evaluate, predict
 from nlkit.learning.own_network import OwnDraws
+from nlkit.learning.peer import Jury
 from nlkit.learning.ranking import area_under_curve, runner_up_share
 from nlkit.records import Record, Step
 from nlkit.tasks.task import Task
@@ -33,7 +34,7 @@ class Trainer:
     averaged: AveragedModel | None  # the network that is measured, when it is not the one that is trained
     batch_size: int
     epochs: int
-    learning_rates: list[float]  # of the run's `rated_groups`, with which the schedule starts
+    learning_rates: list[float]  # of the run's `groups`, with which the schedule starts
     schedule: Callable[[float], float]
     generator: torch.Generator  # of the order of the examples
     augmentation: torch.Generator
@@ -84,7 +85,7 @@ class Trainer:
             progress = (number - 1 + done / len(batches)) / self.epochs
             run.progress = max(progress, self.behind)
             run.steps_done, run.steps_an_epoch = (number - 1) * len(batches) + done, len(batches)
-            for group, rate in zip(rated_groups(run), self.learning_rates):
+            for group, rate in zip(run.groups, self.learning_rates):
                 group["lr"] = rate * self.schedule(progress)
             own_draws = self.draws.active() if self.draws else nullcontext()
             with threads(self.threads), fast_products(self.fast), torch.enable_grad(), own_draws:
@@ -164,9 +165,8 @@ class Trainer:
 
     @property
     def _measured(self) -> nn.Module:
-        if hasattr(self.algorithm, "measured"):
-            return self.algorithm.measured(self.run)
-        return self.averaged or self.network
+        own = self.averaged or self.network
+        return Jury([own, *self.algorithm.jurors(self.run)]) if hasattr(self.algorithm, "jurors") else own
 
     @contextmanager
     def _weights_of_choice(self) -> Iterator[None]:
@@ -214,11 +214,6 @@ class Trainer:
     @property
     def _generators(self) -> tuple[torch.Generator, ...]:
         return self.generator, self.run.generator, self.augmentation
-
-
-def rated_groups(run: Run) -> list[dict[str, object]]:
-    """The groups of parameters whose learning rates follow the schedule."""
-    return [group for optimizer in (run.optimizer, *run.beside) for group in optimizer.param_groups]
 
 
 def _weight_shares(weights: Tensor, task: Task) -> dict[str, float]:

@@ -30,7 +30,7 @@ from nlkit.records import Record, Step
 from nlkit.settings import plain
 from nlkit.tasks.task import Task
 from nlkit.training.checkpoints import Checkpoint, network_fingerprint, task_fingerprint
-from nlkit.training.loop import Trainer, rated_groups
+from nlkit.training.loop import Trainer
 
 
 def train(
@@ -125,41 +125,42 @@ def train(
     )  # fmt: skip
     picked = pick_precision(precision, network, task.device)
     averaged = averaged_network(network, weight_average) if weight_average else None
+    run = Run(
+        model=InBfloat16(network) if picked == "bfloat16" else network,
+        optimizer=descent,
+        clean_images=task.clean_images,
+        clean_labels=task.clean_labels,
+        generator=seeded_generator(seed, "method"),
+        num_classes=task.num_classes,
+        num_examples=len(task.given),
+        noisy_images=task.noisy_images,
+        given_labels=task.given_labels,
+        augment=AUGMENTATIONS[augment],
+        averaged=averaged,
+        build=build,
+    )
+    count = pick_threads(network)
+    if hasattr(algorithm, "prepare"):
+        with threads(count), torch.enable_grad():
+            algorithm.prepare(run)
     trainer = Trainer(
         task=task,
         algorithm=algorithm,
-        run=Run(
-            model=InBfloat16(network) if picked == "bfloat16" else network,
-            optimizer=descent,
-            clean_images=task.clean_images,
-            clean_labels=task.clean_labels,
-            generator=seeded_generator(seed, "method"),
-            num_classes=task.num_classes,
-            num_examples=len(task.given),
-            noisy_images=task.noisy_images,
-            given_labels=task.given_labels,
-            augment=AUGMENTATIONS[augment],
-            averaged=averaged,
-            build=build,
-        ),
+        run=run,
         network=network,
         averaged=averaged,
         batch_size=batch_size,
         epochs=epochs,
-        learning_rates=[],
+        learning_rates=[group["lr"] for group in run.groups],
         schedule=SCHEDULES[schedule],
         generator=seeded_generator(seed, "batches"),
         augmentation=seeded_generator(seed, "augmentation"),
         draws=None if of_the_kit else OwnDraws(seed, task.device),
-        threads=pick_threads(network),
+        threads=count,
         fast=picked == "fast",
     )
-    if hasattr(algorithm, "prepare"):
-        with threads(trainer.threads), torch.enable_grad():
-            algorithm.prepare(trainer.run)
-    trainer.learning_rates = [group["lr"] for group in rated_groups(trainer.run)]
     if hasattr(algorithm, "hold_out"):
-        trainer.held_out = algorithm.hold_out(trainer.run)
+        trainer.held_out = algorithm.hold_out(run)
     done = []
     if file:
         settings = plain({
