@@ -11,7 +11,6 @@ from browser import error_outputs, open_notebook, run_all
 from nlkit.contents import PAGES
 
 pytestmark = pytest.mark.browser
-TALL = ("relabel", "marvelovd", "adele")  # whose letters are smaller there: pictures that are to be drawn lower
 SMALLEST = 10  # pixels of the screen, on a scale of 150 %: of the letters in a picture, which have 11 points
 OWN_TASK = [name for name, page in PAGES.items() if not page.experiment and not page.picture]  # which look alike
 LARGEST = max(OWN_TASK, key=lambda name: len(PAGES[name].variants))
@@ -74,7 +73,7 @@ def test_panels_are_seen_whole_on_a_projector_and_never_wider_than_the_page(chro
         panel = page.locator(".jp-Cell").filter(has_text=f"ended({PANELS[kind]}").locator(".nlkit-panel")
         panel.locator(".widget-image").wait_for()
         found = page.evaluate(MEASURE, [panel.element_handle(), PANEL_DPI])
-        if max(found["over"]) > 0 or (found["letters"] < SMALLEST and kind not in TALL):
+        if max(found["over"]) > 0 or found["letters"] < SMALLEST:
             faults[kind] = found
     page.set_viewport_size({"width": 420, "height": 800})  # a phone: one column, in which the picture moves sideways
     page.wait_for_timeout(300)

@@ -14,8 +14,8 @@ from nlkit.plots.scenes import frame, show_scene
 from nlkit.plots.style import KINDS_OF_LABEL, styles_of, text_color
 from nlkit.records import Recorded
 
-_SCENE, _SCATTER, _CURVES, _BOXES, _POINTS = 2.85, 2.0, 2.4, 7, 250  # inches; boxes in a scene, points in a scatter
-_WORD = (0.19, 0.075)  # width and height of a name with its score, in shares of the scene
+_SCENE, _SCATTER, _CURVES, _BOXES, _POINTS = 2.3, 1.4, 1.95, 7, 250  # inches; boxes in a scene, points in a scatter
+_WORD = (0.235, 0.093)  # width and height of a name with its score, in shares of the scene
 
 
 @picture
@@ -84,20 +84,20 @@ def candidates_and_precision(records: Mapping[str, Sequence[Recorded]], variants
     variants: all the names that there are, in the order of their colours. A name without a record is left out.
     """
     styles, runs = styles_of(list(records), variants), {name: run for name, run in records.items() if run}
-    height = _CURVES + (_SCENE + _SCATTER + 1.5 if runs else 0.0)
+    height = _CURVES + (_SCENE + _SCATTER + 0.65 if runs else 0.0)
     figure, place = panel_figure(height)
     told = []
     if runs:
-        key = place(0.08, height - _SCENE - 0.6, PANEL_WIDTH - 0.16, 0.2)
+        key = place(2 * _SCENE + 0.3, height - _SCENE - 0.3, PANEL_WIDTH - 2 * _SCENE - 0.3, _SCENE)
         key.set_axis_off()
-        key.text(0, 0.5, "whole, ●: right;  dashed, ✗: junk;  thick, filled: taken for a label", va="center",
+        key.text(0, 0.98, "whole, ●:\nright\n\ndashed, ✗:\njunk\n\nthick, filled:\ntaken for\na label", va="top",
                  fontsize=11)  # fmt: skip
     for at, (name, run) in enumerate(list(runs.items())[:2]):
-        left = 0.08 + at * (_SCENE + 0.2)
+        left = 0.08 + at * (_SCENE + 0.12)
         ax = place(left, height - _SCENE - 0.3, _SCENE, _SCENE)
         told.append(f"{name}, boxes of a scene: {_draw_boxes(ax, run[-1].shown)}")
         ax.set_title(name, color=text_color(styles[name].color), pad=4)
-        below = place(left + 0.45, height - _SCENE - _SCATTER - 0.92, _SCENE - 0.55, _SCATTER - 0.15)
+        below = place(left + 0.5, height - _SCENE - _SCATTER - 0.25, _SCENE - 0.6, _SCATTER - 0.35)
         told.append(_draw_scores(below, run[-1], first=not at))
     told.append(_draw_precision(place(0.5, 0.5, 3.9, _CURVES - 0.95), runs, styles))
     figure.alt = " ".join(told)

@@ -25,7 +25,7 @@ PREDICTED = Style(FATES["memorized"].color, "h", ":")
 CORRECTED = Style(KINDS_OF_LABEL["clean"].color, "s", "-.")
 FITTED = Style(REFERENCE, "", "-.")  # agreement with the masks as given
 _EDGE = [Stroke(linewidth=3.2, foreground="white"), Normal()]  # so that a line is seen on dark and on bright pixels
-_CLASS_ROW, _CURVES = 2.05, 2.5  # inches
+_CLASS_ROW, _CURVES = 1.95, 2.2  # inches
 
 
 def draw_outlines(

@@ -14,7 +14,7 @@ from nlkit.plots.places import label_ends
 from nlkit.plots.style import REFERENCE, faded, styles_of, text_color
 from nlkit.records import Recorded
 
-_SCENE, _BARS, _CURVES, _MOST = 1.75, 2.15, 2.4, 3  # inches: the scene, crops with their bars, curves; runs with bars
+_SCENE, _BARS, _CURVES, _MOST = 1.75, 2.0, 2.1, 3  # inches: the scene, crops with their bars, curves; runs with bars
 _DASHES, _HATCHES = ("-", "--", ":", "-."), ("", "////", "....")
 
 
@@ -67,7 +67,7 @@ def crops_and_accuracy(records: Mapping[str, Sequence[Recorded]], variants: Sequ
     order of their colours. A name without a record is left out.
     """
     styles, runs = styles_of(list(records), variants), {name: run for name, run in records.items() if run}
-    height = _CURVES + (_SCENE + _BARS + 0.75 if runs else 0.0)
+    height = _CURVES + (_SCENE + _BARS + 0.45 if runs else 0.0)
     figure, place = panel_figure(height)
     told = []
     if runs:
@@ -83,7 +83,7 @@ def crops_and_accuracy(records: Mapping[str, Sequence[Recorded]], variants: Sequ
         told.append(f"A scene with a {large}" + (f" and a small {small}." if small >= 0 else "."))
         maps = next((run[-1].shown["map"] for run in runs.values() if "map" in run[-1].shown), None)
         _draw_maps(place, top, maps)
-        told += _draw_targets(place, top - _BARS - 0.2, shown, alike, styles)
+        told += _draw_targets(place, top - _BARS - 0.05, shown, alike, styles)
     told.append(_draw_accuracy(place(0.5, 0.5, 3.9, _CURVES - 0.95), runs, styles))
     figure.alt = " ".join(told)
     return figure
