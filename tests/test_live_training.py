@@ -68,7 +68,10 @@ def test_runs_are_named_by_the_settings_in_which_they_differ_and_listed_the_late
 
 def test_every_method_of_the_registry_is_offered(panel):
     assert {w.description for w in parts(panel, widgets.Checkbox)} == {name.replace("_", " ") for name in METHODS}
-    assert set(weighing_methods()) == {"reweight", "mentornet", "mentormix", "co-teaching"}
+    assert set(weighing_methods()) == {
+        "reweight", "mentornet", "mentormix", "co-teaching", "co-teaching+", "decoupling", "jocor", "dividemix",
+        "meta_weight_net", "cores2",
+    }  # fmt: skip
     with pytest.raises(ValueError, match="methods='standart' is not known; did you mean 'standard'"):
         live.training(methods=("standart",))
     with pytest.raises(ValueError, match="method='standard' is not offered here; choose one of reweight"):

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from nlkit.checks import check_number
 from nlkit.data.streams import KNOWN, known_digits
-from nlkit.learning.frozen import seeded
+from nlkit.learning.models import seeded
 from nlkit.learning.optimizers import build_optimizer, descend
 from nlkit.randomness import seeded_generator
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nlkit.checks import check_integer, check_number
-from nlkit.learning.frozen import seeded
+from nlkit.learning.models import seeded
 
 REMEMBERED = 32  # batches
 

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from nlkit.checks import check_integer, check_number
 from nlkit.data.digit_scenes import BLUR, WRITTEN, Scenes, digits_of
 from nlkit.learning.boxes import cut, cut_each, overlaps, parts_of
-from nlkit.learning.frozen import seeded
+from nlkit.learning.models import seeded
 from nlkit.learning.optimizers import adam, descend
 from nlkit.randomness import seeded_generator
 
@@ -193,10 +193,3 @@ def label_quality(given: Candidates, used: Tensor, scenes: Scenes) -> tuple[floa
     novel = scenes.labels >= BASE
     precision = (used & given.right).sum() / used.sum()
     return float(precision), float((hit.any(1) & novel).sum() / novel.sum())
-
-
-def ranked(values: Tensor, right: Tensor) -> float:
-    """The chance that a right one has a higher value than another (area under the ROC curve); ties count half."""
-    high, low = values[right], values[~right].sort().values
-    below = torch.searchsorted(low, high) + torch.searchsorted(low, high, right=True)
-    return float(below.double().mean() / (2 * len(low)))

@@ -24,6 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from nlkit.checks import check_integer, check_number
+from nlkit.learning.models import seeded
 from nlkit.learning.optimizers import adam, averaged_network, descend
 from nlkit.randomness import seeded_generator
 
@@ -59,9 +60,7 @@ class Denoiser(nn.Module):
 
 def new_denoiser(dimension: int, seed: int) -> Denoiser:
     """One with random weights; torch's global random state stays as it was."""
-    with torch.random.fork_rng(devices=[]):  # torch's layers draw their weights from the global generator only
-        torch.default_generator.manual_seed(seed)
-        return Denoiser(dimension)
+    return seeded(lambda: Denoiser(dimension), seed)
 
 
 def denoising_loss(denoise: Denoise, y: Tensor, had: Tensor, sigma: Tensor, noise: Tensor) -> Tensor:

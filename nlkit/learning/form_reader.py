@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nlkit.data.forms import CLASSES, OTHER, SAME_LINE, SHAPES, WORDS, Forms
+from nlkit.learning.models import seeded
 from nlkit.learning.transformer import Transformer
 
 WIDTH, LAYERS, HEADS = 32, 1, 2
@@ -97,9 +98,7 @@ class FormReader(nn.Module):
 
 def new_reader(seed: int) -> FormReader:
     """One with random weights; torch's global random state stays as it was."""
-    with torch.random.fork_rng(devices=[]):  # torch's layers draw their weights from the global generator only
-        torch.default_generator.manual_seed(seed)
-        return FormReader()
+    return seeded(FormReader, seed)
 
 
 def f1_scores(said: Tensor, labels: Tensor) -> list[float]:

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from nlkit.checks import check_integer
 from nlkit.data.digit_components import digit_components
+from nlkit.learning.models import seeded
 from nlkit.learning.optimizers import adam, descend
 from nlkit.randomness import seeded_generator
 
@@ -42,11 +43,12 @@ class DigitFeatures:
 def _classifier(dimension: int) -> nn.Sequential:
     """Trained once, always in the same way, whatever the seed of a run."""
     world = digit_components(dimension)
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(0)
-        sizes = [dimension, WIDTH, FEATURES]
-        hidden = [layer for a, b in zip(sizes, sizes[1:]) for layer in (nn.Linear(a, b), nn.ReLU())]
-        layers = nn.Sequential(*hidden, nn.Linear(FEATURES, 10))
+    layers = seeded(
+        lambda: nn.Sequential(
+            nn.Linear(dimension, WIDTH), nn.ReLU(), nn.Linear(WIDTH, FEATURES), nn.ReLU(), nn.Linear(FEATURES, 10)
+        ),
+        0,
+    )
     optimizer, generator = adam(layers.parameters(), RATE), seeded_generator(0, "digit features")
     for step in range(STEPS):
         optimizer.param_groups[0]["lr"] = RATE * (1 - step / STEPS)

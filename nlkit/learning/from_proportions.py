@@ -19,7 +19,8 @@ from torch.nn import functional as F
 
 from nlkit.checks import check_integer, check_number
 from nlkit.data.bags import Bags, Problem
-from nlkit.learning.frozen import endless_batches, seeded
+from nlkit.learning.frozen import endless_batches
+from nlkit.learning.models import seeded
 from nlkit.learning.optimizers import adam, descend
 from nlkit.learning.ranking import area_under_curve
 from nlkit.randomness import seeded_generator

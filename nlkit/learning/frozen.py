@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nlkit.checks import check_integer, check_number
-from nlkit.learning.models import evaluate
+from nlkit.learning.models import evaluate, seeded
 from nlkit.learning.optimizers import adam, descend
-from nlkit.randomness import MAX_SEED, seeded_generator
+from nlkit.randomness import seeded_generator
 
 WIDTHS, BATCH = (256, 64), 64  # of the hidden layers, the last being the features; examples a step
 Loss = Callable[[nn.Module, Tensor, Tensor], Tensor]  # of a head, features (B, D) and labels (B,)
@@ -34,14 +34,6 @@ def _layers(inputs: int, num_classes: int) -> nn.Sequential:
         nn.Flatten(), nn.Linear(inputs, hidden), nn.ReLU(), nn.Linear(hidden, features), nn.ReLU(),
         nn.Linear(features, num_classes),
     )  # fmt: skip
-
-
-def seeded(make: Callable[[], nn.Sequential], seed: int) -> nn.Sequential:
-    """What `make` gives, its weights drawn from `seed`; torch's global random state stays as it was."""
-    check_integer("seed", seed, 0, MAX_SEED)
-    with torch.random.fork_rng(devices=[]):  # torch's layers draw their weights from the global generator only
-        torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed every device there is
-        return make()
 
 
 def pretrain(

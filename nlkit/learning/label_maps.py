@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from nlkit.checks import check_integer
 from nlkit.data.digit_scenes import digits_of, one_digit, two_digits
 from nlkit.learning.boxes import cut, shared_area
-from nlkit.learning.frozen import seeded
+from nlkit.learning.models import seeded
 from nlkit.learning.optimizers import adam, descend
 from nlkit.randomness import seeded_generator
 

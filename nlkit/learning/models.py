@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import torch
 from torch import nn
@@ -13,6 +14,8 @@ from nlkit.checks import check_choice, check_integer
 from nlkit.learning.devices import has_convolutions
 from nlkit.learning.resnet import resnet32
 from nlkit.randomness import MAX_SEED
+
+Made = TypeVar("Made")
 
 
 def mlp(shape: tuple[int, int, int], num_classes: int) -> nn.Module:
@@ -54,10 +57,18 @@ def build_model(name: str, shape: tuple[int, int, int], num_classes: int, *, see
     The global random state of torch is left as it was. Raises a ValueError for an unknown name.
     """
     check_choice("model", name, MODELS)
+    return seeded(lambda: MODELS[name](shape, num_classes), seed)
+
+
+def seeded(make: Callable[[], Made], seed: int) -> Made:
+    """What `make` gives, its weights drawn from `seed`; torch's global random state stays as it was.
+
+    Raises a ValueError for what is no seed.
+    """
     check_integer("seed", seed, 0, MAX_SEED)
     with torch.random.fork_rng(devices=[]):  # torch's layers draw their weights from the global generator only
         torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed every device there is
-        return MODELS[name](shape, num_classes)
+        return make()
 
 
 def with_new_head(model: nn.Sequential, num_classes: int, *, seed: int = 0) -> nn.Sequential:
@@ -66,13 +77,10 @@ def with_new_head(model: nn.Sequential, num_classes: int, *, seed: int = 0) -> n
     Raises a ValueError when the network does not end in a linear layer.
     """
     check_integer("num_classes", num_classes, 1)
-    check_integer("seed", seed, 0, MAX_SEED)
     if not isinstance(model, nn.Sequential) or not isinstance(model[-1], nn.Linear):
         raise ValueError(f"model={type(model).__name__} must be a Sequential that ends in a Linear layer")
     copied = copy.deepcopy(model)
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed every device there is
-        copied[-1] = nn.Linear(model[-1].in_features, num_classes).to(next(model.parameters()))
+    copied[-1] = seeded(lambda: nn.Linear(model[-1].in_features, num_classes), seed).to(next(model.parameters()))
     return copied
 
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nlkit.checks import check_integer
-from nlkit.learning.frozen import seeded
+from nlkit.learning.models import seeded
 from nlkit.learning.optimizers import build_optimizer, clear_gradients, take_step
 from nlkit.randomness import seeded_generator
 from nlkit.records import Measured, Step

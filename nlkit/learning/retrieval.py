@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from nlkit.checks import check_integer, check_number
 from nlkit.data.pairs import FEWEST
-from nlkit.learning.frozen import seeded
+from nlkit.learning.models import seeded
 
 HIDDEN, EMBEDDED = 128, 64  # units of a tower's hidden layer, and of what it ends in
 RANKS = (1, 5, 10)

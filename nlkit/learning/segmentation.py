@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nlkit.checks import check_integer
-from nlkit.learning.frozen import seeded
+from nlkit.learning.models import seeded
 
 DIVISOR = 4  # of the sides of images that the network takes
 

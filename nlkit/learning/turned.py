@@ -19,7 +19,8 @@ from torch.nn import functional as F
 
 from nlkit.checks import check_choice, check_integer, check_number
 from nlkit.learning.augment import affine
-from nlkit.learning.frozen import endless_batches, seeded
+from nlkit.learning.frozen import endless_batches
+from nlkit.learning.models import seeded
 from nlkit.learning.optimizers import adam, descend
 from nlkit.randomness import seeded_generator
 

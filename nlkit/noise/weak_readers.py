@@ -21,7 +21,7 @@ from torch.nn import functional as F
 from nlkit.checks import check_integer, check_number
 from nlkit.data.forms import CLASSES, DATE, NUMBER, SUBTOTAL, TAX, TOTAL, draw_forms, draw_vendors
 from nlkit.learning.form_reader import FEATURES, WORDS_END, Told, told
-from nlkit.learning.frozen import seeded
+from nlkit.learning.models import seeded
 from nlkit.learning.optimizers import adam, descend
 from nlkit.randomness import seeded_generator
 

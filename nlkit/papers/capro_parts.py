@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from nlkit.checks import check_integer, check_number
 from nlkit.data.captioned import CLASSES, DEFINITIONS, Web, text_features
+from nlkit.learning.models import seeded
 
 HIDDEN, FEATURES, PROJECTED, TAU, NEIGHBOURS = 256, 128, 32, 0.1, 10
 GRAPH, TEXT, IMAGE = PICKS = ("text and graph", "text", "image")
@@ -36,9 +37,7 @@ class Network(nn.Module):
 
 def new_network(seed: int) -> Network:
     """One with random weights; torch's global random state stays as it was."""
-    with torch.random.fork_rng(devices=[]):  # torch's layers draw their weights from the global generator only
-        torch.default_generator.manual_seed(seed)
-        return Network()
+    return seeded(Network, seed)
 
 
 def graph(features: Tensor, k: int = NEIGHBOURS) -> Tensor:

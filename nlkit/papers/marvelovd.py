@@ -41,9 +41,9 @@ from nlkit.learning.detection import (
     label_quality,
     new_detector,
     proposals,
-    ranked,
 )
 from nlkit.learning.optimizers import adam, descend
+from nlkit.learning.ranking import area_under_curve
 from nlkit.page import Claim, Page, Trial
 from nlkit.papers.marvelovd_mining import assigned, joint_scores, novelty, the_best, weights
 from nlkit.randomness import seeded_generator
@@ -150,8 +150,10 @@ class Detecting:
 
     def judged(self, task: Scenes, given: Candidates, used: Tensor, z: Tensor) -> dict[str, float]:
         """How good the labels in use are, and how well z and s_clip rank all candidates."""
-        numbers = {"auc": ranked(z[given.there], given.right[given.there])}
-        numbers["auc_namer"] = ranked(given.scores[given.there], given.right[given.there])
+        right = given.right[given.there]
+        areas = {name: area_under_curve(scores[given.there], right)
+                 for name, scores in (("auc", z), ("auc_namer", given.scores))}  # fmt: skip
+        numbers = {name: area for name, area in areas.items() if area is not None}
         if used.any():
             numbers["precision"], numbers["recall"] = label_quality(given, used, task)
         return numbers

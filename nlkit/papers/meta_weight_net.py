@@ -29,6 +29,7 @@ from torch.optim import Optimizer
 from nlkit.checks import check_integer, check_number
 from nlkit.learning.engine_trial import Examples
 from nlkit.learning.learner import Batch, Run, StepResult, call_with, in_passing, normalize_weights, spare_buffers
+from nlkit.learning.models import seeded
 from nlkit.learning.optimizers import adam, descend
 from nlkit.papers.reweight import along
 
@@ -53,10 +54,9 @@ class MetaWeightNet:
     def prepare(self, run: Run) -> None:
         """Make V, drawn from the method's own generator."""
         seed = int(torch.randint(2**62, (), generator=run.generator))
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(seed)
-            weigher = nn.Sequential(nn.Linear(1, self.hidden), nn.ReLU(), nn.Linear(self.hidden, 1), nn.Sigmoid())
-        weigher = weigher.to(next(run.model.parameters()))
+        weigher = seeded(
+            lambda: nn.Sequential(nn.Linear(1, self.hidden), nn.ReLU(), nn.Linear(self.hidden, 1), nn.Sigmoid()), seed
+        ).to(next(run.model.parameters()))
         self.made = weigher, adam(weigher.parameters(), RATE, weight_decay=DECAY)
 
     def step(self, run: Run, batch: Batch) -> StepResult:

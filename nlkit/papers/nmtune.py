@@ -36,7 +36,7 @@ from nlkit.data.shifts import SHIFTS, all_test_sets
 from nlkit.learning import frozen
 from nlkit.learning.feature_shape import correlated, entropy, largest_ratio, moved, not_dominant, spectrum
 from nlkit.learning.frozen import accuracy
-from nlkit.learning.models import evaluate
+from nlkit.learning.models import evaluate, seeded
 from nlkit.noise.draws import corrupt
 from nlkit.noise.matrices import noise_matrix
 from nlkit.page import Claim, Page, Trial
@@ -73,7 +73,7 @@ def new_head(name: str, features: int, num_classes: int, *, seed: int = 0) -> nn
         nn.init.kaiming_normal_(linear.weight)
         return nn.Sequential(nn.Identity() if name == "LP" else Shaping(features), linear)
 
-    return frozen.seeded(make, seed)
+    return seeded(make, seed)
 
 
 def loss_of(mse: float = 0.0, cov: float = 0.0, svd: float = 0.0, top: int = 5) -> frozen.Loss:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from nlkit.checks import check_integer, check_number
 from nlkit.data.regression import as_rows
-from nlkit.learning.frozen import seeded
+from nlkit.learning.models import seeded
 from nlkit.learning.optimizers import adam, descend
 from nlkit.papers.mixup import draw_beta
 from nlkit.randomness import seeded_generator

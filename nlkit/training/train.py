@@ -12,7 +12,7 @@ from nlkit.checks import check_choice, check_integer, check_number
 from nlkit.learning.augment import AUGMENTATIONS
 from nlkit.learning.devices import PRECISIONS, InBfloat16, has_convolutions, pick_precision, pick_threads, threads
 from nlkit.learning.learner import Run
-from nlkit.learning.models import MODELS, build_model
+from nlkit.learning.models import MODELS, build_model, seeded
 from nlkit.learning.optimizers import (
     LEARNING_RATE,
     OPTIMIZERS,
@@ -191,9 +191,7 @@ def _builder(model: str | nn.Module | Callable[[], nn.Module], task: Task) -> Ca
 
 
 def _own(make: Callable[[], nn.Module], task: Task, seed: int) -> nn.Module:
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
-        network = make()
+    network = seeded(make, seed)
     if not isinstance(network, nn.Module):
         raise ValueError(f"model={make!r} made {network!r}; it must make a torch.nn.Module")
     return network.to(task.device)

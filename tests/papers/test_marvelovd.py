@@ -5,7 +5,6 @@ import math
 import pytest
 import torch
 from made_up import Answers
-from sklearn.metrics import roc_auc_score
 
 from nlkit.contents import experiment_of, grid_of
 from nlkit.data.digit_scenes import Scenes, many_digits
@@ -22,7 +21,6 @@ from nlkit.learning.detection import (
     namer,
     new_detector,
     proposals,
-    ranked,
 )
 from nlkit.papers.marvelovd import FULL, PAGE, Detecting
 from nlkit.papers.marvelovd_mining import assigned, joint_scores, novelty, the_best, weights
@@ -254,12 +252,6 @@ def test_weights_are_of_pseudo_boxes_alone_and_carry_no_gradient():
     sure[..., 6] = 30.0  # no background at all
     assert weights(to_pseudo, torch.ones(1, 3), sure, 1.0).tolist() == [[1, 1, 1]]
     assert novelty(sure).tolist() == [[1, 1, 1]] and novelty(torch.zeros(11)).item() == pytest.approx(4 / 11)
-
-
-def test_ranks_are_those_of_scikit_learn():
-    values = torch.randn(200, generator=generator()).round(decimals=1)
-    right = torch.rand(200, generator=generator(1)) < 0.3
-    assert ranked(values, right) == pytest.approx(roc_auc_score(right, values))
 
 
 # The training
