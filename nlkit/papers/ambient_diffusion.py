@@ -156,7 +156,7 @@ PAGE = Page(
     variants={arm: {"learns": arm} for arm in ARMS},
     besides={"price": (Price, {})},
     headline="frechet", experiment=Ambient, picture=draw, grid=_grid,
-    tiny={"steps": 50, "count": 200},
+    tiny={"steps": 50, "count": 200}, panel={"steps": 1500},
     claims=(
         Claim("ambient_diffusion_few", "200 clean digits and 3,800 noisy ones beat the 200 clean ones alone.", TABLE,
               lambda t: end(t, MIX) / end(t, FEW), "Fréchet distance, mix over few clean", at_most=0.75,
