@@ -210,7 +210,7 @@ PAGE = Page(
     besides={"Gaussians": (World, {})},
     experiment=Digits, picture=draw, grid=_grid, needs=("package:scikit-learn",),
     tiny={"largest": 60, "imbalance": 5.0, "contrastive": 2, "epochs": 2},
-    panel={"contrastive": 30, "epochs": 25},
+    panel={"contrastive": 25, "epochs": 20},
     claims=(
         Claim("rcal_parabola", "With no label wrong, the error of a rare class that borrows is the parabola over γ.",
               "theory, in its simplest case", _parabola, f"error over formula; γ 0, 0.3, 0.6, δ 1, 2, 4; {_GAUSSIANS}",
