@@ -4,6 +4,7 @@ import functools
 import http.server
 import importlib.util
 import json
+import os
 import re
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from book.course_pages import glossary_terms
 from book.links import install, links, open_elsewhere, repository
 from book.sphinx_mathml import mathml
 from nlkit.commands.unspoiled import TELLING, with_results_behind_predictions
+from nlkit.papers import PAPERS
 
 ROOT = Path(__file__).parent.parent
 CHAPTERS = [*COURSE, FOLDER / "atlas" / "00_index.ipynb", *ATLAS]
@@ -193,6 +195,12 @@ SEEN = """() => { document.querySelectorAll('details').forEach(fold => fold.open
 }; }"""
 
 
+def audited(name: str) -> bool:
+    """Whether axe looks into a page. The chapters of the atlas are built alike: by day three of them, by night all."""
+    first = [f"atlas/{paper}.html" for paper in PAPERS[:3]]
+    return not name.startswith("atlas/") or name in first or bool(os.environ.get("NLKIT_NIGHTLY"))
+
+
 @pytest.fixture(scope="module")
 def read(site, address):
     """Every page, reached from the first by its links, as seen on a phone: name -> what was seen."""
@@ -205,7 +213,9 @@ def read(site, address):
             name = left.pop()
             if name.endswith(".html"):
                 status = page.goto(address + name).status
-                seen[name] = {"status": status, **page.evaluate(SEEN), "violations": violations(page)}
+                seen[name] = {"status": status, **page.evaluate(SEEN)}
+                if audited(name):
+                    seen[name]["violations"] = violations(page)
             else:  # a picture, at full size
                 seen[name] = {"status": page.request.get(address + name).status, "links": [], "ids": []}
             inside = {urldefrag(url).url.removeprefix(address) for url in seen[name]["links"] if address in url}
@@ -239,8 +249,8 @@ def test_it_reads_well_on_a_phone(read):
 
 @pytest.mark.browser
 def test_nobody_is_kept_out(read):
-    for name, page in read.items():
-        assert not page.get("violations"), name
+    looked_into = {name: page["violations"] for name, page in read.items() if "violations" in page}
+    assert len(looked_into) > 20 and not any(looked_into.values()), looked_into
 
 
 @pytest.mark.browser
