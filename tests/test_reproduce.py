@@ -84,6 +84,8 @@ def test_a_whole_quick_study_makes_the_runs_of_one_cheap_claim_a_paper_anew(tmp_
     assert sorted(PAGE_OF[id] for id, _ in whole.anew) == sorted(PAPERS)
     assert not Study(tmp_path / "part", only=PAPERS, quick=True, device="cpu").anew
     ids = {PAGE_OF[id]: id for id, _ in whole.anew}
+    assert cost("pervasive_label_errors", "pervasive_label_errors_crowd") == math.inf  # which needs files
+    assert all(cost(name, id) < 60 for name, id in ids.items())
     for name in ("local_clustering", "long_tail"):  # which take no second
         took = {claim.id: cost(name, claim.id) for claim in PAGES[name].claims}
         assert 0 < took[ids[name]] == min(took.values()) < math.inf

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from typing import Any
 
 from nlkit.claims.trial import PageTrial, carried
-from nlkit.contents import CLAIMS, PAGES
+from nlkit.contents import CLAIMS, PAGES, experiment_of
 from nlkit.identity import key
 from nlkit.sweeps.results import Result
 
@@ -19,11 +19,17 @@ def cheapest_claim(name: str, ids: Collection[str]) -> str | None:
 
 
 def cost(name: str, id: str) -> float:
-    """Seconds that the carried runs of a claim's first seed took; infinite where it has none or lacks one."""
+    """Seconds that the carried runs of a claim's first seed took.
+
+    Infinite where it has none, lacks one, or has one of another kind than the page's variants: that may need data which
+    the page can do without.
+    """
     seconds: dict[str, float] = {}
+    own = {type(experiment_of(PAGES[name], variant)) for variant in PAGES[name].variants}
 
     def get(experiment: Any) -> Result:
-        if (result := carried(name).run(experiment)) is None:
+        result = carried(name).run(experiment)
+        if result is None or type(experiment) not in own:
             raise LookupError(key(experiment))
         seconds[key(experiment)] = result.seconds
         return result
