@@ -17,7 +17,7 @@ from nlkit.learning.segmentation import MaskNetwork, dice
 from nlkit.learning.shapes import divergence, learn_shapes, random_faults, shifted
 from nlkit.noise.thresholded import otsu, thresholded
 from nlkit.papers import noisy_dice_training
-from nlkit.papers.noisy_dice import EVENLY, FULL, LIKELY, ONCE
+from nlkit.papers.noisy_dice import ALL, EVENLY, FULL, LIKELY, ONCE
 from nlkit.papers.noisy_dice_training import (
     WAYS,
     WEIGHTED,
@@ -358,7 +358,7 @@ def test_bad_input_is_refused_at_the_call(call, words):
 def test_every_run_of_the_grid_is_one_of_its_own():
     grid = grid_of("noisy_dice", [0])
     assert len({key(experiment) for experiment in grid}) == len(grid)
-    changes = [(name, {}) for name in WAYS] + [(WEIGHTED, change) for change in (ONCE, EVENLY, LIKELY)]
+    changes = [(name, {}) for name in WAYS] + [(WEIGHTED, change) for change in (ONCE, EVENLY, ALL, LIKELY)]
     assert all(key(experiment_of(PAGE, name, **{**FULL, **c}, seed=0)) in map(key, grid) for name, c in changes)
 
 
