@@ -106,7 +106,7 @@ PAGE = Page(
         Claim("noisy_dice_echo", "Faults of a possible shape are found as well.", OURS,
               lambda t: lead(t, WEIGHTED, DICE, **LIKELY), "test Dice, noise-weighted less plain, echoes",
               at_least=0.01, **POINTS,
-              why="Such a label is of a head, only not of the one that is there. The judge finds nothing broken (rank "
+              why="Such a label is of a head, only not of the one that is there. The judge finds little to doubt (rank "
               "correlation 0.4), and labels get worse from round to round."),
     ),
 )  # fmt: skip
