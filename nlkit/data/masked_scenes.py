@@ -38,7 +38,14 @@ class Scenes(NamedTuple):
 
     images: Tensor  # (N, 1, 32, 32), of about mean 0 and spread 1
     masks: Tensor  # (N, 32, 32) whole numbers; 0 is background
-    artefacts: Tensor | None = None  # (N,) bool: heads, in whose image something is that misleads
+
+
+class Heads(NamedTuple):
+    """N images of a head, class 1 of every mask, and in which of them something misleads."""
+
+    images: Tensor  # (N, 1, 32, 32), of about mean 0 and spread 1
+    masks: Tensor  # (N, 32, 32) of 0 and 1, whole numbers
+    artefacts: Tensor  # (N,) bool
 
 
 def ellipses(y: Tensor, x: Tensor, tall: Tensor, wide: Tensor, angle: Tensor, side: int = SIDE) -> Tensor:
@@ -73,7 +80,7 @@ def chest_slices(part: str, count: int, seed: int = 0) -> Scenes:
 
 
 @functools.lru_cache(maxsize=16)
-def fetal_heads(part: str, count: int, share: float, artefact: str = SHADE, seed: int = 0) -> Scenes:
+def fetal_heads(part: str, count: int, share: float, artefact: str = SHADE, seed: int = 0) -> Heads:
     """`count` heads, class 1; round(share · count) of the images, at random, have an artefact.
 
     artefact: "shadow or patch", by a coin a dark band across the head or something as bright that touches it; "echo",
@@ -104,7 +111,7 @@ def fetal_heads(part: str, count: int, share: float, artefact: str = SHADE, seed
     bright, dark = bright & hit[:, None, None], dark & hit[:, None, None]
     canvas = torch.where(bright, light, torch.where(head, 0.7, 0.3))
     canvas = torch.where(dark, 0.25, canvas) * (1 + 0.18 * torch.randn(canvas.shape, generator=draw))  # speckle
-    return Scenes(_scaled(_blurred(canvas) + 0.15 * _slow_light(draw, count)), head.long(), hit)
+    return Heads(_scaled(_blurred(canvas) + 0.15 * _slow_light(draw, count)), head.long(), hit)
 
 
 def _normal(draw: torch.Generator, *shape: int) -> Tensor:

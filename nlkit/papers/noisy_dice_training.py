@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nlkit.checks import check_number
-from nlkit.data.masked_scenes import ARTEFACTS, SHADE, Scenes, fetal_heads
+from nlkit.data.masked_scenes import ARTEFACTS, SHADE, Heads, fetal_heads
 from nlkit.learning.optimizers import adam, descend
 from nlkit.learning.segmentation import MaskNetwork, dice
 from nlkit.learning.shapes import FEWEST, ShapeModel, learn_shapes
@@ -117,7 +117,7 @@ class Unannotated:
     def epochs(self) -> int:
         return self.length
 
-    def problem(self) -> tuple[Scenes, Scenes]:
+    def problem(self) -> tuple[Heads, Heads]:
         """Images to learn from, the masks of which are only used to score; and test images, half with an artefact."""
         world = fetal_heads("train", self.count, self.ratio, self.artefact, self.seed)
         return world, fetal_heads("test", TESTED, 0.5, self.artefact, self.seed)

@@ -53,7 +53,8 @@ def test_a_head_is_one_bright_ellipse_and_an_artefact_is_where_it_is_said_to_be(
     head = clear.masks.bool()
     assert head.sum((1, 2)).double().mean().item() == pytest.approx(math.pi * 6.3 * 8.3, rel=0.08)
     light = clear.images[:, 0]
-    assert ((light * head).sum((1, 2)) / head.sum((1, 2)) > 1 + light.mean((1, 2)) - 0.5).all()
+    inside = (light * head).sum((1, 2)) / head.sum((1, 2))
+    assert (inside > light.mean((1, 2)) + 0.5).all()
     change = (all_hit.images - clear.images)[:, 0].mean((1, 2))
     assert 15 < int((change < 0).sum()) < 45 and (change != 0).all()  # by a coin a shadow or something bright
     some, more = fetal_heads("train", 60, 0.3).artefacts, fetal_heads("train", 60, 0.6).artefacts
@@ -85,9 +86,7 @@ def test_otsu_s_threshold_leaves_the_least_variance_within_of_all_there_are():
     for row, found in zip(values.numpy(), otsu(values).tolist()):
         least = min(within(row, t) for t in row)
         assert found in row and within(row, found) == pytest.approx(least)
-    assert torch.equal(otsu(values) * 3 - 1, otsu(values * 3 - 1)) or torch.allclose(
-        otsu(values) * 3 - 1, otsu(values * 3 - 1)
-    )
+    assert torch.allclose(otsu(values) * 3 - 1, otsu(values * 3 - 1))
 
 
 def test_an_image_is_smoothed_before_it_is_cut():
@@ -298,9 +297,8 @@ def test_a_round_begins_with_new_labels_that_are_judged_anew(monkeypatch):
     labels = [record.shown["labels"] for record in records]
     assert len(asked) == 2 and not torch.equal(labels[1], labels[2])
     assert all(torch.equal(labels[n], labels[n + 1]) for n in (0, 2, 4))
-    assert all(torch.equal(labels[n], asked[n // 2 - 1][: len(labels[n])]) or n == 0 for n in (2, 4)) or any(
-        torch.equal(one, other) for one in labels[2] for other in asked[0]
-    )
+    for epoch, made in ((2, asked[0]), (4, asked[1])):
+        assert all(any(torch.equal(one, other) for other in made) for one in labels[epoch])
     weights = [record.shown["weight"] for record in records]
     assert not torch.equal(weights[1], weights[2]) and torch.equal(weights[2], weights[3])
     assert len(list(Unannotated(**{**TINY, "length": 6, "method": "Dice"}).run())) == 6 and len(asked) == 2
@@ -316,7 +314,7 @@ def test_where_labels_are_right_and_shapes_say_nothing_rounds_change_next_to_not
     monkeypatch.setattr(noisy_dice_training, "shape_model", lambda *_: Known(lambda masks: masks.float()))
     made, real = [], noisy_dice_training.renewed
     monkeypatch.setattr(noisy_dice_training, "renewed", lambda *given: made.append(real(*given)) or made[-1])
-    run = Unannotated(count=40, length=30, rounds=3, ratio=0.0, keep=1.0)
+    run = Unannotated(count=40, length=24, rounds=3, ratio=0.0, keep=1.0)
     first = thresholded(run.problem()[0].images)
     *_, last = run.run()
     assert len(made) == 2 and all((labels != first).double().mean() < 0.02 for labels in made)
