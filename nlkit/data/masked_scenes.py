@@ -1,20 +1,22 @@
 """Scenes with masks: small medical images whose every pixel has a class that is known.
 
 Generators, since no small real set with masks comes in a package that can be relied on. A **chest slice** has a body,
-two lungs and four organs of unlike size and contrast, as the CT slices of SegTHOR do (Lambert and others, 2020).
-Light grows or fades slowly across an image, and outlines are a little blurred.
+two lungs and four organs of unlike size and contrast, as the CT slices of SegTHOR do (Lambert and others, 2020). A
+**fetal head**, as in ultrasound, is one bright ellipse among speckle; in some images there is an artefact. Light grows
+or fades slowly across an image, and outlines are a little blurred.
 """
 
 from __future__ import annotations
 
 import functools
+import math
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from nlkit.checks import check_integer
+from nlkit.checks import check_choice, check_integer, check_number
 from nlkit.randomness import seeded_generator
 
 SIDE = 32  # pixels
@@ -28,6 +30,7 @@ _CHEST = {  # (centre y, x), (radius y, x), in pixels; how far both spread; brig
     "trachea": ((18.8, 12.6), (2.7, 2.7), (0.5, 0.3), 0.3),
     "oesophagus": ((24.2, 13.8), (2.4, 2.6), (0.5, 0.3), 0.62),
 }
+SHADE, ECHO = ARTEFACTS = ("shadow or patch", "echo")
 
 
 class Scenes(NamedTuple):
@@ -35,6 +38,14 @@ class Scenes(NamedTuple):
 
     images: Tensor  # (N, 1, 32, 32), of about mean 0 and spread 1
     masks: Tensor  # (N, 32, 32) whole numbers; 0 is background
+
+
+class Heads(NamedTuple):
+    """N images of a head, class 1 of every mask, and in which of them something misleads."""
+
+    images: Tensor  # (N, 1, 32, 32), of about mean 0 and spread 1
+    masks: Tensor  # (N, 32, 32) of 0 and 1, whole numbers
+    artefacts: Tensor  # (N,) bool
 
 
 def ellipses(y: Tensor, x: Tensor, tall: Tensor, wide: Tensor, angle: Tensor, side: int = SIDE) -> Tensor:
@@ -66,6 +77,41 @@ def chest_slices(part: str, count: int, seed: int = 0) -> Scenes:
             masks[inside] = ORGANS.index(name) + 1
     images = _blurred(canvas) + 0.15 * _slow_light(draw, count) + 0.04 * torch.randn(canvas.shape, generator=draw)
     return Scenes(_scaled(images), masks)
+
+
+@functools.lru_cache(maxsize=16)
+def fetal_heads(part: str, count: int, share: float, artefact: str = SHADE, seed: int = 0) -> Heads:
+    """`count` heads, class 1; round(share · count) of the images, at random, have an artefact.
+
+    artefact: "shadow or patch", by a coin a dark band across the head or something as bright that touches it; "echo",
+    the head once more, brighter and five pixels off: a fault of a possible shape. Images with artefacts are nested in
+    the share. Raises a ValueError for a share outside [0, 1], and for fewer than one image.
+    """
+    check_integer("count", count, 1)
+    check_number("share", share, 0, 1)
+    check_choice("artefact", artefact, ARTEFACTS)
+    draw = seeded_generator(seed, f"heads to {part}")
+    centre = 15.5 + 1.5 * _normal(draw, count, 2)
+    tall, wide = 6.3 + 0.7 * _normal(draw, count), 8.3 + 0.8 * _normal(draw, count)
+    angle = 0.5 * _normal(draw, count)
+    head = ellipses(*centre.T, tall, wide, angle)
+    hit = torch.zeros(count, dtype=torch.bool)
+    hit[torch.randperm(count, generator=draw)[: round(share * count)]] = True
+    way, side = math.tau * torch.rand(count, generator=draw), torch.rand(count, generator=draw)
+    away = torch.stack([way.sin(), way.cos()], 1)  # from the head's centre
+    light = 0.7
+    if artefact == ECHO:
+        light, bright = 1.2, ellipses(*(centre + 5 * away).T, tall, wide, angle)
+        dark = torch.zeros_like(bright)
+    else:
+        bright = ellipses(*(centre + 9.5 * away).T, 3.5 + side, 2.5 + 2 * side.flip(0), way)
+        off = 6 * (side - 0.5)
+        dark = ellipses(*(centre + off[:, None] * away).T, 2.0 + side, torch.full((count,), 30.0), way)
+        dark, bright = dark & (side < 0.5)[:, None, None], bright & (side >= 0.5)[:, None, None]
+    bright, dark = bright & hit[:, None, None], dark & hit[:, None, None]
+    canvas = torch.where(bright, light, torch.where(head, 0.7, 0.3))
+    canvas = torch.where(dark, 0.25, canvas) * (1 + 0.18 * torch.randn(canvas.shape, generator=draw))  # speckle
+    return Heads(_scaled(_blurred(canvas) + 0.15 * _slow_light(draw, count)), head.long(), hit)
 
 
 def _normal(draw: torch.Generator, *shape: int) -> Tensor:

@@ -103,6 +103,7 @@ PAPERS: tuple[str, ...] = (
     "pruning_distillation",
     "c_mixup",
     "adele",
+    "noisy_dice",
     "loki",
     "pc2",
     "capro",
