@@ -24,7 +24,7 @@ check: .venv/test.installed
 # What `make test` leaves out: trainings on all of MNIST, submissions that mean harm, and planted faults.
 nightly: .venv/test.installed
 	NLKIT_NIGHTLY=1 $(BIN)/python -m pytest --numprocesses=2 --dist=loadfile -m nightly tests
-	NLKIT_NIGHTLY=1 $(BIN)/python -m pytest -m "not nightly" tests/test_book.py tests/test_classroom.py tests/test_plots.py tests/test_reproduce.py
+	NLKIT_NIGHTLY=1 $(BIN)/python -m pytest -m "not nightly" tests/test_book.py tests/test_browser_room.py tests/test_classroom.py tests/test_plots.py tests/test_reproduce.py
 	$(BIN)/python tests/mutations.py
 
 # Run the course from top to bottom and keep what it printed. Of the panels, the pictures are kept, not the controls.

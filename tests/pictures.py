@@ -498,8 +498,11 @@ HARDEST = (
 
 
 def by_day() -> dict:
-    """The cases that are looked at in every run: the first of each function, and the hardest."""
-    cases = every()
+    """The cases that are looked at in every run: the first of each function, and the hardest.
+
+    What papers draw in their panels is looked at where these run, in test_pages.py.
+    """
+    cases = {case: draw for case, draw in every().items() if case not in of_pages()}
     first: dict = {}
     for case in cases:
         first.setdefault(case.split(",")[0], case)

@@ -34,6 +34,7 @@ def test_an_explanation_waits_until_it_is_asked_for(page, lab_url):
     assert formula.is_visible() and "$" not in fold.inner_text()
 
 
+@pytest.mark.nightly  # its panel trains as that of notebook 02 does
 def test_the_weights_panel_follows_and_looks_back(page, lab_url):
     open_notebook(page, lab_url, "03_meta_reweighting.ipynb")
     run_cells(page)

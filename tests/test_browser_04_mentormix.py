@@ -16,6 +16,7 @@ from browser import (
 pytestmark = pytest.mark.browser
 
 
+@pytest.mark.nightly  # its panel moves as that of notebook 01 does
 def test_a_batch_is_redrawn(page, lab_url):
     open_notebook(page, lab_url, "04_mentormix.ipynb")
     run_cells(page, "model=model, epochs=4, seed=0))", "live.mentormix(")

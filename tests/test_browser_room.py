@@ -1,8 +1,11 @@
 """What there is of a panel is seen at once: on a projector of 1920×1080 whose browser is at 150 %, less its bars.
 
 A panel of each kind and of each page with a picture of its own stand in one notebook, their runs over, since that is
-when they are tallest.
+when they are tallest. By day every fourth of these pages is there, by night all; how tall a picture may be is held of
+each in test_pages.py.
 """
+
+import os
 
 import nbformat
 import pytest
@@ -14,6 +17,7 @@ pytestmark = pytest.mark.browser
 SMALLEST = 10  # pixels of the screen, on a scale of 150 %: of the letters in a picture, which have 11 points
 OWN_TASK = [name for name, page in PAGES.items() if not page.experiment and not page.picture]  # which look alike
 LARGEST = max(OWN_TASK, key=lambda name: len(PAGES[name].variants))
+OF_PAGES = [name for name in PAGES if name not in OWN_TASK][:: 1 if os.environ.get("NLKIT_NIGHTLY") else 4] + [LARGEST]
 PANELS = {
     "noise": "live.noise(mode='blocking')",
     "training": "live.training(methods=('standard', 'early_stopping', 'reweight'), epochs=1, mode='blocking')",
@@ -22,11 +26,7 @@ PANELS = {
     "weights": "live.weights(epochs=1, mode='blocking')",
     "mentormix": "live.mentormix(mode='blocking')",
     "audit": "live.audit(audited(rows=100), mode='blocking')",
-    **{
-        name: f"live.panel({name!r}, mode='blocking', **tiny({name!r}))"
-        for name in PAGES
-        if name not in OWN_TASK or name == LARGEST
-    },
+    **{name: f"live.panel({name!r}, mode='blocking', **tiny({name!r}))" for name in OF_PAGES},
 }
 START = """
 from nlkit import METHODS, live

@@ -63,7 +63,13 @@ def last(method: str, ratio: float, epochs: int, clean: int = 0, **options):
     return list(train(task, method, epochs=epochs, **options))[-1]
 
 
-@pytest.mark.parametrize("epochs, ratio, clean", [(5, 0.0, 0), (5, 0.4, 0), (10, 0.2, 0), (5, 0.0, 50)])
+@pytest.mark.parametrize(
+    "epochs, ratio, clean",
+    [
+        (5, 0.4, 0),
+        *(pytest.param(*case, marks=pytest.mark.nightly) for case in ((5, 0.0, 0), (10, 0.2, 0), (5, 0.0, 50))),
+    ],
+)
 def test_no_estimate_costs_a_short_training_much(epochs, ratio, clean):
     """At 5 epochs co-teaching once ended 45 points below standard training, and forward correction as many."""
     standard = last("standard", ratio, epochs, clean).test_accuracy

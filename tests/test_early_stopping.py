@@ -105,6 +105,7 @@ def test_what_it_keeps_does_not_hang_on_any_true_label_or_test_image(task):
     assert one[-1].test_accuracy != other[-1].test_accuracy
 
 
+@pytest.mark.nightly  # by day, lesson 2 measures it
 def test_it_keeps_most_of_what_memorizing_costs():
     task = make_task("mnist5k", ratio=0.8, seed=0, device="cpu")
     stopped, whole = (list(train(task, m, epochs=40, seed=0))[-1].test_accuracy for m in ("early_stopping", "standard"))

@@ -218,6 +218,7 @@ def test_a_classifier_seldom_reads_the_digit_but_holds_it_for_likely(small_judge
     assert_red(small_judge, mnist5k, most=0.22, most_of_a_digit=0.4)
 
 
+@pytest.mark.nightly  # what the judge of the tests can see
 def test_characters_that_could_be_the_digit_would_be_found_out(small_judge, mnist5k, monkeypatch):
     """The judge's eyes are good enough: it reads the digit in letters that have its shape."""
     could_be = dict(enumerate(["OD", "lI", "Zz", "Ǝэ", "Hy", "Ss", "bь", "?>", "B%", "qɋ"]))

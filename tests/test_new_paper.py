@@ -81,6 +81,17 @@ BEGIN = """# How often a coin shows heads
 END = """## What we claimed, and what we measured
 
 **Three questions for the panel.** None. **Read on.** Nowhere."""
+END_OF_COMMAND = "--- the end of a command ---\n"
+COMMANDS = f"""
+import sys
+from nlkit.commands.main import main
+for command in sys.argv[1:]:
+    try:
+        main(command.split())
+    except SystemExit as end:
+        assert not end.code, (command, end.code)
+    print({END_OF_COMMAND!r}, end="", flush=True)
+"""
 LOOK = """
 import json
 from nlkit import live
@@ -123,8 +134,10 @@ def inside(tree: Path, *command: str, **more: str) -> str:
     return done.stdout
 
 
-def kit(tree: Path, *arguments: str) -> str:
-    return inside(tree, "-c", "from nlkit.commands.main import main; main()", *arguments)
+def kit(tree: Path, *commands: str) -> list[str]:
+    """What these commands of the kit print, one after the other."""
+    printed = inside(tree, "-c", COMMANDS, *commands)
+    return printed.split(END_OF_COMMAND)[:-1]
 
 
 def run_notebooks(tree: Path, *names: str) -> list[list]:
@@ -138,13 +151,14 @@ def run_notebooks(tree: Path, *names: str) -> list[list]:
 
 def test_a_new_paper_is_picked_up_everywhere(tree):
     # The command line: it is listed, swept, and reproduced.
-    told = [json.loads(line) for line in kit(tree, "papers", "--json").splitlines()]
+    papers, swept, packed, report = kit(
+        tree, "papers --json", "sweep coin", "sweep pack coin", "reproduce --only coin --folder new"
+    )
+    told = [json.loads(line) for line in papers.splitlines()]
     (coin,) = [entry for entry in told if entry["name"] == "coin"]
     assert coin["notebook"] == "notebooks/atlas/coin.ipynb" and coin["claims"] == ["coin_half", "coin_bent"]
-    assert kit(tree, "sweep", "coin").startswith("10 runs: ")
-    assert kit(tree, "sweep", "pack", "coin").startswith("10 results: ")
+    assert swept.startswith("10 runs: ") and packed.startswith("10 results: ")
     assert (tree / "nlkit" / "results" / "coin.json").is_file()
-    report = kit(tree, "reproduce", "--only", "coin", "--folder", "new")
     assert "holds" in report and "does not hold" in report and "A bent one shows heads as often." in report
 
     # The panel: knobs are what tells the variants apart not, and the rest of what may be moved.
@@ -160,7 +174,7 @@ def test_a_new_paper_is_picked_up_everywhere(tree):
 
     # The generic tests, and the pages of the book.
     tests = ["tests/test_pages.py", "tests/test_packaging.py", "tests/test_notebooks.py"]
-    command = ["-m", "pytest", "-o", "addopts=", "-q", "-k", "coin or index or folder", *tests]
+    command = ["-m", "pytest", "-o", "addopts=", "-q", "-k", "coin or folder", *tests]
     assert " passed" in inside(tree, *command, NLKIT_DATA="")
     for notebook in [*(tree / "notebooks").glob("*.ipynb"), *(tree / "notebooks" / "atlas").glob("*.ipynb")]:
         if notebook.stem not in ("coin", "00_index"):

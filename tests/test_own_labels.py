@@ -218,9 +218,10 @@ def test_methods_that_need_no_truth_all_train_on_own_labels(data):
 
 OF_NUMBERS = ("by_ratio", "transition_matrices", "estimated_matrix")
 TRUTHS = {"all": TRUE, "some": SOME, "none": None}
+ALL_BY_NIGHT = [pytest.param("all", marks=pytest.mark.nightly), "some", "none"]  # of other tasks, all is known
 
 
-@pytest.mark.parametrize("known", TRUTHS)
+@pytest.mark.parametrize("known", ALL_BY_NIGHT)
 def test_every_picture_shows_what_is_known_and_no_more(data, known):
     task = own(data, true=TRUTHS[known], clean=range(90, 120))
     history, weighed = list(train(task, epochs=2)), list(train(task, "reweight", epochs=2))
