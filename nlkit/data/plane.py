@@ -30,9 +30,9 @@ def _moons(count: int, spread: float, draw: torch.Generator) -> Tensor:
 
 
 def _blobs(count: int, spread: float, draw: torch.Generator) -> Tensor:
-    """(2, count, 2) two round heaps, a distance of 2 apart; their standard deviation is four times `spread`."""
-    middles = torch.tensor([[-0.4, 0.55], [1.4, -0.05]])
-    return middles[:, None] + 4 * spread * torch.randn(2, count, 2, generator=draw)
+    """(2, count, 2) two round heaps, 1.7 apart; their standard deviation is 2.5 times `spread`."""
+    middles = torch.tensor([[-0.35, 0.4], [1.35, 0.1]])
+    return middles[:, None] + 2.5 * spread * torch.randn(2, count, 2, generator=draw)
 
 
 PLANES = {"moons": _moons, "blobs": _blobs}

@@ -79,7 +79,7 @@ class BoundaryPanel(TickedPanel):
         self._until, self._drawn, self._follows, self._points_out = 0, None, False, False
         self.said = polite_line()
         self.point = widgets.BoundedIntText(1, min=1, max=2 * PER_CLASS, description="point")
-        self.point.layout.width, self.point.style.description_width = "9em", "3.5em"
+        self.point.layout.width, self.point.style.description_width = "13em", "7.5em"
         self.flip_button, self.more = (widgets.Button(description=name) for name in ("Flip label", "Go on"))
         self.flip_button.layout.width = self.more.layout.width = "7em"
         self.flip_button.on_click(lambda _: self.flip(self.place))
@@ -171,6 +171,7 @@ class BoundaryPanel(TickedPanel):
             self._began = time.monotonic()
         else:
             super().on_event(event)
+            self._show_progress(what[0], Step(what[1].epoch, 1, 1))
 
     def on_state(self) -> None:
         super().on_state()
@@ -204,12 +205,12 @@ class BoundaryPanel(TickedPanel):
 
     def _show_progress(self, place: int, step: Step) -> None:
         self.progress.value = step.epoch / self._until
-        if place == 0 and step.epoch % 5 == 0:
+        if place == 0 and step.epoch % 5 == 1:  # else a browser would get too much to read
             tell(self.line, f"training: epoch {step.epoch} of {self._until}")
 
     def _point_out(self, _change: object) -> None:
         with self.driver.lock:
-            task, place, self._points_out = self.bench.task, self.place, True
+            task, place, self._points_out = self.bench.task, self.place, not self._follows
             given = task.class_names[int(task.given[place])]
             kind = "of the clean set, " if place >= task.noisy_count else "wrongly " if task.wrong[place] else ""
             if not self._follows:

@@ -14,7 +14,7 @@ from nlkit.live.run_panel import RunPanel
 class TickedPanel(RunPanel):
     """See `RunPanel`. what: what is ticked, in a word. names: all that can be; ticked: those that are at first.
 
-    more: controls that start nothing anew, below the ticks.
+    more: what stands between the picture and the table.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class TickedPanel(RunPanel):
         self.table = widgets.HTML(layout=widgets.Layout(overflow="auto")).add_class("nlkit-table")
         ticks = widgets.HBox(list(self.ticks.values()), layout=widgets.Layout(flex_flow="row wrap", flex="1 1 0"))
         picks = widgets.HBox([widgets.Label(what), ticks]).add_class("nlkit-ticks")
-        super().__init__(kind, make, controls, above=[picks, *more], below=[self.table], histories=histories, mode=mode)
+        super().__init__(kind, make, controls, above=[picks], below=[*more, self.table], histories=histories, mode=mode)
         on_change(self.ticks.values(), self.changed)
 
     def methods(self) -> list[str]:
