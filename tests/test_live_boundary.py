@@ -9,8 +9,8 @@ from panels import PATIENCE, control, parts, press, pressable, wait_until, words
 
 from nlkit import live
 from nlkit.data.plane import as_points
-from nlkit.live.bench import OFFERED, Bench
-from nlkit.live.boundary_panel import PER_CLASS, _points
+from nlkit.live.bench import OFFERED, PER_CLASS, Bench
+from nlkit.live.bench import points as _points
 from nlkit.live.controls import values_of
 from nlkit.plots import decision_boundaries
 

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from torch import Tensor
 
 from nlkit.data.dataset import Dataset
-from nlkit.data.plane import lattice
+from nlkit.data.plane import as_points, lattice, plane
 from nlkit.learning.field import field
 from nlkit.learning.models import build_model, predict
 from nlkit.live.controls import task_settings
@@ -23,6 +23,7 @@ from nlkit.training.train import train
 
 OFFERED = ("standard", "clean_only", "reweight", "mixup", "mentornet", "mentormix", "co-teaching", "gce", "elr",
            "label_smoothing")  # fmt: skip
+PER_CLASS = 40  # points
 BATCH_SIZE = 16
 PLANNED = 100_000  # epochs, so that a run never comes to an end by itself; a burn-in is a share of those asked for
 _BURN_IN = 0.1
@@ -71,8 +72,8 @@ class Bench:
 
     def fields(self) -> dict[str, Tensor]:
         """What each network says of the plane now, by its name: (rows, columns) probability of the second class."""
-        points = lattice()
-        return {_shown(name): field(network, points) for name, network in self.networks.items()}
+        everywhere = lattice()
+        return {_shown(name): field(network, everywhere) for name, network in self.networks.items()}
 
     def words(self, records: Sequence[Record | None]) -> dict[str, str]:
         """A line for each network: its last test accuracy, and how many of the wrong labels it repeats now."""
@@ -96,3 +97,15 @@ def _has_burn_in(method: str) -> bool:
 
 def _options(method: str, epochs: int) -> dict[str, float]:
     return {"burn_in": _BURN_IN * epochs / PLANNED} if _has_burn_in(method) else {}
+
+
+@functools.cache
+def points(name: str) -> Dataset:
+    """The points of a panel: "moons" or "blobs"."""
+    return plane(name, per_class=PER_CLASS)
+
+
+@functools.cache
+def from_left(name: str) -> list[int]:
+    """Places of those points in the data set, from left to right."""
+    return as_points(points(name).train_images)[:, 0].argsort().tolist()

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import functools
 import time
 from collections.abc import Iterator, Sequence
 
 import ipywidgets as widgets
 
 from nlkit import plots
-from nlkit.data.plane import PLANES, as_points, nearest, plane
+from nlkit.data.plane import PLANES, as_points, nearest
 from nlkit.live.any_panel import polite_line, tell
-from nlkit.live.bench import OFFERED, Bench
+from nlkit.live.bench import OFFERED, PER_CLASS, Bench, from_left, points
 from nlkit.live.clicks import clicks
 from nlkit.live.controls import (
     check_methods,
@@ -30,7 +29,6 @@ from nlkit.plots.boundaries import point_at
 from nlkit.records import Step
 from nlkit.tasks.flips import flip
 
-PER_CLASS = 40  # points
 PACE = 50.0  # epochs a second: a label that was flipped takes a second or two to be fitted, which can be watched
 _REACH = 0.2  # in the plane, whose arcs have a radius of 1: how far from a point a click still means it
 _REST = 0.1  # seconds between two pictures at least
@@ -64,7 +62,7 @@ def boundary(
     """
     methods = check_methods(methods, OFFERED)
     task = {"noise": noise, "ratio": ratio, "clean_per_class": clean_per_class, "seed": seed}
-    controls = {"data": choice("data", PLANES, data), **task_controls(_points(data), **task)}
+    controls = {"data": choice("data", PLANES, data), **task_controls(points(data), **task)}
     controls["epochs"] = whole_slider("epochs", epochs, 1, 1000, argument="epochs")
     controls["learning_rate"] = scale_slider("learning rate", learning_rate, LEARNING_RATES)
     return BoundaryPanel(controls, methods, mode)
@@ -75,7 +73,7 @@ class BoundaryPanel(TickedPanel):
 
     def __init__(self, controls: dict[str, widgets.Widget], methods: Sequence[str], mode: str | None):
         self.flips: set[int] = set()  # places in the data set whose labels are flipped
-        self.bench = Bench(_points(controls["data"].value), methods, values_of(controls))
+        self.bench = Bench(points(controls["data"].value), methods, values_of(controls))
         self._until, self._drawn, self._follows, self._points_out = 0, None, False, False
         self.said = polite_line()
         self.point = widgets.BoundedIntText(1, min=1, max=2 * PER_CLASS, description="point")
@@ -200,7 +198,7 @@ class BoundaryPanel(TickedPanel):
         """Show the points as the controls have them, and networks that are not trained."""
         if 1 <= len(self.methods()) <= plots.boundaries.MOST:
             settings = values_of(self.controls)
-            self.bench = Bench(_points(settings["data"]), self.methods(), settings, self.flips)
+            self.bench = Bench(points(settings["data"]), self.methods(), settings, self.flips)
             self.draw()
 
     def _show_progress(self, place: int, step: Step) -> None:
@@ -228,28 +226,17 @@ class BoundaryPanel(TickedPanel):
 
     @property
     def _order(self) -> list[int]:
-        return _from_left(self.bench.task.dataset)
+        return from_left(self.bench.task.dataset)
 
     def _place_of(self, number: int) -> int:
         return int((self.bench.task.index == self._order[number - 1]).nonzero())
-
-
-@functools.cache
-def _points(name: str):
-    return plane(name, per_class=PER_CLASS)
-
-
-@functools.cache
-def _from_left(name: str) -> list[int]:
-    """Places of the points in the data set, from left to right."""
-    return as_points(_points(name).train_images)[:, 0].argsort().tolist()
 
 
 def _run(asked: tuple) -> Iterator[tuple[str, object]]:
     """Events of a race that begins, or of one that goes on where its bench stands."""
     methods, settings, flips, bench, epochs, pace = asked
     if bench is None:
-        bench = Bench(_points(settings["data"]), methods, settings, flips)
+        bench = Bench(points(settings["data"]), methods, settings, flips)
         yield "run", (methods, settings, bench)
     else:
         yield "on", None
