@@ -87,6 +87,7 @@ VALUE = "tests/papers/test_value_of_labels.py"
 STAGES = "tests/test_stages.py"
 PLANNER = "tests/test_planner.py"
 LIVE_BUDGET = "tests/test_live_budget.py"
+PLANE, LIVE_BOUNDARY = "tests/test_plane.py", "tests/test_live_boundary.py"
 RANKING = "tests/test_ranking.py"
 MY_COURSE = "tests/test_my_course.py"
 UNSPOILED = "tests/test_unspoiled.py"
@@ -495,6 +496,23 @@ FAULTS = [
           "if run is not self._run:", "if False:", (LIVE_DRIVER,)),
     Fault("panel: Stop lets the step in progress through", "nlkit/live/driver.py",
           "        self._pending = self._run = None\n", "        self._pending = None\n", (LIVE_DRIVER,)),
+    Fault("boundary panel: the field is the first class's", "nlkit/learning/field.py",
+          ".softmax(1)[:, 1]", ".softmax(1)[:, 0]", (PLANE,)),
+    Fault("boundary panel: a click is read upside down", "nlkit/plots/boundaries.py",
+          "(1 - down) * height", "down * height", (PLANE,)),
+    Fault("boundary panel: a flip leaves what is counted wrong as it was", "nlkit/tasks/flips.py",
+          "    task.wrong[place] = bool(task.known[place]) and label != int(task.true[place])\n", "", (PLANE,)),
+    Fault("boundary panel: flips are looked up by place in the task", "nlkit/tasks/flips.py",
+          "torch.isin(task.index[: task.noisy_count].cpu(), ", "torch.isin(torch.arange(task.noisy_count), ", (PLANE,)),
+    Fault("boundary panel: the point at the lower left counts as the nearest", "nlkit/data/plane.py",
+          "(points - torch.tensor([x, y])).norm(dim=1)", "(points - torch.tensor([x, y])).sum(1)", (PLANE,)),
+    Fault("boundary panel: a flip after the end begins anew", "nlkit/live/boundary_panel.py",
+          '            if self.driver.state == "done":\n                self.go_on()',
+          '            if self.driver.state == "done":\n                self.start()', (LIVE_BOUNDARY,)),
+    Fault("boundary panel: labels of the clean set are flipped", "nlkit/live/boundary_panel.py",
+          "if place >= task.noisy_count:\n", "if False:\n", (LIVE_BOUNDARY,)),
+    Fault("boundary panel: Start forgets the flips", "nlkit/live/boundary_panel.py",
+          "self.bench.take(self.flips)", "self.bench.take(())", (LIVE_BOUNDARY,)),
 
     # Preferences
     Fault("robust DPO: label smoothing in its place", "nlkit/papers/robust_dpo.py",

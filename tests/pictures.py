@@ -17,6 +17,7 @@ import torch
 from nlkit import METHODS, Dataset, Experiment, make_task, plots
 from nlkit.contents import PAGES, accepts, experiment_of
 from nlkit.data.labels import NO_CLASS
+from nlkit.data.plane import lattice, plane
 from nlkit.intervals import Interval
 from nlkit.lessons.clean_label_budget import surface
 from nlkit.lessons.rows import NOISES, ROWS
@@ -257,6 +258,14 @@ def tasks() -> dict:
     }
 
 
+def in_the_plane(*names: str, **options):
+    """Fields that turn, one for each name, over moons of which some labels are wrong."""
+    x, y = lattice().unbind(-1)
+    fields = {name: (3 * (x * math.cos(i) + y * math.sin(i) - 0.5)).sigmoid() for i, name in enumerate(names)}
+    task = make_task(plane(per_class=40), ratio=0.2, clean_per_class=5, device="cpu")
+    return plots.decision_boundaries(task, fields, **options)
+
+
 def hostile() -> dict:
     """Situation -> how to draw it, each beginning with the name of the function."""
     once, long, nan = a_run(1), a_run(100), all_nan(a_run(6))
@@ -409,6 +418,12 @@ def hostile() -> dict:
         "training_curves, one epoch": lambda: plots.training_curves(
             [runs[0]._replace(history=once)], runs[:1], epochs=1
         ),
+        "decision_boundaries, four": lambda: in_the_plane(
+            *(four := ("standard", "label smoothing", "co-teaching", "clean only")),
+            words=dict.fromkeys(four, "test 100%; repeats 14 of 14 wrong"),
+        ),
+        "decision_boundaries, alone": lambda: in_the_plane("standard", chosen=3),
+        "decision_boundaries, two": lambda: in_the_plane("standard", "mentornet", words={"mentornet": "not trained"}),
         "weights_now, before": lambda: plots.weights_now([], task),
         "weights_now, late": lambda: plots.weights_now(a_run(60, task=task), task),
         "weights_part, one epoch": lambda: plots.weights_part(a_run(1, task=task), task),

@@ -145,7 +145,15 @@ def test_every_noise_type_can_be_chosen(panel):
 
 def test_every_control_has_a_name_that_fits_and_every_picture_its_alternative_text(panel):
     told = widgets.HTML, widgets.Label, widgets.Image, widgets.FloatProgress
-    for found in (panel, live.training(), live.weights(), live.mentormix(), live.ratios(), live.budget()):
+    for found in (
+        panel,
+        live.training(),
+        live.weights(),
+        live.mentormix(),
+        live.ratios(),
+        live.budget(),
+        live.boundary(),
+    ):
         for widget in parts(found, widgets.Widget):
             if isinstance(widget, widgets.ValueWidget) and not isinstance(widget, told):
                 assert 2 <= len(widget.description) <= 15

@@ -79,7 +79,7 @@ def test_every_text_can_be_read_on_what_is_behind_it(looks):
 OF_LABELS = {  # what is told in these is which labels are right and which are wrong: blue and orange mean that
     "labelled_images", "predictions_over_time", "noise_overview", "weights_part", "weights_now", "weighted_images",
     "losses_and_threshold", "losses_over_time", "mixed_batch", "mentormix_steps", "explained_labels", "told_apart",
-    "look_ahead_steps", "clusters_found", "preference_margins",
+    "look_ahead_steps", "clusters_found", "preference_margins", "decision_boundaries",
 }  # fmt: skip
 
 

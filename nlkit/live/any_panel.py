@@ -68,7 +68,7 @@ _STYLE = f"""<style onload="{_SCRIPT}">
   .nlkit-beside .nlkit-ticks .widget-checkbox {{ height: 24px; line-height: 24px; }}
   .jp-Notebook .nlkit-beside .nlkit-ticks > .widget-hbox {{ max-height: max(116px, 100vh - 500px); overflow: auto; }}
   .jp-Notebook .nlkit-panel .nlkit-beside .nlkit-view {{ max-height: max(360px, 100vh - {_BARS}px); }}
-  .nlkit-panel .nlkit-beside .nlkit-view {{ overflow: visible; }}
+  .nlkit-panel .nlkit-beside .nlkit-view {{ overflow: visible; min-width: 0; }}
   .nlkit-beside .nlkit-frame {{ display: contents; }}
   .jp-Notebook .nlkit-panel .nlkit-beside .widget-image {{
     flex: 0 1 auto; min-width: 0; min-height: 0; max-height: none;

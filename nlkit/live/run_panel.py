@@ -25,7 +25,7 @@ from nlkit.tasks.task import Task
 PICTURES_A_SECOND = 6
 _EMPTY_AFTER = 0.5  # seconds without a record, after which a run's picture without any curve is drawn
 _MOST_KEPT = 12  # earlier runs
-_LEARNING_RATES = (1e-5, 3e-5, 6e-5, 1e-4, 2e-4, 3e-4, 6e-4, 1e-3, 2e-3, 3e-3, 6e-3, 0.01, 0.03, 0.1)
+LEARNING_RATES = (1e-5, 3e-5, 6e-5, 1e-4, 2e-4, 3e-4, 6e-4, 1e-3, 2e-3, 3e-3, 6e-3, 0.01, 0.03, 0.1)
 
 
 class RunPanel(Panel):
@@ -93,8 +93,12 @@ class RunPanel(Panel):
         """The number of a record that is no longer one when a run has diverged."""
         return record.loss
 
+    def asked(self) -> tuple:
+        """What `make` is handed."""
+        return self.methods(), values_of(self.controls)
+
     def start(self, _button: object = None) -> None:
-        self.driver.start((self.methods(), values_of(self.controls)))
+        self.driver.start(self.asked())
 
     def stop(self, _button: object = None) -> None:
         self.driver.stop()
@@ -102,7 +106,7 @@ class RunPanel(Panel):
     def changed(self, _change: object = None) -> None:
         with self.driver.lock:
             if self.driver.busy:
-                self.driver.request((self.methods(), values_of(self.controls)))
+                self.driver.request(self.asked())
 
     def reset(self, _button: object = None) -> None:
         """Forget all runs of one's own, and set the controls back to where they were at first."""
@@ -213,7 +217,7 @@ def training_controls(*, epochs: int, learning_rate: float) -> dict[str, widgets
     """Controls for what `train` takes, by the names of its arguments."""
     return {
         "epochs": whole_slider("epochs", epochs, 1, 100, argument="epochs"),
-        "learning_rate": scale_slider("learning rate", learning_rate, _LEARNING_RATES),
+        "learning_rate": scale_slider("learning rate", learning_rate, LEARNING_RATES),
     }
 
 

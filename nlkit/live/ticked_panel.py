@@ -12,7 +12,10 @@ from nlkit.live.run_panel import RunPanel
 
 
 class TickedPanel(RunPanel):
-    """See `RunPanel`. what: what is ticked, in a word. names: all that can be; ticked: those that are at first."""
+    """See `RunPanel`. what: what is ticked, in a word. names: all that can be; ticked: those that are at first.
+
+    more: what stands between the picture and the table.
+    """
 
     def __init__(
         self,
@@ -24,6 +27,7 @@ class TickedPanel(RunPanel):
         ticked: Iterable[str],
         histories: Mapping[str, Sequence[Any]] | None,
         mode: str | None,
+        more: Iterable[widgets.Widget] = (),
     ):
         self._ticked_at_first = tuple(ticked)
         layout = {"width": "auto", "margin": "2px 1.2em 2px 0"}
@@ -37,7 +41,7 @@ class TickedPanel(RunPanel):
         self.table = widgets.HTML(layout=widgets.Layout(overflow="auto")).add_class("nlkit-table")
         ticks = widgets.HBox(list(self.ticks.values()), layout=widgets.Layout(flex_flow="row wrap", flex="1 1 0"))
         picks = widgets.HBox([widgets.Label(what), ticks]).add_class("nlkit-ticks")
-        super().__init__(kind, make, controls, above=[picks], below=[self.table], histories=histories, mode=mode)
+        super().__init__(kind, make, controls, above=[picks], below=[*more, self.table], histories=histories, mode=mode)
         on_change(self.ticks.values(), self.changed)
 
     def methods(self) -> list[str]:

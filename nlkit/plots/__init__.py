@@ -4,6 +4,7 @@ Every figure is as wide as the page, has text of at least 11 points, and carries
 """
 
 from nlkit.plots.belts import belts, predicted_classes
+from nlkit.plots.boundaries import decision_boundaries
 from nlkit.plots.curves import by_ratio, compare_methods, memorization_curves, overfitting
 from nlkit.plots.examples import labelled_images, predictions_over_time, weighted_images
 from nlkit.plots.figure import Figure
@@ -26,6 +27,7 @@ from nlkit.plots.weights import weights_now, weights_part
 
 __all__ = [
     "KINDS_OF_LABEL", "Curve", "Figure", "belts", "beside_published", "by_ratio", "by_setting", "compare_methods",
+    "decision_boundaries",
     "estimated_matrix", "explained_labels", "headline_bars", "headline_curves", "image_array", "kept_orders",
     "labelled_images", "leaderboard", "lines", "look_ahead_steps", "losses_and_threshold", "losses_over_time",
     "memorization_curves", "mentormix_steps", "method_style", "mixed_batch", "noise_overview", "nothing_yet",
