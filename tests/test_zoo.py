@@ -139,7 +139,8 @@ def test_auto_takes_the_fastest_exact_engine_and_tells_of_a_slow_one(name, task)
     assert len(told) == (taken not in ("layers", "jvp")) and all(taken in line for line in told)
 
 
-TWO_NETWORKS = ("co-teaching", "co-teaching+", "decoupling", "jocor", "dividemix", "elr+", "confident")
+TWO_NETWORKS = ("co-teaching", "co-teaching+", "decoupling", "jocor", "dividemix", "elr+", "promix",
+                "confident")  # fmt: skip
 DRAWN_ANEW = ("pes", "pes_semi", "cal")  # in parts or as a whole
 
 

@@ -78,11 +78,11 @@ class Peer:
         return self._passes.logits(run.model, images), self.logits(images)
 
     def descend_together(self, run: Run, loss: Tensor) -> None:
-        """One step of each network down the gradient of a loss that both are in."""
-        for optimizer in (run.optimizer, self.optimizer):
+        """One step of each network, and of what is learned beside, down the gradient of a loss that both are in."""
+        for optimizer in (run.optimizer, *run.beside, self.optimizer):
             clear_gradients(optimizer)
         self._passes.backward(loss)
-        for optimizer in (run.optimizer, self.optimizer):
+        for optimizer in (run.optimizer, *run.beside, self.optimizer):
             take_step(optimizer)
         self._remember()
 

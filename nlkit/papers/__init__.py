@@ -40,6 +40,7 @@ from nlkit.papers.mixup import Mixup
 from nlkit.papers.peer_loss import PeerLoss
 from nlkit.papers.pes import PES
 from nlkit.papers.pes_semi import SemiPES
+from nlkit.papers.promix import ProMix
 from nlkit.papers.reweight import Reweight
 from nlkit.papers.sharpness_aware import SharpnessAware
 from nlkit.papers.sop import SOP
@@ -73,6 +74,7 @@ METHODS: dict[str, Callable[..., Method]] = {
     "jocor": JoCoR,
     "dividemix": DivideMix,
     "elr+": EarlyLearningPlus,
+    "promix": ProMix,
     "meta_weight_net": MetaWeightNet,
     "volminnet": VolMinNet,
     "t_revision": TRevision,

@@ -9,7 +9,7 @@
     τ ← μ τ + (1 - μ) max_k p,    τ' likewise from p'
     L(θ) = 1/B [ Σ_C ℓ_CE + λ_H Σ_H ℓ_q ] + 1/|M| Σ_M ℓ_mix,     each the sum of what it is for the two views
 
-M = C ∪ H ∪ P. ℓ_q is the generalized cross-entropy with q = 0.7, ℓ_mix that of blended pairs of M, λ ~ Beta(5, 5) and at
+M = C ∪ H ∪ P. ℓ_q is the generalized cross-entropy with q = 0.7, ℓ_mix that of blended pairs of M, λ ~ Beta(5, 5), at
 least ½ of the own one. As the network grows surer of everything the thresholds rise, but by what it has said of
 this image, so that hard images are not measured by easy ones. At first, for 20 epochs of 200, all labels are learned.
 
