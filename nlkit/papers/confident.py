@@ -5,16 +5,17 @@
     1   the noisy set in F parts; F networks, each of which learns the given labels of all parts but its own
     2   p_i of the network that has not learned ỹ_i;  the confident joint C of labels and p (confident_joint.py)
         m = Σ_{j≠k} C_jk labels are dropped, those of the smallest margin p_ỹ - max_{k≠ỹ} p_k
-    3   a network from the beginning learns what is left:  L(θ) = 1/|S| Σ_{i ∈ S} CE(p_i, ỹ_i),  S the batch's rest
+    3   a network from the beginning learns what is left, S:  L(θ) = Σ_{i ∈ S} w_ỹi CE(p_i, ỹ_i) / Σ_{i ∈ S} w_ỹi
+        w_k = examples with label k, over those of them that are left
 
 What was learned by heart is no evidence; so out-of-sample probabilities are needed, and F + 1 trainings. Of the paper's
 ways to drop labels, this is the one by the counts of the confident joint, not calibrated, in the form that
 `pervasive_label_errors` has too.
 
-The authors' programs (cgnorthcutt/confidentlearning-reproduce) train four networks for F = 4 parts to their end, choose
-the best epoch of each on its part, and after dropping train a fifth for 250 epochs by co-teaching, here it is plain
-training. In one run of the kit both must have room: the F networks learn in its first sixth, side by side (each step
-costs F passes), with a floor (see burn_in.py). Longer, and they learn wrong labels by heart: no epoch is chosen. Until
+The authors' programs (cgnorthcutt/confidentlearning-reproduce) train networks for F = 4 parts for 350 epochs, of which
+they take the best by *test* accuracy, and a fifth for 250 epochs, by co-teaching in their best results; here it learns
+plainly. In one run of the kit all must have room: the F networks learn in its first sixth, side by side (a step costs F
+passes), with a floor (see burn_in.py). Longer, and they would learn wrong labels by heart, as no epoch is chosen. Until
 then the network that is measured is the one of the first part, and its weights are 0 for that part.
 """
 
@@ -56,15 +57,15 @@ class ConfidentLearning:
             peer.prepare(run)
 
     def step(self, run: Run, batch: Batch) -> StepResult:
-        if "kept" not in self.state:
+        if "weight" not in self.state:
             self._begin(run)
-        if "kept" in self.state:
-            return self._learn(run, batch, self.state["kept"][batch.index])
+        if "weight" in self.state:
+            return self._learn(run, batch, self.state["weight"][batch.index])
         for fold, peer in enumerate(self.peers, 1):
             others = self.state["fold"][batch.index] != fold
             if others.any():
                 peer.descend(F.cross_entropy(peer.logits(batch.images[others]), batch.labels[others]))
-        return self._learn(run, batch, self.state["fold"][batch.index] != 0)
+        return self._learn(run, batch, (self.state["fold"][batch.index] != 0).float())
 
     def _begin(self, run: Run) -> None:
         """The F networks and their parts; or, when they have learned, what is kept, and a network that starts again."""
@@ -74,15 +75,18 @@ class ConfidentLearning:
             drawn = torch.randperm(len(run.given_labels), generator=run.generator) % self.folds
             self.state["fold"] = drawn.to(run.given_labels.device)
         elif burnt_in(run, self.burn_in) >= 1:
-            self.state["kept"] = self._kept(run)
+            kept, labels = self._kept(run), run.given_labels
+            before, after = (torch.bincount(each, minlength=run.num_classes) for each in (labels, labels[kept]))
+            self.state["weight"] = kept * (before / after.clamp(min=1))[labels]
             renew(run)
 
-    def _learn(self, run: Run, batch: Batch, chosen: Tensor) -> StepResult:
-        """One step of the run's network on the chosen examples of the batch, (B,)."""
-        weights = chosen.to(batch.images) / chosen.sum().clamp(min=1)
-        if not chosen.any():
-            return StepResult(weights.sum(), weights)
-        return StepResult(run.learn(batch.images[chosen], batch.labels[chosen]).mean(), weights)
+    def _learn(self, run: Run, batch: Batch, weights: Tensor) -> StepResult:
+        """One step of the run's network on the batch's examples, by weights (B,) that are made to sum to 1."""
+        weights = weights.to(batch.images) / weights.sum().clamp(min=1e-12)
+        losses = F.cross_entropy(run.logits(batch.images), batch.labels, reduction="none")
+        if weights.any():
+            return StepResult(run.descend_weighted(losses, weights), weights)
+        return StepResult(weights.sum(), weights)
 
     def _kept(self, run: Run) -> Tensor:
         """(N,) which given labels are not dropped."""

@@ -14,12 +14,12 @@
 x' is a strong view, x̃ and ỹ blended with another of S by λ ~ Beta(4, 4), at least ½ of the own one; sharp is that of
 dividemix.py. Guesses train the second head alone, so that their errors spoil none of the first, which answers.
 
-For CIFAR-10 the authors have ρ = 0.5 (0.7 at 20 % noise; noise above 50 % they do not show), τ = 0.99, a = 0.8, m =
+For CIFAR-10 the authors have ρ = 0.5 (0.7 at 20 % noise; no command for more than 50 %), τ = 0.99, a = 0.8, m =
 0.9999 for each of some 117,000 steps; of 600 epochs 10 are burn-in, w grows over 50 to 1, b over 100 to 0.1, and the
 two may agree in the last 250. Here all these are parts of the training, and the burn-in has a floor (see burn_in.py).
 In their program (Justherozen/ProMix) b is 0 from epoch 100 on, and so here. It adds FMix, a blend by patches, which is
 left out; its strong view is RandAugment, here that of views.py; it mixes anew for the second head, here once. Where
-noise is asymmetric it takes the entropy into the burn-in. Second heads learn by Adam at a rate of their own.
+noise is asymmetric it rewards entropy in the burn-in. Second heads learn by Adam at a rate of their own.
 """
 
 from __future__ import annotations

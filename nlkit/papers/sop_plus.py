@@ -12,8 +12,8 @@ constant in the first term, as in the authors' program (shengliu66/SOP).
 
 λ_C = 0.9 and λ_B = 0.1 are the authors' for CIFAR-10 and CIFAR-100, over 300 epochs of a rate that falls to a hundredth
 along a cosine; their strong view is AutoAugment's policy for CIFAR-10 and a hole of 16 pixels. Here it is that of
-views.py, made for digits, on top of the run's own augmentation. At 25 epochs at a constant rate offsets come as late as
-ever: they count steps, of which there are a hundredth as many.
+views.py, made for digits, on top of the run's own augmentation. An offset moves once an epoch, in a classroom's run 25
+times.
 """
 
 from __future__ import annotations
