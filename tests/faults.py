@@ -380,7 +380,7 @@ FAULTS = [
     Fault("elr: the targets are never updated", "nlkit/papers/elr.py",
           'said = self.state["said"]\n', 'said = self.state["said"].clone()\n', (LOSSES,)),
     Fault("gce: it is plain cross-entropy", "nlkit/papers/gce.py",
-          "loss = ((1 - (self.q * log_p).exp()) / self.q).mean()", "loss = -log_p.mean()", (LOSSES,)),
+          "return (1 - (q * log_p).exp()) / q", "return -log_p", (LOSSES,)),
     Fault("co-teaching: each network chooses for itself", "nlkit/papers/co_teaching.py",
           "for each in (losses, peers_losses))", "for each in (peers_losses, losses))", (CO_TEACHING,)),
     Fault("co-teaching: the second network of one's own is a plain copy", "nlkit/learning/learner.py",
