@@ -30,7 +30,8 @@ LOSSES: dict[str, dict[str, object]] = {
     "bootstrapping": {}, "label_smoothing": {}, "peer_loss": {}, "ldr": {}, "cores2": {}, "sam": {}, "volminnet": {},
     "t_revision": TOLD, "meta_weight_net": {}, "co-teaching": {"percentile": 0.6}, "co-teaching+": {"percentile": 0.6},
     "decoupling": {}, "jocor": {"percentile": 0.6}, "elr": {}, "elr+": {}, "dividemix": {}, "sop": {},
-    "f_divergence": {},
+    "f_divergence": {}, "sop+": {}, "pes": {}, "pes_semi": {}, "cal": {}, "disc": {}, "confident": {},
+    "promix": {},
 }  # fmt: skip
 ROUNDS = {"mlp": (40, 5), "cnn": (12, 1), "resnet32": (5, 1)}  # and steps in a row
 

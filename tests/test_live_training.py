@@ -70,7 +70,7 @@ def test_every_method_of_the_registry_is_offered(panel):
     assert {w.description for w in parts(panel, widgets.Checkbox)} == {name.replace("_", " ") for name in METHODS}
     assert set(weighing_methods()) == {
         "reweight", "mentornet", "mentormix", "co-teaching", "co-teaching+", "decoupling", "jocor", "dividemix",
-        "meta_weight_net", "cores2",
+        "meta_weight_net", "cores2", "pes", "pes_semi", "disc", "confident", "promix",
     }  # fmt: skip
     with pytest.raises(ValueError, match="methods='standart' is not known; did you mean 'standard'"):
         live.training(methods=("standart",))

@@ -9,8 +9,9 @@ import torch
 from scipy.special import rel_entr
 from torch.nn import functional as F
 
-from nlkit import make_task, train
+from nlkit import Dataset, make_task, train
 from nlkit.learning.devices import InBfloat16
+from nlkit.learning.features import head_of, with_features
 from nlkit.learning.learner import Batch, Run
 from nlkit.learning.models import build_model
 from nlkit.learning.optimizers import build_optimizer
@@ -22,6 +23,7 @@ from nlkit.papers.dividemix import DivideMix, refined, semi_supervised_loss, sma
 from nlkit.papers.elr_plus import EarlyLearningPlus
 from nlkit.papers.jocor import JoCoR, joint_losses
 from nlkit.papers.mixup import draw_beta
+from nlkit.papers.promix import ProMix, room_for, smallest_by_class
 from nlkit.randomness import seeded_generator
 
 EXAMPLES, CLASSES = 12, 3
@@ -230,6 +232,141 @@ def test_each_network_learns_by_the_split_that_the_other_makes_once_an_epoch(mon
     assert len(seen) == 4
 
 
+# ProMix
+
+
+def test_the_smallest_losses_are_taken_label_by_label():
+    draw = torch.Generator().manual_seed(0)
+    losses, labels = torch.rand(40, generator=draw), torch.randint(0, 3, (40,), generator=draw)
+    labels[labels == 2] = 5  # of classes without a label there is none
+    found = smallest_by_class(losses, labels, 0.08)
+    for label in (0, 1, 5):
+        places = sorted((labels == label).nonzero()[:, 0].tolist(), key=losses.tolist().__getitem__)
+        assert found[places].tolist() == [True] * 4 + [False] * (len(places) - 4)  # 3.2, rounded up
+    assert smallest_by_class(losses, labels, 0.001).sum() == 3
+
+
+def test_the_surest_guesses_on_which_two_networks_agree_fill_the_batch_up_to_nine_tenths():
+    agreed = torch.tensor([True] * 6 + [False] * 4)
+    sure = torch.linspace(0.991, 1.0, 10)
+    assert room_for(agreed, sure, 5).nonzero()[:, 0].tolist() == [2, 3, 4, 5]
+    assert room_for(agreed, sure, 9).sum() == 0 and room_for(agreed, sure, 1).sum() == 6
+
+
+def promix_by_hand(run, network, second, chosen, labels, said_, prefers, batch, weight, guessed, draws):
+    """L of one network, example by example, at a = 0.8."""
+    inside, outside = ([i for i in range(EXAMPLES) if chosen[i] == which] for which in (True, False))
+    partner = torch.randperm(len(inside), generator=draws)
+    lam = draw_beta(4.0, len(inside), draws)
+    lam = torch.maximum(lam, 1 - lam)
+
+    def heads(images):
+        features = network[:-1](images)
+        return network[-1](features), features @ second[0].T + second[1]
+
+    weak, other = heads(batch.images), heads(batch.images.flip(-1))
+    mixed = [batch.images[i].lerp(batch.images[inside[j]], 1 - own) for i, j, own in zip(inside, partner, lam)]
+    blended, total = heads(torch.stack(mixed)), 0.0
+    bias, bias_outside = (0.8 * each.log() for each in prefers)
+    for head in range(2):
+        for row, i in enumerate(inside):
+            total = total - (weak[head][i] + bias).log_softmax(0)[labels[i]] / len(inside)
+            total = total - weight * (other[head][i] + bias).log_softmax(0)[labels[i]] / len(inside)
+            log_p, mate = (blended[head][row] + bias).log_softmax(0), labels[inside[partner[row]]]
+            total = total - weight * (lam[row] * log_p[labels[i]] + (1 - lam[row]) * log_p[mate]) / len(inside)
+    for i in outside:
+        sharp = (said_[i] - bias_outside).softmax(0).square()
+        for view, share in ((weak, 1.0), (other, weight)):
+            log_p = (view[1][i] + bias_outside).log_softmax(0)
+            total = total - guessed * share * (sharp / sharp.sum() * log_p).sum() / len(outside)
+    return total
+
+
+@pytest.mark.parametrize("progress, weight, guessed", [(0.07, 0.84, 0.042), (0.5, 1.0, 0.0), (0.8, 1.0, 0.0)])
+def test_promix_trusts_labels_with_both_heads_and_guesses_with_the_second(progress, weight, guessed, monkeypatch):
+    monkeypatch.setattr("nlkit.papers.promix.strong", lambda images, generator: images.flip(-1))
+    run, method = a_run(progress), ProMix(rho=0.5, tau=0.5, burn_in=0.01)
+    method.prepare(run)
+    networks, batch = met(method, run), a_batch(run)
+    draw = torch.Generator().manual_seed(4)
+    method.state["prefers"] = torch.rand(2, 2, CLASSES, generator=draw).double().softmax(2)
+    prefers = method.state["prefers"].clone()
+    run.generator, draws = seeded_generator(1, "method"), seeded_generator(1, "method")
+    p = [torch.tensor(said(network, batch)) for network in networks]
+    losses, expected, chosen = [], [], []
+    for number, network in enumerate(networks):
+        own = [-math.log(row[y]) for row, y in zip(p[number].tolist(), batch.labels.tolist())]
+        trusted = [False] * EXAMPLES
+        for k in range(CLASSES):  # the two smallest of four losses a class
+            for i in sorted((i for i in range(EXAMPLES) if i % CLASSES == k), key=own.__getitem__)[:2]:
+                trusted[i] = True
+        trusted = [t or p[number][i, batch.labels[i]] > 0.5 for i, t in enumerate(trusted)]
+        agreed = [
+            i
+            for i in range(EXAMPLES)
+            if not trusted[i]
+            and progress > 1 - 250 / 600
+            and p[0][i].argmax() == p[1][i].argmax()
+            and min(p[0][i].max(), p[1][i].max()) > 0.5
+        ]
+        agreed = sorted(agreed, key=lambda i: -float(p[0][i].max() + p[1][i].max()))[: max(0, 10 - sum(trusted))]
+        chosen.append([trusted[i] or i in agreed for i in range(EXAMPLES)])
+        guess = (p[number].log() - 0.8 * prefers[number, 0].log()).argmax(1)
+        labels = [int(batch.labels[i]) if trusted[i] else int(guess[i]) for i in range(EXAMPLES)]
+        second = [method.state[f"{name} {number}"].detach() for name in ("weight", "bias")]
+        state = draws.get_state()
+
+        def loss_of(model, second=second, labels=labels, number=number, state=state):
+            draws.set_state(state)
+            return promix_by_hand(run, model, second, chosen[number], labels, p[number].log(), prefers[number], batch,
+                                  weight, guessed, draws)  # fmt: skip
+
+        losses.append(loss_of(network).item())
+        expected += descended([network], loss_of)
+    result = method.step(run, batch)
+    assert result.loss.item() == pytest.approx(losses[0])
+    torch.testing.assert_close([weights(run.model), weights(method.peer.network)], expected, rtol=1e-6, atol=1e-8)
+    assert (result.weights > 0).tolist() == chosen[0] and not all(chosen[0])
+    momentum = 0.9999 ** (117_000 / (run.steps_done / progress))
+    for number in range(2):
+        inside = p[number][torch.tensor(chosen[number])].mean(0)
+        torch.testing.assert_close(
+            method.state["prefers"][number, 0], momentum * prefers[number, 0] + (1 - momentum) * inside
+        )
+
+
+def test_a_broken_off_run_of_promix_goes_on_to_the_same_end_and_both_second_heads_learn(tmp_path, monkeypatch):
+    images, heads = torch.rand(40, 1, 4, 4, generator=torch.Generator().manual_seed(0)), []
+    labels = torch.arange(40) % CLASSES
+    task = make_task(Dataset("small", tuple("abc"), images, labels, images, labels), ratio=0.4, clean_per_class=0,
+                     device="cpu")  # fmt: skip
+
+    class Watched(ProMix):
+        def after_epoch(self, run, network):
+            heads.append([self.state[f"weight {number}"].detach().clone() for number in (0, 1)])
+            return {}
+
+    monkeypatch.setitem(METHODS, "watched", Watched)
+    how = {"epochs": 4, "batch_size": 20, "burn_in": 0.0}
+    whole = [record.loss for record in train(task, "watched", **how)]
+    broken = train(task, "watched", checkpoint=tmp_path / "run.pt", **how)
+    next(broken), next(broken)
+    assert [r.loss for r in train(task, "watched", checkpoint=tmp_path / "run.pt", **how)] == whole
+    assert len(heads) == 8 and all(torch.equal(a, b) for a, b in zip(heads[3], heads[-1]))
+    assert not any(torch.equal(a, b) for a, b in zip(heads[0], heads[1]))
+
+
+def test_the_head_is_the_last_linear_layer_that_images_go_through_and_its_features_are_what_goes_in():
+    network, images = build_model("mlp", (1, 4, 4), CLASSES), torch.rand(5, 1, 4, 4)
+    network.append(torch.nn.Identity())
+    head = head_of(network, images, CLASSES)
+    logits, features = with_features(network, head, images)
+    assert head is network[-2] and torch.equal(logits, network(images)) and torch.equal(features, network[:-2](images))
+    assert not head._forward_hooks and not head._forward_pre_hooks
+    with pytest.raises(ValueError, match="model=Sequential must end in a linear layer of 4 classes"):
+        head_of(network, images, 4)
+
+
 @pytest.mark.parametrize("name", ["decoupling", "co-teaching+", "jocor", "elr+", "dividemix"])
 def test_a_broken_off_run_goes_on_to_the_same_end(name, mnist5k, tmp_path):
     task = make_task(mnist5k, ratio=0.4, clean_per_class=0, device="cpu")
@@ -270,7 +407,8 @@ def test_of_dividemix_both_networks_are_measured_in_float32(precision, mnist5k, 
 
 @pytest.mark.parametrize("name, options", [
     ("jocor", {"agreement": 1.5}), ("elr+", {"average": 1.0}), ("elr+", {"alpha": 0}),
-    ("dividemix", {"unlabelled": -1}), ("dividemix", {"burn_in": 1.0}), ("co-teaching+", {"percentile": 2}),
+    ("dividemix", {"unlabelled": -1}), ("dividemix", {"burn_in": 1.0}), ("promix", {"rho": 0}), ("promix", {"tau": 2}),
+    ("co-teaching+", {"percentile": 2}),
 ])  # fmt: skip
 def test_options_are_checked(name, options, mnist5k):
     with pytest.raises(ValueError, match=f"{next(iter(options))}="):

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
-from zoo import CLASSES, NETWORKS, SHAPE, UNTRAINABLE, make, state_of
+from zoo import CLASSES, NETWORKS, SHAPE, UNTRAINABLE, WITHOUT_COMPANION, make, state_of
 
 from nlkit import Dataset, make_task, train
 from nlkit.learning.engine_trial import first_exact
@@ -139,10 +139,9 @@ def test_auto_takes_the_fastest_exact_engine_and_tells_of_a_slow_one(name, task)
     assert len(told) == (taken not in ("layers", "jvp")) and all(taken in line for line in told)
 
 
-TWO_NETWORKS = ("co-teaching", "co-teaching+", "decoupling", "jocor", "dividemix", "elr+")
-# Of these, no layer draws some parameter: methods with a second network ask for what makes them.
-WITHOUT_COMPANION = ("bare parameters", "pruned", "weight norm", "weight norm, old", "spectral norm",
-                     "spectral norm, old")  # fmt: skip
+TWO_NETWORKS = ("co-teaching", "co-teaching+", "decoupling", "jocor", "dividemix", "elr+", "promix",
+                "confident")  # fmt: skip
+DRAWN_ANEW = ("pes", "pes_semi", "cal")  # in parts or as a whole
 
 
 def can_be_cut(network) -> bool:
@@ -154,7 +153,7 @@ def can_be_cut(network) -> bool:
 @pytest.mark.parametrize("method", METHODS)
 def test_each_method_trains_each_network_or_refuses_it_at_the_call(name, method, task):
     network = make(name)
-    refused = name in UNTRAINABLE or method in TWO_NETWORKS and name in WITHOUT_COMPANION
+    refused = name in UNTRAINABLE or method in (*TWO_NETWORKS, *DRAWN_ANEW) and name in WITHOUT_COMPANION
     refused |= method == "compress" and not can_be_cut(network)
     try:
         events = train(task, method, model=network, epochs=1, batch_size=24, yield_steps=True)

@@ -267,6 +267,9 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "in-place on the input": OnTheInput,
 }
 UNTRAINABLE = ("float64", "tuple output", "no parameters", "all frozen", "in-place on the input")
+# Of these, no layer draws some parameter: methods with a second network ask for what makes them.
+WITHOUT_COMPANION = ("bare parameters", "pruned", "weight norm", "weight norm, old", "spectral norm",
+                     "spectral norm, old")  # fmt: skip
 
 
 def make(name: str, seed: int = 0) -> nn.Module:

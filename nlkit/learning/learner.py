@@ -47,6 +47,7 @@ class Method(Protocol):
     A method that answers with more than the run's network has `jurors(run)`, the other networks that answer with it:
     the mean of all their probabilities is measured. (A moving average of weights is of the run's network alone.) What
     it learns beside the network, it hands to `run.also_learn` in `prepare` and keeps in `state` as a Parameter.
+    One that trains in stages finds in restart.py how layers start again or rest, and when an epoch begins.
     """
 
     learns_from: str  # what an epoch runs through: "noisy", "clean", or "noisy and clean"

@@ -17,10 +17,14 @@ from nlkit.learning.optimizers import clear_gradients, take_step
 
 
 class Peer:
-    """The second network, its optimizer, and both in the method's `state`, so that a checkpoint has them."""
+    """The second network, its optimizer, and both in the method's `state`, so that a checkpoint has them.
 
-    def __init__(self, state: dict[str, Any]):
+    name: what they are called there, where a method has several.
+    """
+
+    def __init__(self, state: dict[str, Any], name: str = "peer"):
         self.state = state
+        self.name = name
         self.made: tuple[nn.Module, Optimizer] | None = None
         self._met = False  # whether it has been in a step
         self._passes = Passes()  # both networks' where they learn together, else its own
@@ -52,9 +56,9 @@ class Peer:
             self._met = True
             for ours, theirs in zip(run.model.modules(), self.network.modules()):
                 theirs.training = ours.training
-            if "peer" in self.state:  # of a checkpoint
-                self.network.load_state_dict(self.state["peer"])
-                self.optimizer.load_state_dict(self.state["peer's optimizer"])
+            if self.name in self.state:  # of a checkpoint
+                self.network.load_state_dict(self.state[self.name])
+                self.optimizer.load_state_dict(self.state[f"{self.name}'s optimizer"])
         for group, peers_group in zip(run.optimizer.param_groups, self.optimizer.param_groups):
             peers_group["lr"] = group["lr"]
 
@@ -74,16 +78,17 @@ class Peer:
         return self._passes.logits(run.model, images), self.logits(images)
 
     def descend_together(self, run: Run, loss: Tensor) -> None:
-        """One step of each network down the gradient of a loss that both are in."""
-        for optimizer in (run.optimizer, self.optimizer):
+        """One step of each network, and of what is learned beside, down the gradient of a loss that both are in."""
+        for optimizer in (run.optimizer, *run.beside, self.optimizer):
             clear_gradients(optimizer)
         self._passes.backward(loss)
-        for optimizer in (run.optimizer, self.optimizer):
+        for optimizer in (run.optimizer, *run.beside, self.optimizer):
             take_step(optimizer)
         self._remember()
 
     def _remember(self) -> None:
-        self.state["peer"], self.state["peer's optimizer"] = self.network.state_dict(), self.optimizer.state_dict()
+        self.state[self.name] = self.network.state_dict()
+        self.state[f"{self.name}'s optimizer"] = self.optimizer.state_dict()
 
 
 class TwoNetworks:

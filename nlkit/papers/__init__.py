@@ -16,11 +16,14 @@ from nlkit.learning.learner import Method
 from nlkit.papers.active_passive import ActivePassive
 from nlkit.papers.backward import Backward
 from nlkit.papers.bootstrapping import Bootstrapping
+from nlkit.papers.cal import CAL
 from nlkit.papers.clean_only import CleanOnly
 from nlkit.papers.co_teaching import CoTeaching
 from nlkit.papers.co_teaching_plus import CoTeachingPlus
+from nlkit.papers.confident import ConfidentLearning
 from nlkit.papers.cores import CORES
 from nlkit.papers.decoupling import Decoupling
+from nlkit.papers.disc import DISC
 from nlkit.papers.dividemix import DivideMix
 from nlkit.papers.early_stopping import EarlyStopping
 from nlkit.papers.elr_plus import EarlyLearningPlus
@@ -35,9 +38,13 @@ from nlkit.papers.mentornet import MentorNet
 from nlkit.papers.meta_weight_net import MetaWeightNet
 from nlkit.papers.mixup import Mixup
 from nlkit.papers.peer_loss import PeerLoss
+from nlkit.papers.pes import PES
+from nlkit.papers.pes_semi import SemiPES
+from nlkit.papers.promix import ProMix
 from nlkit.papers.reweight import Reweight
 from nlkit.papers.sharpness_aware import SharpnessAware
 from nlkit.papers.sop import SOP
+from nlkit.papers.sop_plus import SOPPlus
 from nlkit.papers.standard import Standard
 from nlkit.papers.symmetric_cross_entropy import SymmetricCrossEntropy
 from nlkit.papers.t_revision import TRevision
@@ -67,12 +74,19 @@ METHODS: dict[str, Callable[..., Method]] = {
     "jocor": JoCoR,
     "dividemix": DivideMix,
     "elr+": EarlyLearningPlus,
+    "promix": ProMix,
     "meta_weight_net": MetaWeightNet,
     "volminnet": VolMinNet,
     "t_revision": TRevision,
     "cores2": CORES,
     "sam": SharpnessAware,
     "sop": SOP,
+    "sop+": SOPPlus,
+    "confident": ConfidentLearning,
+    "cal": CAL,
+    "disc": DISC,
+    "pes": PES,
+    "pes_semi": SemiPES,
 }
 
 # The atlas, in reading order: the names of modules of this folder.

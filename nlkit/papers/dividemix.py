@@ -32,6 +32,7 @@ from nlkit.learning.burn_in import burnt_in
 from nlkit.learning.learner import Batch, Run, StepResult
 from nlkit.learning.models import evaluate
 from nlkit.learning.peer import TwoNetworks
+from nlkit.learning.restart import begins_epoch
 from nlkit.papers.mixup import draw_beta, mix
 
 TEMPERATURE = 0.5
@@ -63,7 +64,7 @@ class DivideMix(TwoNetworks):
             losses = [F.cross_entropy(z, batch.labels) for z in logits]
             self.peer.descend_together(run, torch.stack(losses).sum())
             return StepResult(losses[0].detach(), torch.full_like(logits[0][:, 0].detach(), 1 / len(batch.labels)))
-        if "clean" not in self.state or run.steps_done % run.steps_an_epoch == 0:
+        if "clean" not in self.state or begins_epoch(run):
             self.state["clean"] = torch.stack([self._split(run, network) for network in reversed(networks)])
         size = len(batch.labels)
         said = [_said(network, batch.images) for network in networks]

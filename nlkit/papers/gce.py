@@ -14,6 +14,7 @@ The paper's second form is left out: truncated, it gives an example whose p_ỹ 
 
 from __future__ import annotations
 
+from torch import Tensor
 from torch.nn import functional as F
 
 from nlkit.checks import check_number
@@ -31,7 +32,12 @@ class GeneralizedCrossEntropy:
         self.q = check_number("q", q, 0, 1, above=True)
 
     def step(self, run: Run, batch: Batch) -> StepResult:
-        log_p = -F.cross_entropy(run.logits(batch.images), batch.labels, reduction="none")  # (B,) log p_ỹ
-        loss = ((1 - (self.q * log_p).exp()) / self.q).mean()
+        loss = generalized_losses(run.logits(batch.images), batch.labels, self.q).mean()
         run.descend(loss)
         return StepResult(loss)
+
+
+def generalized_losses(logits: Tensor, labels: Tensor, q: float) -> Tensor:
+    """ℓ_q (B,) of logits (B, K) and labels (B,)."""
+    log_p = -F.cross_entropy(logits, labels, reduction="none")  # of the labels
+    return (1 - (q * log_p).exp()) / q

@@ -13,10 +13,12 @@ The squares favour sparse offsets as gradient descent finds them, whence the nam
 u and v have plain gradient steps of their own, rates 10 for both as the authors have for CIFAR-10 with symmetric noise
 (1 and 10 for CIFAR-100); they start at normal draws of 10⁻⁸, and their squares are held in [0, 1). The authors' program
 (shengliu66/SOP) multiplies the loss of v by 100, and so here; its u is not felt by the loss of v, nor v by that of u.
-SOP+ adds consistency under augmentation and even classes, which are left out. Clean examples have no offset.
+SOP+ (sop_plus.py) adds consistency under augmentation and even classes. Clean examples have no offset.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -41,7 +43,12 @@ class SOP:
         self.state: dict[str, Tensor] = {}
 
     def step(self, run: Run, batch: Batch) -> StepResult:
-        logits = run.logits(batch.images)
+        return self.explain(run, batch, run.logits(batch.images))
+
+    def explain(
+        self, run: Run, batch: Batch, logits: Tensor, besides: Callable[[Tensor], Tensor] | None = None
+    ) -> StepResult:
+        """The step from what the network says, (B, K). besides: what is added to the loss, made of q (B, K)."""
         if not self.state:
             for name, width in (("u", 1), ("v", run.num_classes)):
                 draw = torch.randn(run.num_examples, width, generator=run.generator) * self.start
@@ -51,7 +58,8 @@ class SOP:
         given = F.one_hot(batch.labels, run.num_classes).to(logits)
         missing, excess = ((each.square() * where).clamp(0, 1 - 1e-4) for each, where in ((u, given), (v, 1 - given)))
         missing, excess = missing * noisy, excess * noisy
-        loss = explained_loss(logits, missing - excess.detach(), batch.labels)
+        q = explained(logits, missing - excess.detach())
+        loss = F.nll_loss(q.log(), batch.labels) + (besides(q) if besides else 0.0)
         said = F.one_hot(logits.argmax(1), run.num_classes).to(logits)
         gap = (said + missing.detach() - excess - given).square().sum(1).mean()
         (slope,) = torch.autograd.grad(V_LOSS * gap, [v])
@@ -63,7 +71,7 @@ class SOP:
         return StepResult(loss.detach())
 
 
-def explained_loss(logits: Tensor, offsets: Tensor, labels: Tensor) -> Tensor:
-    """The mean cross-entropy of labels (B,) under probabilities with offsets (B, K)."""
+def explained(logits: Tensor, offsets: Tensor) -> Tensor:
+    """q (B, K): probabilities with offsets (B, K), held above 10⁻⁴ before and after they are made to sum to 1."""
     q = (logits.softmax(1) + offsets).clamp(min=1e-4)
-    return F.nll_loss((q / q.sum(1, keepdim=True)).clamp(min=1e-4).log(), labels)
+    return (q / q.sum(1, keepdim=True)).clamp(min=1e-4)
