@@ -308,7 +308,7 @@ def test_bfloat16_trains_as_float32_does_to_its_three_digits(method, options):
         run = train(TASK, method, model=network, precision=precision, **settings, **options)
         types.clear()  # of what it was tried on at the call
         (record,) = run
-        asked = {(False, getattr(torch, precision))} if method == "em" else set()  # what it believes, within a step
+        asked = {(False, getattr(torch, precision))} if method in ("em", "elr+") else set()  # believed within a step
         assert types == {(True, getattr(torch, precision)), (False, torch.float32)} | asked
         assert {p.dtype for p in network.parameters()} == {torch.float32}
         found[precision] = record
@@ -403,7 +403,7 @@ def test_fast_products_of_two_threads_end_with_the_last_of_them():
 @pytest.mark.nightly
 def test_the_command_trains_cifar10_with_mentormix(monkeypatch, capsys):
     """On 220 images in its place."""
-    monkeypatch.setattr("nlkit.tasks.task.load", lambda name, device: images_like(name, 32).to(device))
+    monkeypatch.setattr("nlkit.tasks.make.load", lambda name, device: images_like(name, 32).to(device))
     command = (
         "train --data cifar10 --model resnet32 --method mentormix --noise symmetric --ratio 0.4 -o alpha=8 "
         "-o percentile=0.6 --clean-per-class 0 --device cpu --epochs 2 --json"
