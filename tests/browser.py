@@ -99,7 +99,8 @@ def page(chromium):
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("console", lambda m: errors.append(f"{m.text} {m.location['url']}") if m.type == "error" else None)
     yield page
-    reported = [error for error in errors if not ASKED_AGAIN.search(error)]  # before kernels are shut down, which the page may be asking something just then
+    # before kernels are shut down, which the page may be asking something just then
+    reported = [error for error in errors if not ASKED_AGAIN.search(error)]
     for opened in context.pages:
         opened.evaluate("async () => { await window.jupyterapp?.serviceManager.sessions.shutdownAll(); }")
     context.close()
