@@ -89,8 +89,8 @@ ASKED_AGAIN = re.compile(r"^Failed to load resource: .* status of 5\d\d .*/api/(
 def page(chromium):
     """A page of 1280×900 that fails the test when the browser's console reports an error.
 
-    Left out is what JupyterLab asks its server again and again by itself, and once in hundreds of runs gets no answer
-    to: a kernel or a file that does not come is noticed by the test that waits for it.
+    Left out are errors of the server at what JupyterLab asks it again and again by itself: a kernel or a file that does
+    not come is noticed by the test that waits for it.
     """
     context = chromium.new_context(viewport={"width": 1280, "height": 900})
     context.set_default_timeout(PATIENCE)  # of every page in it

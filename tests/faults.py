@@ -1188,7 +1188,7 @@ FAULTS = [
           "                ours.data.copy_(saved)", "                pass", (BESIDE,)),
     Fault("what is learned beside the network has no schedule", "nlkit/learning/learner.py",
           "in (self.optimizer, *self.beside) for group", "in (self.optimizer,) for group", (BESIDE,)),
-    Fault("dividemix: in its burn-in no label has a weight", "nlkit/papers/dividemix.py",
+    Fault("dividemix: in its burn-in no label has a weight", "nlkit/learning/peer.py",
           "torch.full_like(logits[0][:, 0].detach(), 1 / len(batch.labels))", "torch.full_like(batch.labels, 0.1)",
           (TWO_NETWORKS,)),
     Fault("a second network is measured in bfloat16", "nlkit/learning/peer.py",

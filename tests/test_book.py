@@ -195,7 +195,7 @@ SEEN = """() => { document.querySelectorAll('details').forEach(fold => fold.open
 }; }"""
 
 
-def audited(name: str) -> bool:
+def opened(name: str) -> bool:
     """Whether a page is opened. The chapters of the atlas are built alike: by day three of them are, by night all."""
     first = [f"atlas/{paper}.html" for paper in PAPERS[:3]]
     return not name.startswith("atlas/") or name in first or bool(os.environ.get("NLKIT_NIGHTLY"))
@@ -211,7 +211,7 @@ def read(pages, address):
         page.on("pageerror", lambda error: errors.append(str(error)))
         while left:
             name = left.pop()
-            if name.endswith(".html") and audited(name):
+            if name.endswith(".html") and opened(name):
                 status = page.goto(address + name).status
                 seen[name] = {"status": status, **page.evaluate(SEEN), "violations": violations(page)}
             elif name in pages:

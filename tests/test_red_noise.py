@@ -287,9 +287,10 @@ def test_a_source_whose_files_are_missing_is_a_data_error(data_folders, mnist5k)
         make_task(mnist5k, noise="red:fashion_mnist", ratio=0.4)
 
 
-@pytest.mark.nightly  # by day on data that are made up: see below
 @pytest.mark.full_data("fashion_mnist", "cifar10")
-@pytest.mark.parametrize("name, margin", [("fashion_mnist", 0.2), ("cifar10", 0.1)])
+@pytest.mark.parametrize(
+    "name, margin", [("fashion_mnist", 0.2), pytest.param("cifar10", 0.1, marks=pytest.mark.nightly)]
+)
 def test_digits_are_replaced_by_images_of_a_named_data_set(mnist5k, name, margin):
     source = load(name)
     task = make_task(mnist5k, noise=f"red:{name}", ratio=0.4, device="cpu")

@@ -8,11 +8,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.optim import Optimizer
 
 from nlkit.learning.by_hand import Passes
 from nlkit.learning.devices import InBfloat16
-from nlkit.learning.learner import Run
+from nlkit.learning.learner import Batch, Run, StepResult
 from nlkit.learning.optimizers import clear_gradients, take_step
 
 
@@ -101,6 +102,21 @@ class TwoNetworks:
     def prepare(self, run: Run) -> None:
         """Make the second network; a ValueError before the first step where it can't be made."""
         self.peer.prepare(run)
+
+
+class TwoTogether(TwoNetworks):
+    """Those whose networks learn from one loss, the sum of theirs, and answer together."""
+
+    def jurors(self, run: Run) -> list[nn.Module]:
+        """The second network, which answers with the first."""
+        return [self.peer.in_float32]
+
+    def learn_as_given(self, run: Run, batch: Batch) -> StepResult:
+        """One step of both networks on the cross-entropy of every label of a batch, each as good as the others."""
+        logits = self.peer.both(run, batch.images)
+        losses = [F.cross_entropy(z, batch.labels) for z in logits]
+        self.peer.descend_together(run, torch.stack(losses).sum())
+        return StepResult(losses[0].detach(), torch.full_like(logits[0][:, 0].detach(), 1 / len(batch.labels)))
 
 
 class Jury(nn.Module):

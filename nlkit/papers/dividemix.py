@@ -31,7 +31,7 @@ from nlkit.checks import check_number
 from nlkit.learning.burn_in import burnt_in
 from nlkit.learning.learner import Batch, Run, StepResult
 from nlkit.learning.models import evaluate
-from nlkit.learning.peer import TwoNetworks
+from nlkit.learning.peer import TwoTogether
 from nlkit.learning.restart import begins_epoch
 from nlkit.papers.mixup import draw_beta, mix
 
@@ -39,7 +39,7 @@ TEMPERATURE = 0.5
 GROWS_FOR = 16 / 300  # of the training
 
 
-class DivideMix(TwoNetworks):
+class DivideMix(TwoTogether):
     learns_from = "noisy"
     needs_clean = False
     weighs = True
@@ -52,18 +52,11 @@ class DivideMix(TwoNetworks):
         self.burn_in = check_number("burn_in", burn_in, 0, 0.9)
         super().__init__()
 
-    def jurors(self, run: Run) -> list[nn.Module]:
-        """The second network, which answers with the first."""
-        return [self.peer.in_float32]
-
     def step(self, run: Run, batch: Batch) -> StepResult:
         self.peer.begin(run)
         networks = run.model, self.peer.network
         if burnt_in(run, self.burn_in) < 1:
-            logits = self.peer.both(run, batch.images)
-            losses = [F.cross_entropy(z, batch.labels) for z in logits]
-            self.peer.descend_together(run, torch.stack(losses).sum())
-            return StepResult(losses[0].detach(), torch.full_like(logits[0][:, 0].detach(), 1 / len(batch.labels)))
+            return self.learn_as_given(run, batch)
         if "clean" not in self.state or begins_epoch(run):
             self.state["clean"] = torch.stack([self._split(run, network) for network in reversed(networks)])
         size = len(batch.labels)

@@ -24,11 +24,11 @@ from nlkit.checks import check_number
 from nlkit.learning.learner import Batch, Run, StepResult
 from nlkit.learning.models import in_evaluation_mode
 from nlkit.learning.optimizers import averaged_network
-from nlkit.learning.peer import TwoNetworks
+from nlkit.learning.peer import TwoTogether
 from nlkit.papers.mixup import draw_beta, mix, soft_cross_entropy
 
 
-class EarlyLearningPlus(TwoNetworks):
+class EarlyLearningPlus(TwoTogether):
     learns_from = "noisy and clean"
     needs_clean = False
     weighs = False
@@ -42,10 +42,6 @@ class EarlyLearningPlus(TwoNetworks):
         self.alpha = check_number("alpha", alpha, 0, above=True)
         super().__init__()
         self.averages: list[AveragedModel] = []  # of the run's network and of the other
-
-    def jurors(self, run: Run) -> list[nn.Module]:
-        """The second network, which answers with the first."""
-        return [self.peer.in_float32]
 
     def step(self, run: Run, batch: Batch) -> StepResult:
         self.peer.begin(run)

@@ -27,7 +27,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nlkit.data.masked_scenes import ECHO
-from nlkit.page import Claim, Page, Trial
+from nlkit.measures import end, lead
+from nlkit.page import Claim, Measure, Page
 from nlkit.papers.noisy_dice_training import DICE, MENDED, ROBUST, WAYS, WEIGHTED, Unannotated
 from nlkit.records import Measured
 
@@ -57,14 +58,9 @@ def _grid() -> Iterator[tuple[str, Mapping[str, object]]]:
     yield DICE, {**LIKELY, **FULL}
 
 
-def end(t: Trial, name: str, number: str = "dice", **changes: Any) -> float:
-    """A number at the end."""
-    return t.run(name, **changes, **FULL).last(number)
-
-
-def lead(t: Trial, one: str, other: str, number: str = "dice", **changes: Any) -> float:
-    """How far the one ends above the other."""
-    return end(t, one, number, **changes) - end(t, other, number, **changes)
+def _over(**changes: Any) -> Measure:
+    """How far noise-weighted Dice ends above itself with some settings changed."""
+    return lambda t: t.run(WEIGHTED, **FULL).last("dice") - t.run(WEIGHTED, **FULL, **changes).last("dice")
 
 
 ABSTRACT, OURS = "abstract", "a control that the paper leaves out"
@@ -79,32 +75,33 @@ PAGE = Page(
     tiny={"count": 20, "length": 3, "shape_steps": 20}, panel={"length": 24},
     claims=(
         Claim("noisy_dice_judge", "Labels can be ranked by quality without any truth.", ABSTRACT,
-              lambda t: end(t, WEIGHTED, "judge"), "Spearman's correlation of judged and true Dice",
+              end(WEIGHTED, "judge", **FULL), "Spearman's correlation of judged and true Dice",
               at_least=0.7, unit=""),
         Claim("noisy_dice_weighted", "Noise-weighted Dice, in rounds, beats Dice on the same labels.", ABSTRACT,
-              lambda t: lead(t, WEIGHTED, DICE), "test Dice, noise-weighted less plain", at_least=0.015, **POINTS),
+              lead(WEIGHTED, DICE, "dice", both=FULL), "test Dice, noise-weighted less plain",
+              at_least=0.015, **POINTS),
         Claim("noisy_dice_misled", "It gains most on images with an artefact.", OURS,
-              lambda t: lead(t, WEIGHTED, DICE, "misled"), "the same, images with an artefact",
+              lead(WEIGHTED, DICE, "misled", both=FULL), "the same, images with an artefact",
               at_least=0.05, **POINTS),
         Claim("noisy_dice_rounds", "Rounds add to weights and selection.", ABSTRACT,
-              lambda t: end(t, WEIGHTED) - end(t, WEIGHTED, **ONCE), "test Dice, three rounds less one",
+              _over(**ONCE), "test Dice, three rounds less one",
               at_least=0.0, **POINTS),
         Claim("noisy_dice_weights", "Weights add to rounds and selection.", OURS,
-              lambda t: end(t, WEIGHTED) - end(t, WEIGHTED, **EVENLY), "test Dice, weights less w = 1",
+              _over(**EVENLY), "test Dice, weights less w = 1",
               at_least=0.0, **POINTS,
               why="Weights are low along every outline: images with an artefact gain a point by them, clear ones "
               "lose two. What is broken has been mended by rounds and left out by selection."),
         Claim("noisy_dice_prior", "It beats the shape model alone: its mended labels, learned with plain Dice.", OURS,
-              lambda t: lead(t, WEIGHTED, MENDED), "test Dice, noise-weighted less mended labels",
+              lead(WEIGHTED, MENDED, "dice", both=FULL), "test Dice, noise-weighted less mended labels",
               at_least=0.0, **POINTS,
               why="All that is gained comes from the shape model, and its mends are as good as what three rounds make "
               "of the labels: their Dice with the truth is 92.5 and 92.3 %."),
         Claim("noisy_dice_robust", "A robust loss alone helps against such labels.", "COPLE-Net",
-              lambda t: lead(t, ROBUST, DICE), "test Dice, noise-robust less plain", at_least=0.01, **POINTS,
+              lead(ROBUST, DICE, "dice", both=FULL), "test Dice, noise-robust less plain", at_least=0.01, **POINTS,
               why="Errors that come from the image are no outliers: a network learns them as it learns the truth, "
               "whatever the power of the loss."),
         Claim("noisy_dice_echo", "Faults of a possible shape are found as well.", OURS,
-              lambda t: lead(t, WEIGHTED, DICE, **LIKELY), "test Dice, noise-weighted less plain, echoes",
+              lead(WEIGHTED, DICE, "dice", both=FULL | LIKELY), "test Dice, noise-weighted less plain, echoes",
               at_least=0.01, **POINTS,
               why="Such a label is of a head, only not of the one that is there. The judge finds little to doubt (rank "
               "correlation 0.4), and labels get worse from round to round."),

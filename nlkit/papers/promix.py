@@ -36,7 +36,7 @@ from nlkit.learning.features import head_of, said_by, second_head, with_features
 from nlkit.learning.learner import Batch, Run, StepResult, in_passing
 from nlkit.learning.models import evaluate, seeded
 from nlkit.learning.optimizers import LEARNING_RATE
-from nlkit.learning.peer import TwoNetworks
+from nlkit.learning.peer import TwoTogether
 from nlkit.learning.restart import begins_epoch
 from nlkit.learning.views import strong
 from nlkit.papers.dividemix import TEMPERATURE
@@ -46,7 +46,7 @@ EPOCHS, WARM, LATE, STEPS = 600, 50, 250, 117_000  # of the authors' training
 MOMENTUM, ALPHA, FULL, GUESSED = 0.9999, 4.0, 0.9, 0.1
 
 
-class ProMix(TwoNetworks):
+class ProMix(TwoTogether):
     learns_from = "noisy"
     needs_clean = False
     weighs = True
@@ -76,20 +76,13 @@ class ProMix(TwoNetworks):
         even = torch.full((2, 2, run.num_classes), 1 / run.num_classes)
         self.state["prefers"] = even.to(run.noisy_images)  # π and π_U of both networks
 
-    def jurors(self, run: Run) -> list[nn.Module]:
-        """The second network, which answers with the first."""
-        return [self.peer.in_float32]
-
     def step(self, run: Run, batch: Batch) -> StepResult:
         if not self.heads:
             self.prepare(run)
         self.peer.begin(run)
         networks = run.model, self.peer.network
         if burnt_in(run, self.burn_in) < 1:
-            logits = self.peer.both(run, batch.images)
-            losses = [F.cross_entropy(z, batch.labels) for z in logits]
-            self.peer.descend_together(run, torch.stack(losses).sum())
-            return StepResult(losses[0].detach(), torch.full_like(logits[0][:, 0].detach(), 1 / len(batch.labels)))
+            return self.learn_as_given(run, batch)
         if "small" not in self.state or begins_epoch(run):
             self.state["small"] = torch.stack([self._small(run, network) for network in networks])
         with torch.no_grad():
