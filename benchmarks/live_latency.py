@@ -39,6 +39,8 @@ from browser import (  # noqa: E402
     slider,
 )
 
+from nlkit.data.load import find_dataset  # noqa: E402
+
 ACTIONS = 30
 PANELS = {
     "noise": "live.noise()",
@@ -46,7 +48,7 @@ PANELS = {
     "ratios": "live.ratios()",
     "weights": "live.weights()",
     "mentormix": "live.mentormix()",
-}
+} | ({"cifar10": "live.noise('cifar10')"} if find_dataset("cifar10") else {})
 # From an event on an element to a change in the panel that passes a test, in milliseconds.
 WATCH = """([panel, event, target, change]) => {
     const image = panel.querySelector('.widget-image');
@@ -171,10 +173,12 @@ def main(pictures: Path | None) -> None:
                         take_pictures(page, panel, kind, pictures)
                         closed(page)
             load_before = os.getloadavg()[0]
-            page, panel = opened("noise")
-            page.wait_for_timeout(2000)
-            moves = noise_pictures(page, panel)
-            closed(page)
+            moves = {}
+            for kind in ("noise", "cifar10")[: 1 + ("cifar10" in PANELS)]:
+                page, panel = opened(kind)
+                page.wait_for_timeout(2000)
+                moves[kind] = noise_pictures(page, panel)
+                closed(page)
             page, panel = opened("training")
             starts, stops = starts_and_stops(page, panel)
             closed(page)
@@ -191,7 +195,8 @@ def main(pictures: Path | None) -> None:
             **{name: importlib.metadata.version(name) for name in packages},
         },
         "results": {
-            "noise slider moved → picture": summary(moves),
+            "noise slider moved → picture": summary(moves["noise"]),
+            **({"the same on all of CIFAR-10": summary(moves["cifar10"])} if "cifar10" in moves else {}),
             "Start → first point of three methods": summary(starts),
             "Stop → stopped": summary(stops),
         },
