@@ -6,6 +6,8 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 
 # See nlkit/__init__.py: it must stand before torch is loaded, and tests may import torch first.
 export OMP_WAIT_POLICY ?= PASSIVE
+# Some containers set it, and then each of the hundred processes that the tests start compiles the kit anew.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: lab test check nightly notebooks exercises book bench reproduce mutations clean
 
