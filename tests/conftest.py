@@ -1,5 +1,6 @@
 """What the tests share: the small data set, empty data folders, no network, and the reasons to skip."""
 
+import dataclasses
 import urllib.error
 
 import pytest
@@ -56,6 +57,14 @@ def pytest_runtest_setup(item):
 @pytest.fixture(scope="session")
 def mnist5k():
     return nlkit.load("mnist5k", device="cpu")
+
+
+@pytest.fixture(scope="session")
+def few_digits(mnist5k):
+    """Every fifth of the digits, for what hangs on the order of steps and not on what is learned."""
+    few = {f"{part}_{what}": getattr(mnist5k, f"{part}_{what}")[::5]
+           for part in ("train", "test") for what in ("images", "labels")}  # fmt: skip
+    return dataclasses.replace(mnist5k, name="few digits", **few)
 
 
 @pytest.fixture

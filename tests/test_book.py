@@ -26,7 +26,6 @@ from book.course_pages import glossary_terms
 from book.links import install, links, open_elsewhere, repository
 from book.sphinx_mathml import mathml
 from nlkit.commands.unspoiled import TELLING, with_results_behind_predictions
-from nlkit.papers import PAPERS
 
 ROOT = Path(__file__).parent.parent
 CHAPTERS = [*COURSE, FOLDER / "atlas" / "00_index.ipynb", *ATLAS]
@@ -196,9 +195,10 @@ SEEN = """() => { document.querySelectorAll('details').forEach(fold => fold.open
 
 
 def opened(name: str) -> bool:
-    """Whether a page is opened. The chapters of the atlas are built alike: by day three of them are, by night all."""
-    first = [f"atlas/{paper}.html" for paper in PAPERS[:3]]
-    return not name.startswith("atlas/") or name in first or bool(os.environ.get("NLKIT_NIGHTLY"))
+    """Whether a page is opened. Chapters are built alike: by day every fourth of the course and two of the atlas are,
+    by night all."""
+    by_day = [chapter(path) for path in (*COURSE[1::4], *CHAPTERS[len(COURSE) : len(COURSE) + 2])]
+    return not name.startswith(("course/", "atlas/")) or name in by_day or bool(os.environ.get("NLKIT_NIGHTLY"))
 
 
 @pytest.fixture(scope="module")
@@ -252,7 +252,7 @@ def test_it_reads_well_on_a_phone(read):
 @pytest.mark.browser
 def test_nobody_is_kept_out(read):
     looked_into = {name: page["violations"] for name, page in read.items() if "violations" in page}
-    assert len(looked_into) > 20 and not any(looked_into.values()), looked_into
+    assert len(looked_into) > 10 and not any(looked_into.values()), looked_into
 
 
 @pytest.mark.browser

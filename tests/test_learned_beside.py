@@ -264,16 +264,6 @@ def test_cores_rewards_confidence_and_sieves_labels_below_the_average_one(progre
     assert (result.weights > 0).tolist() == kept and result.weights.sum().item() == pytest.approx(1)
 
 
-@pytest.mark.parametrize("name", ["volminnet", "t_revision", "meta_weight_net", "sam", "cores2", "sop"])
-def test_a_broken_off_run_goes_on_to_the_same_end(name, mnist5k, tmp_path):
-    task = make_task(mnist5k, ratio=0.4, clean_per_class=2, device="cpu")
-    whole = [(record.loss, record.test_accuracy) for record in train(task, name, epochs=4)]
-    broken = train(task, name, epochs=4, checkpoint=tmp_path / "run.pt")
-    next(broken), next(broken), next(broken)
-    again = train(task, name, epochs=4, checkpoint=tmp_path / "run.pt")
-    assert [(record.loss, record.test_accuracy) for record in again] == whole
-
-
 @pytest.mark.parametrize("name, options", [
     ("volminnet", {"volume": -1}), ("volminnet", {"matrix_rate": 0}), ("t_revision", {"slack_rate": -1}),
     ("meta_weight_net", {"look_ahead": 0}), ("meta_weight_net", {"hidden": 0}), ("sam", {"radius": 0}),

@@ -35,16 +35,6 @@ def assert_same_runs(left, right):
             assert torch.equal(a.example_weights, b.example_weights)
 
 
-def test_the_readme_example_works_as_written():
-    from nlkit import make_task, train
-
-    task = make_task("mnist5k", noise="symmetric", ratio=0.8, clean_per_class=50, seed=0)
-    history = list(train(task, method="reweight", epochs=25, seed=0))
-    assert [r.epoch for r in history] == list(range(1, 26))
-    assert history[-1].test_accuracy > 0.6
-    assert 0 <= history[-1].memorized <= 0.3
-
-
 def test_train_is_a_generator(task):
     run = train(task, epochs=3)
     assert inspect.isgenerator(run)
@@ -101,7 +91,8 @@ def test_records_measure_what_they_say(task):
 
 @pytest.mark.parametrize("method, options", [*((m, {}) for m in METHODS), ("reweight", {"engine": "jvp"}),
                                              ("reweight", {"engine": "higher"})])  # fmt: skip
-def test_a_run_resumes_from_its_checkpoint_to_the_identical_result(task, tmp_path, method, options):
+def test_a_run_resumes_from_its_checkpoint_to_the_identical_result(few_digits, tmp_path, method, options):
+    task = make_task(few_digits, ratio=0.8, clean_per_class=10, seed=0, device="cpu")
     whole = list(train(task, method, epochs=4, **options))
     path = tmp_path / "run.pt"
     run = train(task, method, epochs=4, checkpoint=path, **options)
