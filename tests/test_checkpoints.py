@@ -121,6 +121,7 @@ def test_frozen_weights_are_part_of_the_identity_and_other_initial_weights_are_t
         ] == whole
 
 
+@pytest.mark.slow
 def test_a_networks_fingerprint_is_the_same_in_another_process():
     script = (
         "import torch\nfrom torch import nn\nfrom nlkit.training.checkpoints import network_fingerprint\n"

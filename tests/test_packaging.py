@@ -145,6 +145,7 @@ for code in ("nlkit.live", "from nlkit import live", "import nlkit.live", "from 
 """
 
 
+@pytest.mark.slow
 def test_without_the_extra_for_the_panels_all_else_works_and_the_panels_say_what_to_install():
     done = subprocess.run([sys.executable, "-c", WITHOUT_LAB], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -92,6 +92,7 @@ def check_records(page, records) -> None:
         assert all(isinstance(value, (int, float)) for value in record.numbers.values())
 
 
+@pytest.mark.slow
 def test_every_variant_runs_and_reports_numbers(name):
     """The first two do in the page's panel, below."""
     page = PAGES[name]
@@ -99,6 +100,7 @@ def test_every_variant_runs_and_reports_numbers(name):
         check_records(page, [event for event in tiny(name, variant).run(steps=True) if not isinstance(event, Step)])
 
 
+@pytest.mark.slow
 def test_the_seed_decides_the_run_and_whoever_drives_it_may_stop(name):
     variant = next(iter(PAGES[name].variants))
 

@@ -47,6 +47,7 @@ def test_every_picture_is_in_the_list():
     assert set(HARDEST) <= set(every())
 
 
+@pytest.mark.slow
 def test_every_picture_has_words_that_tell_it_and_leaves_no_pyplot_state(looks):
     for case, look in looks.items():
         assert len(look.alt) > 40 and "nan" not in look.alt, (case, look.alt)

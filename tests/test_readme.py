@@ -72,6 +72,7 @@ def test_places_on_pages_exist():
         assert place in [title.lower().replace(" ", "-") for title in titles], (page, place)
 
 
+@pytest.mark.slow
 def test_the_python_example_runs():
     (example,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
     names = {}
