@@ -27,7 +27,7 @@ DATASETS = ("mnist5k", "mnist", "fashion_mnist", "cifar10")
 _DIGITS = tuple("0123456789")
 
 
-_CLASS_NAMES = {
+CLASS_NAMES = {  # of the data sets that the kit knows, in the order of their numbers
     "mnist5k": _DIGITS,
     "mnist": _DIGITS,
     "fashion_mnist": (
@@ -79,7 +79,7 @@ def load(name: str, *, device: str | torch.device = "cpu", download: bool = Fals
     train_images, train_labels, test_images, test_labels = (torch.as_tensor(a).to(device) for a in arrays)
     return Dataset(
         name=name,
-        class_names=_CLASS_NAMES[name],
+        class_names=CLASS_NAMES[name],
         train_images=normalize(train_images, mean, std),
         train_labels=train_labels.clone(),
         test_images=normalize(test_images, mean, std),
