@@ -6,18 +6,20 @@ import ipywidgets as widgets
 import pytest
 import torch
 from panels import control, parts, words
+from torch import nn
 
 from nlkit import live
+from nlkit.learning.learner import Batch, Run
 from nlkit.learning.loss_curves import RESTS, loss_curve
 from nlkit.lessons.robust_losses import CE, FAMILY, curve, member
 from nlkit.papers import build_method
-from nlkit.papers.peer_loss import draw_peers
 
 P = torch.tensor([0.01, 0.08, 0.3, 0.55, 0.9], dtype=torch.float64)
 REST = (1 - P) / 9
 CE_OF_OTHERS = -REST.log()
 FORMULAS = {  # of a label's probability P, the rest spread over nine others: loss, and pull
     CE: (-P.log(), 1 - P),
+    "MAE": (1 - P, P * (1 - P)),
     "generalized": ((1 - P**0.7) / 0.7, P**0.7 * (1 - P)),
     "symmetric": (-0.01 * P.log() + 4 * (1 - P), 0.01 * (1 - P) + 4 * P * (1 - P)),
     "active+passive": (
@@ -61,19 +63,39 @@ def test_smoothing_by_the_negative_rate_is_backward_correction_of_symmetric_nois
 
 
 def test_at_the_ends_of_their_knobs_losses_are_others():
-    cross, mean_absolute = curve(CE), loss_curve(build_method("gce", {"q": 1.0}), P)
-    assert mean_absolute.losses.tolist() == pytest.approx((1 - P).tolist())
-    for name, knob in (("soft bootstrap", 1.0), ("hard bootstrap", 1.0), ("smoothing", 0.0), ("forward", 0.0)):
+    cross = curve(CE)
+    assert curve("generalized", 1.0).pulls.tolist() == pytest.approx(curve("MAE").pulls.tolist())
+    for name, knob in (
+        ("soft bootstrap", 1.0),
+        ("hard bootstrap", 1.0),
+        ("smoothing", 0.0),
+        ("forward", 0.0),
+        ("peer loss", 0.0),
+    ):
         assert curve(name, knob).pulls.tolist() == pytest.approx(cross.pulls.tolist(), abs=1e-6), name
     assert curve("backward", 0.0).losses.tolist() == pytest.approx(cross.losses.tolist(), abs=1e-6)
 
 
-def test_peers_take_off_the_mean_over_labels_on_average():
-    """Which is what the notebook says of peer loss: with labels spread evenly, cross-entropy less that of any label."""
-    labels = torch.arange(10).repeat(2000)
-    log_p = torch.tensor([0.3, *[0.7 / 9] * 9]).log()
-    _, places = draw_peers(torch.arange(len(labels)), torch.Generator().manual_seed(0))
-    assert log_p[labels[places]].mean().item() == pytest.approx(log_p.mean().item(), abs=0.01)
+@pytest.mark.parametrize("alpha", [0.6, 1.0])
+def test_the_curve_of_peer_loss_is_its_own_step_averaged_over_peers(alpha):
+    """In a batch with as many of each label; only the images labelled 0 have scores that learn, p for their label."""
+    each, peer_loss = 20_000, build_method("peer_loss", {"alpha": alpha})
+    labels, nobody = torch.arange(10).repeat_interleave(each), torch.zeros(0, dtype=torch.long)
+    images = (labels == 0).float().reshape(-1, 1, 1, 1)
+    found = []
+    for p in (0.01, 0.3, 0.9):
+        network = nn.Linear(1, 10, bias=False)
+        network.weight.data = torch.tensor([p, *[(1 - p) / 9] * 9]).log()[:, None]
+        model = nn.Sequential(nn.Flatten(), network)
+        run = Run(
+            model=model, optimizer=torch.optim.SGD(model.parameters(), lr=0.0), clean_images=images[:0],
+            clean_labels=nobody, generator=torch.Generator().manual_seed(0), num_classes=10, num_examples=len(labels),
+            progress=0.999, steps_done=10**6,
+        )  # fmt: skip
+        peer_loss.step(run, Batch(torch.arange(len(labels)), images, labels))
+        found.append(-10 * network.weight.grad[0, 0].item())
+    expected = loss_curve(member("peer loss", alpha), torch.tensor([0.01, 0.3, 0.9])).pulls
+    assert found == pytest.approx((expected * (1 - alpha if alpha < 1 else 1)).tolist(), abs=0.02)
 
 
 def test_what_is_no_curve_is_refused():

@@ -27,12 +27,11 @@ def losses(
     for name in ticked:
         check_choice("ticked", name, FAMILY)
     controls: dict[str, widgets.Widget] = {}
-    for name, (_, knob, _) in FAMILY.items():
+    for name, (knob, _) in FAMILY.items():
         controls[name] = widgets.Checkbox(name in ticked, description=name, indent=False)
-        if knob is None:
-            controls["rest"] = choice("rest", RESTS, rest)
-        else:
+        if knob:
             controls[f"{name}: {knob.name}"] = scale_slider(knob.name, knob.usual, knob.steps)
+    controls["rest"] = choice("rest", RESTS, rest)
     return PicturePanel("losses", controls, _Drawing(), mode)
 
 
@@ -44,7 +43,7 @@ class _Drawing:
 
     def __call__(self, values: dict[str, object]) -> Iterator[tuple[Frame, str]]:
         shapes = {}
-        for name, (_, knob, _) in FAMILY.items():
+        for name, (knob, _) in FAMILY.items():
             if values[name]:
                 asked = (name, values[f"{name}: {knob.name}"] if knob else None, values["rest"])
                 if asked not in self.known:
