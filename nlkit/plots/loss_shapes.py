@@ -13,6 +13,7 @@ from nlkit.plots.places import label_ends
 from nlkit.plots.style import REFERENCE, styles_of
 
 _UNSURE, _MIDDLE = 0.02, 0.5  # probabilities at which the words tell the pulls
+_HEIGHT = 6.2  # inches, however many names there are
 
 
 class Shape(Protocol):
@@ -38,17 +39,14 @@ def loss_and_pull(shapes: Mapping[str, Shape], *, variants: Sequence[str] = (), 
     if not shapes:
         raise ValueError("shapes is empty; there is nothing to draw")
     styles = styles_of(list(shapes), variants)
-    figure = Figure(figsize=(PANEL_WIDTH, 6.2), dpi=PANEL_DPI, layout="constrained")
+    figure = Figure(figsize=(PANEL_WIDTH, _HEIGHT), dpi=PANEL_DPI, layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True)
     for ax, of in ((above, "losses"), (below, "pulls")):
-        ends = []
         for name, shape in shapes.items():
-            values = getattr(shape, of).tolist()
-            draw_line(ax, shape.given.tolist(), values, styles[name], markersize=4, linewidth=1.8)
-            at = min(range(len(values)), key=lambda place, s=shape: abs(s.given[place].item() - _MIDDLE))
-            ends.append((values[-1] if of == "pulls" else values[0], name, styles[name].color, at))
+            draw_line(ax, shape.given.tolist(), getattr(shape, of).tolist(), styles[name], markersize=4, linewidth=1.8)
         ax.axhline(0, color=REFERENCE, linestyle=":", linewidth=1)
-    label_ends(below, [0, 1], [(value, name, color) for value, name, color, _ in ends])
+    label_ends(below, [0, 1], [(shape.pulls[-1].item(), name, styles[name].color) for name, shape in shapes.items()])
+    figure.set_figheight(_HEIGHT)  # names that stand below take their room from the axes
     above.set(ylabel="loss", title=title)
     below.set(ylabel="pull of the example", xlabel="probability of the given label", xlim=(-0.01, 1.0))
     told = "; ".join(map(_tell, shapes, shapes.values()))
