@@ -13,6 +13,7 @@ from nlkit.learning.learner import Batch, Run
 from nlkit.learning.loss_curves import RESTS, loss_curve
 from nlkit.lessons.robust_losses import CE, FAMILY, curve, member
 from nlkit.papers import build_method
+from nlkit.plots.loss_shapes import loss_and_pull
 
 P = torch.tensor([0.01, 0.08, 0.3, 0.55, 0.9], dtype=torch.float64)
 REST = (1 - P) / 9
@@ -53,6 +54,19 @@ def test_a_pull_is_what_the_loss_falls_by_when_the_score_rises(name, rest):
 
     slope = (losses(h) - losses(-h)) / (2 * h)
     assert loss_curve(member(name), at, rest=rest).pulls.tolist() == pytest.approx((-slope).tolist(), abs=2e-3)
+
+
+def test_where_the_rest_lies_decides_what_the_network_takes_for_its_favourite():
+    """Hard bootstrapping at 0.3: the favourite is the label itself, or the one other class that has 0.63."""
+    for rest, favourite in zip(RESTS, (0.3, 0.63)):
+        found = loss_curve(member("hard bootstrap"), torch.tensor([0.3]), rest=rest).losses.item()
+        assert found == pytest.approx(-0.8 * math.log(0.3) - 0.2 * math.log(favourite), rel=1e-6)
+
+
+def test_curves_are_scaled_to_a_hardest_pull_of_one_and_the_whole_family_fits_in_a_panel():
+    shapes = {name: curve(name) for name in FAMILY}
+    assert all(shape.pulls.abs().max().item() == pytest.approx(1.0) for shape in shapes.values())
+    assert loss_and_pull(shapes).get_figheight() <= 6.38
 
 
 def test_smoothing_by_the_negative_rate_is_backward_correction_of_symmetric_noise():
@@ -120,5 +134,11 @@ def test_the_panel_draws_what_is_ticked_and_follows_its_slider():
     control(panel, "forward").value = True
     assert picture.tooltip.count("where the label is unlikely") == 2
     for name in ("generalized", "forward"):
+        control(panel, name).value = name == "forward"
+    control(panel, "hard bootstrap").value = True
+    told = picture.tooltip
+    control(panel, "rest").value = RESTS[1]
+    assert picture.tooltip != told
+    for name in ("hard bootstrap", "forward"):
         control(panel, name).value = False
     assert "no loss is ticked" in words(panel)
