@@ -20,6 +20,7 @@ from nlkit.lessons import (
     mentormix,
     meta_reweighting,
     noisy_or_clean,
+    robust_losses,
     tutorial,
     your_own_data,
 )
@@ -40,6 +41,7 @@ _COURSE: dict[str, tuple[str, Page]] = {  # name -> its notebook, which two page
     "leaderboard": ("07_how_far", how_far.PAGE),
     "your-own-data": ("08_your_own_data", your_own_data.PAGE),
     "clean-label-budget": ("09_clean_label_budget", clean_label_budget.PAGE),
+    "robust-losses": ("10_robust_losses", robust_losses.PAGE),
 }
 LESSONS: dict[str, Page] = {name: page for name, (_, page) in _COURSE.items()}
 NOTEBOOKS: dict[str, str] = {name: notebook for name, (notebook, _) in _COURSE.items()}  # of the course alone

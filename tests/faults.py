@@ -88,6 +88,7 @@ VALUE = "tests/papers/test_value_of_labels.py"
 STAGES = "tests/test_stages.py"
 PLANNER = "tests/test_planner.py"
 LIVE_BUDGET = "tests/test_live_budget.py"
+ROBUST_LOSSES = "tests/test_robust_losses.py"
 PLANE, LIVE_BOUNDARY = "tests/test_plane.py", "tests/test_live_boundary.py"
 RANKING = "tests/test_ranking.py"
 MY_COURSE = "tests/test_my_course.py"
@@ -604,6 +605,24 @@ FAULTS = [
     Fault("budget panel: the clean price does not move it", "nlkit/live/budget_panel.py",
           "found = plan(surface(), **values)", "found = plan(surface(), **{**values, 'clean_price': 1.0})",
           (LIVE_BUDGET,)),
+    Fault("robust losses: a pull is a push", "nlkit/learning/loss_curves.py",
+          "step.loss.detach().double(), -network.scores.grad[0]",
+          "step.loss.detach().double(), network.scores.grad[0]", (ROBUST_LOSSES,)),
+    Fault("robust losses: a curve is that of the burn-in", "nlkit/learning/loss_curves.py",
+          "progress=1 - 1e-9, steps_done=10**6", "progress=0.0, steps_done=0", (ROBUST_LOSSES,)),
+    Fault("robust losses: the rest is always spread evenly", "nlkit/learning/loss_curves.py",
+          "if rest == RESTS[1] and classes > 2:", "if rest not in RESTS:", (ROBUST_LOSSES,)),
+    Fault("robust losses: the average peer is smoothing by a rate above 0", "nlkit/lessons/robust_losses.py",
+          '{"rate": -alpha / (1 - alpha)}', '{"rate": alpha}', (ROBUST_LOSSES,)),
+    Fault("robust losses: pulls are not scaled", "nlkit/lessons/robust_losses.py",
+          "/ scale, found.pulls / scale)", "/ scale, found.pulls)", (ROBUST_LOSSES,)),
+    Fault("losses panel: a slider moves nothing", "nlkit/live/losses_panel.py",
+          'values[f"{name}: {knob.name}"] if knob else None, values["rest"])', 'None, values["rest"])',
+          (ROBUST_LOSSES,)),
+    Fault("losses panel: the rest is where it was", "nlkit/live/losses_panel.py",
+          'if knob else None, values["rest"])', "if knob else None, RESTS[0])", (ROBUST_LOSSES,)),
+    Fault("losses panel: many names make the picture taller than a screen", "nlkit/plots/loss_shapes.py",
+          "figure.set_figheight(_HEIGHT)", "figure.get_figheight()", (ROBUST_LOSSES,)),
     Fault("audit: a label that somebody corrected is not believed", "nlkit/audit/collection.py",
           "return np.where(self.clean, self.trusted, self.given)", "return self.given", (AUDIT_COLLECT,)),
     Fault("audit: a clean set may contradict itself", "nlkit/audit/collect.py",

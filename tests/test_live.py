@@ -153,6 +153,7 @@ def test_every_control_has_a_name_that_fits_and_every_picture_its_alternative_te
         live.ratios(),
         live.budget(),
         live.boundary(),
+        live.losses(),
     ):
         for widget in parts(found, widgets.Widget):
             if isinstance(widget, widgets.ValueWidget) and not isinstance(widget, told):

@@ -22,6 +22,7 @@ if importlib.util.find_spec("ipywidgets") is None:
 from nlkit.live.audit_panel import audit
 from nlkit.live.boundary_panel import boundary
 from nlkit.live.budget_panel import budget
+from nlkit.live.losses_panel import losses
 from nlkit.live.mentormix_panel import mentormix
 from nlkit.live.noise_panel import noise
 from nlkit.live.page_panel import panel
@@ -29,4 +30,4 @@ from nlkit.live.ratios_panel import ratios
 from nlkit.live.training_panel import training
 from nlkit.live.weights_panel import weights
 
-__all__ = ["audit", "boundary", "budget", "mentormix", "noise", "panel", "ratios", "training", "weights"]
+__all__ = ["audit", "boundary", "budget", "losses", "mentormix", "noise", "panel", "ratios", "training", "weights"]
