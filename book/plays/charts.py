@@ -61,11 +61,14 @@ def table(rows: Sequence[Mapping[str, object]]) -> alt.InlineData:
     return alt.InlineData(values=text.getvalue(), format=alt.CsvDataFormat(type="csv", parse=kinds))
 
 
-def looks(names: Sequence[str], variants: Sequence[str] = ()) -> dict[str, Any]:
-    """The encodings of variants by colour, marker and dashes, which one legend tells together."""
+def looks(names: Sequence[str], variants: Sequence[str], told: bool = True) -> dict[str, Any]:
+    """The encodings of variants by colour, marker and dashes, which one legend tells together; or none, unless told.
+
+    variants: all that there are, where a chart has some of them.
+    """
     styles = styles_of(list(names), list(variants))
     words = "replace(datum.label, /_/g, ' ')"
-    legend = alt.Legend(labelExpr=words, symbolOpacity=1)
+    legend = alt.Legend(labelExpr=words, symbolOpacity=1) if told else None
 
     def scale(of: Mapping[str, object]) -> alt.Scale:
         return alt.Scale(domain=list(names), range=[of[name] for name in names])
@@ -119,9 +122,13 @@ def ends(
     starts: Sequence[int],
     title: str,
     variants: Sequence[str] = (),
+    form: str = "",
 ) -> dict[str, Any]:
-    """Where variants end: a row for each, its mean over seeds as its marker, and its 95 % interval."""
-    look = looks(names, variants)
+    """Where variants end: a row for each, its mean over seeds as its marker, and its 95 % interval.
+
+    form: of the numbers at the axis, as D3 has it.
+    """
+    look = looks(names, variants, told=False)
     base = alt.Chart(table(rows))
     low, high = min(float(row["low"]) for row in rows), max(float(row["high"]) for row in rows)  # type: ignore[arg-type]
     room = 0.04 * (high - low)
@@ -131,11 +138,39 @@ def ends(
     here = base.transform_filter(shown(len(starts)))
     elsewhere = base.mark_tick(opacity=0.25, thickness=1.5, size=12).encode(alt.X("mean:Q", scale=scale), y)
     belt = here.mark_rule(strokeWidth=3).encode(
-        alt.X("low:Q", scale=scale), alt.X2("high:Q"), y, alt.Color("variant:N", scale=look["color"].scale, legend=None)
+        alt.X("low:Q", scale=scale), alt.X2("high:Q"), y, look["color"]
     )
     point = here.mark_point(filled=True, size=130, opacity=1).encode(
-        alt.X("mean:Q", title=title, scale=scale, axis=alt.Axis(tickCount=5)), y,
-        alt.Color("variant:N", scale=look["color"].scale, legend=None),
-        alt.Shape("variant:N", scale=look["shape"].scale, legend=None),
+        alt.X("mean:Q", title=title, scale=scale, axis=alt.Axis(tickCount=5, format=form)),
+        y, look["color"], look["shape"],
     )  # fmt: skip
     return finished(alt.layer(elsewhere, belt, point), len(starts), starts, ROW * len(names))
+
+
+def along(
+    rows: Sequence[Mapping[str, object]],
+    names: Sequence[str],
+    starts: Sequence[int],
+    xlabel: str,
+    values: Sequence[str],
+    ylabel: str,
+    turn: int,
+    variants: Sequence[str] = (),
+) -> dict[str, Any]:
+    """A number by one knob, the others as they are shown: means with 95 % intervals, and a line at the shown value.
+
+    values: of the knob, as they are told. turn: which knob it is.
+    """
+    look = looks(names, variants)
+    here = f"datum.k{turn} !== null && {shown(len(starts), turn)}"
+    base = alt.Chart(table(rows)).transform_filter(here)
+    axis = alt.Axis(labelExpr=f"{list(values)}[datum.value]", labelAngle=0, ticks=False)
+    scale = alt.Scale(domain=list(range(len(values))))
+    x = alt.X(f"k{turn}:O", title=xlabel, axis=axis, scale=scale)
+    y = alt.Y("mean:Q", title=ylabel, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=5))
+    at = alt.Chart(alt.InlineData(values=[{}])).transform_calculate(at=f"k{turn}")
+    rule = at.mark_rule(color=GRID, strokeWidth=10).encode(alt.X("at:O", scale=scale, axis=axis, title=xlabel))
+    belt = base.mark_rule(strokeWidth=1.5).encode(x, alt.Y("low:Q", title=ylabel), alt.Y2("high:Q"), look["color"])
+    line = base.mark_line(strokeWidth=2).encode(x, y, look["color"], look["strokeDash"])
+    points = base.mark_point(filled=True, size=70, opacity=1).encode(x, y, look["color"], look["shape"])
+    return finished(alt.layer(rule, belt, line, points), len(starts), starts, 200)

@@ -12,8 +12,10 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
+from nlkit.papers import PAPERS
+
 if TYPE_CHECKING:
-    from .players import Player
+    from .player import Player
     from .tables import Knob
 
 # Chapter -> player, and words of the code cell behind which it stands: its panel's.
@@ -21,6 +23,7 @@ PLACES: dict[str, tuple[tuple[str, str], ...]] = {
     "02_memorization": (("memorization", "live.training("),),
     "03_meta_reweighting": (("meta-reweighting", "live.training("),),
     "04_mentormix": (("mentormix", "live.training("),),
+    "06_noisy_or_clean": (("reweight-or-clean", "live.training("),),
 }
 INTRODUCTION = (
     "**Play here, without Python.** A panel trains anew, and needs a kernel. The controls below need none: they go "
@@ -36,7 +39,8 @@ def with_players(notebook: dict, chapter: str) -> dict:
     Raises a ValueError where there is no such panel.
     """
     cells = list(notebook["cells"])
-    for name, panel in PLACES.get(chapter, ()):
+    papers = {name: ((name, "live.panel("),) for name in PAPERS}
+    for name, panel in (PLACES | papers).get(chapter, ()):
         places = [i for i, cell in enumerate(cells) if cell["cell_type"] == "code" and panel in "".join(cell["source"])]
         if not places:
             raise ValueError(f"chapter={chapter!r} has no cell with {panel}, behind which the player {name!r} stands")
@@ -91,10 +95,10 @@ class Play(SphinxDirective):
     required_arguments = 1
 
     def run(self) -> list[nodes.Node]:
-        from .players import PLAYERS  # which loads the kit, and only where a chapter is read anew
+        from .players import player_of  # which loads the kit, and only where a chapter is read anew
 
         (name,) = self.arguments
-        player = PLAYERS[name]()
+        player = player_of(name)
         for file in (*player.files, *Path(__file__).parent.glob("*.py")):
             self.env.note_dependency(str(file))
         return [nodes.raw("", as_html(player, name), format="html", player=name)]

@@ -11,6 +11,9 @@ from nlkit.intervals import counted, over_seeds
 from nlkit.sweeps.results import Result
 
 
+INFINITE = "inf"  # how a file has it
+
+
 @dataclass(frozen=True)
 class Knob:
     """A setting that stored runs vary: its values in order, each of which has runs, and where its control starts."""
@@ -28,6 +31,8 @@ class Knob:
             return f"{100 * value:g} %"  # type: ignore[operator]
         if isinstance(value, bool):
             return "yes" if value else "no"
+        if value == INFINITE:
+            return "∞"
         return f"{value:g}" if isinstance(value, (int, float)) else str(value)
 
     def place(self, value: object) -> int:
@@ -63,21 +68,21 @@ def flat(result: Result) -> dict[str, object]:
 def gather(
     results: Iterable[Result], variant_of: Callable[[Result], str], at_of: Callable[[Result], Mapping[str, object]]
 ) -> list[Stored]:
-    """The runs by variant and by point, seeds in order; a run that two sweeps hold is taken once."""
-    groups: dict[tuple, tuple[str, Mapping[str, object], list[Result]]] = {}
-    for result in {result.key: result for result in results}.values():
+    """The runs by variant and by point, seeds in order: of each seed one, the first, where two sweeps hold it."""
+    groups: dict[tuple, tuple[str, Mapping[str, object], dict[int, Result]]] = {}
+    for result in results:
         variant, at = variant_of(result), at_of(result)
-        groups.setdefault((variant, *sorted(at.items())), (variant, at, []))[2].append(result)
-    by_seed = lambda result: result.experiment.seed  # noqa: E731
-    return [Stored(variant, at, tuple(sorted(runs, key=by_seed))) for variant, at, runs in groups.values()]
+        by_seed = groups.setdefault((variant, *sorted(at.items())), (variant, at, {}))[2]
+        by_seed.setdefault(result.experiment.seed, result)
+    return [Stored(variant, at, tuple(runs[seed] for seed in sorted(runs))) for variant, at, runs in groups.values()]
 
 
 def knob_of(name: str, field: Field, values: Iterable[object], start: object) -> Knob:
     """The knob of a setting, in the words of its control in a panel; its values in order."""
     found, choices, told = set(values), field.metadata["choices"], field.metadata
-    number = all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in found)
+    number = all(isinstance(v, (int, float)) and not isinstance(v, bool) or v == INFINITE for v in found)
     share = number and choices is None and isinstance(field.default, float) and (told["low"], told["high"]) == (0, 1)
-    order = (lambda value: choices.index(value)) if choices is not None and not number else None
+    order = (lambda value: choices.index(value)) if choices is not None and not number else float
     return Knob(name, name.replace("_", " "), tuple(sorted(found, key=order)), start, share, number)
 
 
