@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.markers import MarkerStyle
 
 from nlkit.plots.axes import GRID
-from nlkit.plots.style import Style, styles_of
+from nlkit.plots.style import REFERENCE, Style, styles_of
 
 HEIGHT, ROW = 260, 34  # pixels: of a chart of curves, and of a row of dots
 TEXT = {"labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", "labelLimit": 0, "titleLimit": 0}
@@ -136,7 +136,7 @@ def ends(
     words = alt.Axis(labelExpr="replace(datum.label, /_/g, ' ')", labelLimit=130, ticks=False, domain=False)
     y = alt.Y("variant:N", title=None, scale=alt.Scale(domain=list(names)), axis=words)
     here = base.transform_filter(shown(len(starts)))
-    elsewhere = base.mark_tick(opacity=0.25, thickness=1.5, size=12).encode(alt.X("mean:Q", scale=scale), y)
+    elsewhere = base.mark_tick(color=REFERENCE, opacity=0.3, thickness=1.5, size=12).encode(alt.X("mean:Q", scale=scale), y)
     belt = here.mark_rule(strokeWidth=3).encode(
         alt.X("low:Q", scale=scale), alt.X2("high:Q"), y, look["color"]
     )

@@ -42,7 +42,7 @@ def landscape() -> Player:
         theirs = RIVALS[at[2]]
         lead = paired_interval(*(here[name].ends("test_accuracy") for name in (OURS, theirs)))
         cells.append({"fill": color_of_lead(lead, OURS, theirs), "k0": at[0], "k1": at[1], "k2": at[2],
-                      "words": f"{MARKS[lead.sign]}{100 * lead.mean:+.0f}".replace("-", "−")})  # fmt: skip
+                      "words": f"{MARKS[lead.sign]}{_whole(100 * lead.mean)}"})  # fmt: skip
         words = (_verdict(lead, str(point["rival"])), *(_end(one) for one in here.values()))
         points.append(Point(at, point_in_words(point, knobs[:2], list(here.values())), words))
     shows = (
@@ -58,6 +58,10 @@ def landscape() -> Player:
     note = "Cells tell reweighting minus its rival, paired by seed, in points; a tie is where the interval contains 0."
     title = "The map: reweighting against a rival"
     return Player(title, about(found, note), knobs, tuple(points), charts, (file_of(NAME),))
+
+
+def _whole(points: float) -> str:
+    return f"{round(points):+d}".replace("-", "−") if round(points) else "0"
 
 
 def _verdict(lead: Interval, rival: str) -> str:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 PLACES: dict[str, tuple[tuple[str, str], ...]] = {
     "02_memorization": (("memorization", "live.training("),),
     "03_meta_reweighting": (("meta-reweighting", "live.training("),),
-    "04_mentormix": (("mentormix", "live.training("),),
+    "04_mentormix": (("mentormix-batch", "live.mentormix("), ("mentormix", "live.training(")),
     "06_noisy_or_clean": (("reweight-or-clean", "live.training("),),
 }
 INTRODUCTION = (

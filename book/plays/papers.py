@@ -17,7 +17,7 @@ from .charts import Chart, along, ends
 from .player import Player, Point, about
 from .tables import Knob, Stored, end_table, flat, gather, knob_of, point_in_words, points_of
 
-LEAST = 3  # values of a knob that are drawn along an axis
+LEAST = 3  # values of a knob, the others as they start, that are drawn along an axis
 
 
 def paper(name: str) -> Player:
@@ -42,18 +42,21 @@ def paper(name: str) -> Player:
     names = [variant for variant in order if any(one.variant == variant for one in found)]
     rows, starts = end_table(found, knobs, page.headline), [knob.place(knob.start) for knob in knobs]
     headline = page.headline.replace("_", " ")
+    where = points_of(found, knobs)
+    at = [tuple(knob.place(point[knob.name]) for knob in knobs) for point in where]
     charts = [Chart(ends(rows, names, starts, headline, order), f"{headline} at the end, mean over seeds and its 95 % "
                     "interval, a row for each variant; pale ticks are the means at all other stored points.")]  # fmt: skip
     for turn, knob in enumerate(knobs):
-        if knob.number and len(knob.values) >= LEAST:
+        beside = [place for place in range(len(knobs)) if place != turn]
+        along_it = {p[turn] for p in at if all(p[i] == starts[i] for i in beside)}
+        if knob.number and len(along_it) >= LEAST:
             spec = along(rows, names, starts, knob.label, [knob.told(v) for v in knob.values], headline, turn, order)
             shows = f"{headline} by {knob.label}, a line for each variant, with 95 % intervals, the others as told."
             charts.append(Chart(spec, shows, turn))
     points = []
-    for point in points_of(found, knobs):
+    for places, point in zip(at, where):
         here = [one for one in found if one.matches(point)]
-        at = tuple(knob.place(point[knob.name]) for knob in knobs)
-        points.append(Point(at, point_in_words(point, knobs, here), _in_words(here, names, page.headline)))
+        points.append(Point(places, point_in_words(point, knobs, here), _in_words(here, names, page.headline)))
     note = "Each number is a mean over seeds, with its 95 % interval."
     if not knobs:
         note += " They are stored at one setting alone, so that there is nothing to move."
@@ -91,6 +94,7 @@ def _in_words(stored: list[Stored], names: list[str], number: str) -> tuple[str,
     told = []
     for one in stored:
         mean, half = over_seeds(one.ends(number))
-        told.append(f"{one.variant}: {mean:.3g}" + ("" if math.isnan(half) else f" ± {half:.3g}"))
+        spread = f"{half:.0f}" if half >= 100 else f"{half:.2g}"  # which would be 1.2e+02
+        told.append(f"{one.variant}: {mean:.3g}" + ("" if math.isnan(half) else f" ± {spread}"))
     missing = [name for name in names if name not in {one.variant for one in stored}]
     return (*told, *([f"not stored here: {', '.join(missing)}"] if missing else ()))

@@ -6,6 +6,7 @@ from nlkit.lessons import memorization, mentormix, noisy_or_clean
 from nlkit.papers import PAPERS
 
 from .landscape import landscape
+from .mixtures import mixtures
 from .papers import paper
 from .player import Player
 from .races import race
@@ -38,5 +39,6 @@ LESSONS = {
         "With their default settings. Of these methods only standard training and early stopping learn from the clean "
         "set; for the others a larger one leaves fewer noisy examples.",
     ),
+    "mentormix-batch": mixtures,
     "reweight-or-clean": landscape,
 }  # fmt: skip
