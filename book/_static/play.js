@@ -38,7 +38,7 @@ playing.start = async function (section) {
     for (const [i, box] of boxes.entries()) {
       const chart = told.charts[i];
       box.setAttribute("aria-label", `${chart.shows} ${point.name}. ${point.words.join("; ")}.`);
-      if (chart.along !== null && moved !== null && told.slides.includes(moved)) box.hidden = chart.along !== moved;
+      if (moved !== null && chart.along !== null && told.charts.some(({ along }) => along === moved)) box.hidden = chart.along !== moved;
       if (box.hidden) continue;
       views[i] ??= vegaEmbed(box.firstElementChild, chart.spec, { actions: false, renderer: "svg" });
       const { view } = await views[i];

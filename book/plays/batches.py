@@ -44,17 +44,21 @@ def make() -> dict:
             batch = mixed(task, model, percentile, alpha)
             own = telling_blends(batch.v >= 0.5, task.right[batch.picks[batch.partner]], batch.lam, COLUMNS)
             mixtures.append({
-                "percentile": percentile, "alpha": alpha, "threshold": round(batch.threshold, 4),
+                "percentile": percentile, "alpha": alpha, "threshold": _short(batch.threshold),
                 "own": own.tolist(), "partner": batch.partner[own].tolist(),
                 "lam": [round(share, 3) for share in batch.lam[own].tolist()],
                 "words": in_words(task, batch.picks, batch.v, batch.partner),
             })  # fmt: skip
         batches.append({
             "ratio": ratio, "given": task.given[batch.picks].tolist(), "right": task.right[batch.picks].tolist(),
-            "losses": [round(loss, 4) for loss in batch.losses.tolist()], "mixtures": mixtures,
+            "losses": list(map(_short, batch.losses.tolist())), "mixtures": mixtures,
         })  # fmt: skip
         images = images or [_address(image) for image in image_array(task, task.noisy_images[batch.picks])]
     return {"made": made_here(), "images": images, "batches": batches}
+
+
+def _short(number: float) -> float:
+    return float(f"{number:.5g}")  # who is below the threshold stays so
 
 
 def _address(image) -> str:

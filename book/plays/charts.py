@@ -136,10 +136,10 @@ def ends(
     words = alt.Axis(labelExpr="replace(datum.label, /_/g, ' ')", labelLimit=130, ticks=False, domain=False)
     y = alt.Y("variant:N", title=None, scale=alt.Scale(domain=list(names)), axis=words)
     here = base.transform_filter(shown(len(starts)))
-    elsewhere = base.mark_tick(color=REFERENCE, opacity=0.3, thickness=1.5, size=12).encode(alt.X("mean:Q", scale=scale), y)
-    belt = here.mark_rule(strokeWidth=3).encode(
-        alt.X("low:Q", scale=scale), alt.X2("high:Q"), y, look["color"]
+    elsewhere = base.mark_tick(color=REFERENCE, opacity=0.3, thickness=1.5, size=12).encode(
+        alt.X("mean:Q", scale=scale), y
     )
+    belt = here.mark_rule(strokeWidth=3).encode(alt.X("low:Q", scale=scale), alt.X2("high:Q"), y, look["color"])
     point = here.mark_point(filled=True, size=130, opacity=1).encode(
         alt.X("mean:Q", title=title, scale=scale, axis=alt.Axis(tickCount=5, format=form)),
         y, look["color"], look["shape"],

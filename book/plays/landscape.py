@@ -53,7 +53,9 @@ def landscape() -> Player:
     dots = ends(rows, names, starts, "last test accuracy", form=".0%")
     charts = (
         Chart(_map(cells, knobs, starts), shows),
-        Chart(dots, "The last test accuracy of the four methods in this cell; pale ticks are those of all other cells."),
+        Chart(
+            dots, "The last test accuracy of the four methods in this cell; pale ticks are those of all other cells."
+        ),
     )
     note = "Cells tell reweighting minus its rival, paired by seed, in points; a tie is where the interval contains 0."
     title = "The map: reweighting against a rival"
@@ -85,5 +87,7 @@ def _map(cells: Sequence[Mapping[str, object]], knobs: Sequence[Knob], starts: S
     y = alt.Y("k0:O", title="noise ratio", axis=axis(0), sort="descending")
     fields = base.mark_rect(stroke="white").encode(x, y, alt.Color("fill:N", scale=None))
     words = base.mark_text(fontSize=11.5, color="black").encode(x, y, alt.Text("words:N"))
-    frame = base.transform_filter(shown(len(knobs))).mark_rect(filled=False, stroke="black", strokeWidth=3, cornerRadius=2)
+    frame = base.transform_filter(shown(len(knobs))).mark_rect(
+        filled=False, stroke="black", strokeWidth=3, cornerRadius=2
+    )
     return finished(alt.layer(fields, words, frame.encode(x, y)), len(starts), starts, ROW * len(knobs[0].values))

@@ -40,12 +40,15 @@ def mixtures() -> Player:
         words = (f"threshold {one['threshold']:.2f}", *one["words"].split("; "), f"blends: {blends}")
         points.append(Point(at, name, words))
     losses = (
-        "The losses of 128 examples in a row for right and one for wrong labels, and the threshold: those below it have "
-        "weight 1, the others are pale."
+        "The losses of 128 examples, a row for right labels and one for wrong ones, and the threshold: those below it "
+        "have weight 1, the others are pale."
     )
-    blends = "Four examples with their labels, the two on the left trusted if there are as many; their partners; blends."
+    blends = (
+        "Four examples with their labels, the two on the left trusted if there are as many; their partners; blends."
+    )
     charts = (Chart(_losses(kept, starts), losses), Chart(_tiles(kept, points, starts), blends))
-    about = f"One batch of 128 digits, and a network of three epochs for each noise ratio, stored: {in_words([kept['made']])}."
+    origin = in_words([kept["made"]])
+    about = f"One batch of 128 digits, and a network of three epochs for each noise ratio, stored: {origin}."
     return Player("The batch: weigh, draw a partner, blend", about, knobs, tuple(points), charts, (FILE,))
 
 
@@ -85,7 +88,9 @@ def _losses(kept: Mapping[str, Any], starts: Sequence[int]) -> dict[str, Any]:
         for turn, batch in enumerate(kept["batches"])
         for place, (loss, right) in enumerate(zip(batch["losses"], batch["right"]))
     ]
-    thresholds = [[b["mixtures"][i * len(ALPHAS)]["threshold"] for i in range(len(PERCENTILES))] for b in kept["batches"]]
+    thresholds = [
+        [b["mixtures"][i * len(ALPHAS)]["threshold"] for i in range(len(PERCENTILES))] for b in kept["batches"]
+    ]
     gamma = f"{thresholds}[k0][k1]"
     most = max(float(row["loss"]) for row in rows)
     x = alt.X("loss:Q", title="loss", scale=alt.Scale(domain=[0, most]), axis=alt.Axis(grid=False, tickCount=6))

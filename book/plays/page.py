@@ -71,7 +71,6 @@ def as_html(player: Player, name: str) -> str:
     """The player as it stands in a page: what it needs is in it, and without scripts its first words are there."""
     told = {
         "knobs": [[knob.told(value) for value in knob.values] for knob in player.knobs],
-        "slides": [i for i, knob in enumerate(player.knobs) if knob.number],
         "points": [{"at": point.at, "name": point.name, "words": point.words} for point in player.points],
         "charts": [{"spec": c.spec, "shows": c.shows, "along": c.along} for c in player.charts],
     }
@@ -79,14 +78,25 @@ def as_html(player: Player, name: str) -> str:
     first = next(point for point in player.points if list(point.at) == player.starts)
     controls = "".join(control(knob, turn, f"play-{name}") for turn, knob in enumerate(player.knobs))
     lines = "".join(f"<li>{html.escape(line)}</li>" for line in first.words)
-    boxes = "".join('<div class="play-chart" role="img"><div aria-hidden="true"></div></div>' for _ in player.charts)
+    boxes = "".join(
+        f'<div class="play-chart" role="img" aria-label="{html.escape(chart.shows)}"{" hidden" if later else ""}>'
+        '<div aria-hidden="true"></div></div>'
+        for chart, later in zip(player.charts, _later(player))
+    )
     return (
         f'<section class="play" aria-label="{html.escape(player.title)}"><p class="play-title">'
-        f'{html.escape(player.title)}</p><div class="play-controls">{controls}</div>{boxes}'
+        f'{html.escape(player.title)}</p><div class="play-controls">{controls}</div>'
+        f"<noscript><p>These controls need scripts; what stands below is for where they stand.</p></noscript>{boxes}"
         f'<div role="status"><p>Stored runs: {html.escape(first.name)}.</p><ul>{lines}</ul></div>'
         f'<p class="play-about">{html.escape(player.about)}</p>'
         f'<script type="application/json">{data}</script></section>'
     )
+
+
+def _later(player: Player) -> list[bool]:
+    """Which charts wait until their knob is moved: of those along a knob, all but the first."""
+    first = next((chart for chart in player.charts if chart.along is not None), None)
+    return [chart.along is not None and chart is not first for chart in player.charts]
 
 
 class Play(SphinxDirective):

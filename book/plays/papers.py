@@ -15,7 +15,7 @@ from nlkit.sweeps.run import stored as file_of
 
 from .charts import Chart, along, ends
 from .player import Player, Point, about
-from .tables import Knob, Stored, end_table, flat, gather, knob_of, point_in_words, points_of
+from .tables import Stored, end_table, flat, gather, knob_of, point_in_words, points_of
 
 LEAST = 3  # values of a knob, the others as they start, that are drawn along an axis
 
@@ -44,8 +44,11 @@ def paper(name: str) -> Player:
     headline = page.headline.replace("_", " ")
     where = points_of(found, knobs)
     at = [tuple(knob.place(point[knob.name]) for knob in knobs) for point in where]
-    charts = [Chart(ends(rows, names, starts, headline, order), f"{headline} at the end, mean over seeds and its 95 % "
-                    "interval, a row for each variant; pale ticks are the means at all other stored points.")]  # fmt: skip
+    shows = (
+        f"{headline} at the end, mean over seeds and its 95 % interval, a row for each variant; pale ticks are the "
+        "means at all other stored points."
+    )
+    charts = [Chart(ends(rows, names, starts, headline, order), shows)]
     for turn, knob in enumerate(knobs):
         beside = [place for place in range(len(knobs)) if place != turn]
         along_it = {p[turn] for p in at if all(p[i] == starts[i] for i in beside)}

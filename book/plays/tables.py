@@ -10,7 +10,6 @@ from dataclasses import Field, dataclass
 from nlkit.intervals import counted, over_seeds
 from nlkit.sweeps.results import Result
 
-
 INFINITE = "inf"  # how a file has it
 
 

@@ -76,7 +76,7 @@ def _draw(prepare: Callable, batch_size: int, values: dict[str, float]) -> Itera
 
 
 class Mixed(NamedTuple):
-    """A batch of B examples, weighed and mixed: their places in the noisy set, losses, partners, own shares, weights."""
+    """A batch, weighed and mixed: places in the noisy set (B,), losses (B,), partners (B,), own shares (B,), v (B,)."""
 
     picks: torch.Tensor
     losses: torch.Tensor
