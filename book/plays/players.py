@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from altair.utils.schemapi import debug_mode
+
+from nlkit.checks import check_choice
 from nlkit.lessons import memorization, mentormix, noisy_or_clean
 from nlkit.papers import PAPERS
 
@@ -14,11 +17,9 @@ from .races import race
 
 def player_of(name: str) -> Player:
     """The player of this name; a ValueError if there is none."""
-    if name in LESSONS:
-        return LESSONS[name]()
-    if name in PAPERS:
-        return paper(name)
-    raise ValueError(f"name={name!r} is no player; there are {', '.join([*LESSONS, *PAPERS])}")
+    check_choice("name", name, [*LESSONS, *PAPERS])
+    with debug_mode(False):  # tests hold charts to Vega-Lite's rules, which takes longer than to make them
+        return LESSONS[name]() if name in LESSONS else paper(name)
 
 
 LESSONS = {
