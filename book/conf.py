@@ -11,6 +11,7 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 import house_plan  # noqa: E402  (which stands beside this file)
+from plays.page import bundle, with_players  # noqa: E402
 
 from nlkit.commands.unspoiled import with_folds, with_results_behind_predictions  # noqa: E402
 
@@ -18,7 +19,7 @@ project = "nlkit"
 author = copyright = "The nlkit authors"
 html_title = "Learning with noisy labels"
 html_theme = "furo"
-html_static_path = ["_static"]
+html_static_path = ["_static", "made/scripts"]
 html_favicon = "_static/icon.svg"
 html_css_files, html_js_files = ["book.css"], ["book.js"]
 html_copy_source = html_show_sourcelink = html_use_index = False
@@ -31,7 +32,7 @@ html_theme_options = {
 }  # fmt: skip
 pygments_style, pygments_dark_style = "a11y-high-contrast-light", "a11y-high-contrast-dark"
 
-extensions = ["myst_nb", "sphinx_mathml", "course_pages"]
+extensions = ["myst_nb", "sphinx_mathml", "course_pages", "plays.page"]
 exclude_patterns = ["_static", "made"]
 myst_enable_extensions = ["dollarmath", "colon_fence"]
 myst_heading_anchors = 2
@@ -55,7 +56,8 @@ def gather_chapters(chapter_folder: Path, folder: Path) -> None:
             old.unlink()
     for name, path in chapters.items():
         notebook = with_results_behind_predictions(json.loads(path.read_text(encoding="utf-8")))
-        text, copy = json.dumps(with_folds(notebook), ensure_ascii=False), folder / name
+        notebook = with_players(with_folds(notebook), path.stem)
+        text, copy = json.dumps(notebook, ensure_ascii=False), folder / name
         if not copy.exists() or copy.read_text(encoding="utf-8") != text:
             copy.write_text(text, encoding="utf-8")
 
@@ -63,3 +65,4 @@ def gather_chapters(chapter_folder: Path, folder: Path) -> None:
 gather_chapters(HERE.parent / "notebooks", HERE / "course")
 gather_chapters(HERE.parent / "notebooks" / "atlas", HERE / "atlas")
 house_plan.make(HERE / "made")
+bundle(HERE / "made" / "scripts")

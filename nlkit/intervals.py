@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -39,15 +40,21 @@ def mean_interval(values: Sequence[float], level: float = 0.95) -> Interval:
     For a comparison of two methods that share their seeds see `paired_interval`. Raises a ValueError for fewer than two
     values.
     """
-    from scipy.stats import t
-
     check_number("level", level, 0, 1 - 1e-9, above=True)
     values = [check_number(f"values[{i}]", v) for i, v in enumerate(values)]
     if len(values) < 2:
         raise ValueError(f"values={values!r} must be two or more; one run has no interval")
     count, mean = len(values), math.fsum(values) / len(values)
     spread = math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (count - 1))
-    return Interval(mean, float(t.ppf((1 + level) / 2, count - 1)) * spread / math.sqrt(count))
+    return Interval(mean, _quantile((1 + level) / 2, count - 1) * spread / math.sqrt(count))
+
+
+@functools.cache
+def _quantile(share: float, freedom: int) -> float:
+    """Of Student's t. Looked up, since a picture takes hundreds of intervals with the same number of seeds."""
+    from scipy.stats import t
+
+    return float(t.ppf(share, freedom))
 
 
 def over_seeds(values: Sequence[float]) -> Interval:

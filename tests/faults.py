@@ -38,6 +38,7 @@ CLAIMS = "tests/test_claims.py"
 REPRODUCE = "tests/test_reproduce.py"
 EARLY_STOPPING = "tests/test_early_stopping.py"
 PLOTS = "tests/test_plots.py"
+PLAYS = "tests/test_plays.py"
 LIVE = "tests/test_live.py"
 LIVE_TRAINING = "tests/test_live_training.py"
 LIVE_DRIVER = "tests/test_live_driver.py"
@@ -292,7 +293,7 @@ FAULTS = [
           "result.highest(number) if best else result.last(number)", "result.highest(number)", (OWN_GRID,)),
     Fault("files: half a file stays", "nlkit/files.py", "partial.unlink(missing_ok=True)", "pass", (FILES,)),
     Fault("intervals: too narrow", "nlkit/intervals.py", "/ math.sqrt(count))", "/ count)", (INTERVALS,)),
-    Fault("intervals: one-sided", "nlkit/intervals.py", "t.ppf((1 + level) / 2,", "t.ppf(level,", (INTERVALS,)),
+    Fault("intervals: one-sided", "nlkit/intervals.py", "_quantile((1 + level) / 2,", "_quantile(level,", (INTERVALS,)),
     Fault("intervals: not paired by seed", "nlkit/intervals.py",
           "[a - b for a, b in zip(ours, theirs)]", "[a - b for a, b in zip(sorted(ours), sorted(theirs))]",
           (INTERVALS,)),
@@ -1603,4 +1604,24 @@ FAULTS = [
           'smooth = F.avg_pool2d(F.pad(images, (1, 1, 1, 1), mode="replicate"), 3, 1)[:, 0]',
           "smooth = images[:, 0]",
           (f"{NOISY_DICE}::test_an_image_is_smoothed_before_it_is_cut",)),
+    Fault("players: a curve is that of the first seed", "book/plays/tables.py",
+          '"mean": math.fsum(values) / len(values)',
+          '"mean": values[0]',
+          (f"{PLAYS}::test_a_curve_is_the_mean_of_the_stored_runs",)),
+    Fault("players: a partner has the share of the example itself", "book/plays/mixtures.py",
+          '"share": lam if',
+          '"share": 1 - lam if',
+          (f"{PLAYS}::test_the_stored_batch_is_the_panels",)),
+    Fault("players: a cell's lead is not paired with the rival that is named", "book/plays/landscape.py",
+          "theirs = RIVALS[at[2]]",
+          "theirs = RIVALS[0]",
+          (f"{PLAYS}::test_a_cell_of_the_map_is_the_paired_difference_of_the_stored_runs",)),
+    Fault("players: the nearest point need not agree with the control that was moved", "book/_static/play.js",
+          "if (moved !== null && point.at[moved] !== wanted[moved]) continue;",
+          "",
+          (f"{PLAYS}::test_what_is_not_stored_is_answered_by_the_nearest_and_named",)),
+    Fault("players: the chart stays where it was", "book/_static/play.js",
+          "view.signal(name, point.at[Number(name.slice(1))]);",
+          "view.signal(name, told.points[0].at[Number(name.slice(1))]);",
+          (f"{PLAYS}::test_a_slider_answers_to_the_keyboard_with_stored_runs_and_no_network",)),
 ]  # fmt: skip

@@ -164,6 +164,27 @@ def test_another_house_has_another_plan(tmp_path):
         house_plan.make(tmp_path / "made", tmp_path / "test.py", package)
 
 
+# Players, see test_plays.py
+
+
+def weight(site: Path, name: str, page: BeautifulSoup) -> int:
+    """The bytes of a page, its scripts, its styles and its pictures."""
+    asked = [t["src"] for t in page.find_all(src=True)] + [t["href"] for t in page.find_all("link", rel="stylesheet")]
+    files = {(site / name).parent / url.partition("?")[0] for url in asked if not url.startswith("data:")}
+    return (site / name).stat().st_size + sum(file.stat().st_size for file in files)
+
+
+def test_lessons_2_3_4_and_6_and_every_paper_play_and_no_page_weighs_two_megabytes(site, pages):
+    playing = {name for name, page in pages.items() if page.find(class_="play")}
+    assert playing == {f"atlas/{paper}.html" for paper in PAPERS} | {chapter(COURSE[i]) for i in (1, 2, 3, 5)}
+    for name in playing:
+        scripts = [script["src"] for script in pages[name].find_all("script", src=True)]
+        assert any("vega.js" in src for src in scripts) and not any("://" in src for src in scripts)
+        assert weight(site, name, pages[name]) < 2_000_000, name
+    assert "vega.js" not in str(pages["glossary.html"])
+    assert "Redistribution" in (site / "_static" / "vega-licence.txt").read_text(encoding="utf-8")
+
+
 # The book in a browser
 
 
@@ -262,6 +283,17 @@ def test_at_night_and_on_a_wide_screen_nobody_is_kept_out_either(chromium, addre
         page.goto(address + name)
         assert not violations(page), name
     page.close()
+
+
+@pytest.mark.browser
+def test_a_chapter_plays_from_a_disk_without_a_network(page, site):
+    page.context.set_offline(True)
+    for name in (chapter(COURSE[2]), f"atlas/{PAPERS[0]}.html"):
+        page.goto((site / name).as_uri())
+        page.locator(".play[data-ready] .play-chart svg").first.wait_for()
+        page.locator(".play input").first.press("End")
+        last = page.locator(".play input").first.get_attribute("aria-valuetext")
+        page.locator(".play [role=status]", has_text=f" {last},").first.wait_for()
 
 
 TOLD = """() => [...document.querySelectorAll('article details > :last-child')]

@@ -11,7 +11,8 @@ SOURCE = "def double(x):\n    return 2 * x\n"
 def test_a_fault_is_a_change_of_one_place_in_code_that_still_compiles(fault):
     text = (ROOT / fault.file).read_text(encoding="utf-8")
     assert text.count(fault.old) == 1 and fault.new != fault.old
-    compile(text.replace(fault.old, fault.new), fault.file, "exec")
+    if fault.file.endswith(".py"):
+        compile(text.replace(fault.old, fault.new), fault.file, "exec")
     assert fault.tests and all((ROOT / test.partition("::")[0]).is_file() for test in fault.tests)
 
 

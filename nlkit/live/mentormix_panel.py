@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import ipywidgets as widgets
 import torch
@@ -61,7 +62,7 @@ def mentormix(
     }
     if task is None:
         controls = {"ratio": percent_slider("noise ratio", ratio, 0.0, 0.9, argument="ratio")} | controls
-        prepare = functools.lru_cache(maxsize=20)(_trained)
+        prepare = functools.lru_cache(maxsize=20)(trained)
     else:
         prepare = functools.partial(_given, task, model)
     return PicturePanel("mentormix", controls, functools.partial(_draw, prepare, batch_size), mode)
@@ -69,19 +70,36 @@ def mentormix(
 
 def _draw(prepare: Callable, batch_size: int, values: dict[str, float]) -> Iterator[tuple[Frame, str]]:
     task, model = prepare(values.get("ratio"))
+    batch = mixed(task, model, values["percentile"], values["alpha"], batch_size)
+    figure = plots.mentormix_steps(task, batch.picks, batch.losses, batch.threshold, batch.partner, batch.lam, batch.v)
+    yield drawn(figure), in_words(task, batch.picks, batch.v, batch.partner)
+
+
+class Mixed(NamedTuple):
+    """A batch, weighed and mixed: places in the noisy set (B,), losses (B,), partners (B,), own shares (B,), v (B,)."""
+
+    picks: torch.Tensor
+    losses: torch.Tensor
+    threshold: float
+    partner: torch.Tensor
+    lam: torch.Tensor
+    v: torch.Tensor
+
+
+def mixed(task: Task, model: nn.Module, percentile: float, alpha: float, batch_size: int = 128) -> Mixed:
+    """The batch that the panel shows, with these settings."""
     generator = seeded_generator(task.seed, "a batch to look at")
     picks = torch.randperm(task.noisy_count, generator=generator)[:batch_size]
     with torch.no_grad():
         logits = model(task.noisy_images[picks])
         losses = F.cross_entropy(logits, task.given_labels[picks], reduction="none").cpu()
-    threshold = losses.quantile(values["percentile"]).item()
+    threshold = losses.quantile(percentile).item()
     v = (losses < threshold).float()
-    partner, lam = draw_mixture(v, values["alpha"], seeded_generator(task.seed, "the mixture to look at"))
-    figure = plots.mentormix_steps(task, picks, losses, threshold, partner, lam, v)
-    yield drawn(figure), _in_words(task, picks, v, partner)
+    partner, lam = draw_mixture(v, alpha, seeded_generator(task.seed, "the mixture to look at"))
+    return Mixed(picks, losses, threshold, partner, lam, v)
 
 
-def _in_words(task: Task, picks: torch.Tensor, v: torch.Tensor, partner: torch.Tensor) -> str:
+def in_words(task: Task, picks: torch.Tensor, v: torch.Tensor, partner: torch.Tensor) -> str:
     """Whom the mentor trusts, and who is mixed with whom, as far as it is known whose label is right."""
     right, known = task.right.cpu()[picks], task.known.cpu()[picks]
     told = f"{int(v.sum())} of {len(v)} examples have weight 1"
@@ -98,7 +116,8 @@ def _given(task: Task, model: nn.Module, _ratio: None) -> tuple[Task, nn.Module]
     return task, model
 
 
-def _trained(ratio: float) -> tuple[Task, nn.Module]:
+def trained(ratio: float) -> tuple[Task, nn.Module]:
+    """The panel's own task with this noise ratio, and a network that has trained on it for three epochs."""
     task = make_task("mnist5k", ratio=ratio, clean_per_class=0, device="cpu")
     model = build_model("mlp", tuple(task.images.shape[1:]), task.num_classes)
     for _ in train(task, model=model, epochs=_EPOCHS):

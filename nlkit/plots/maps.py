@@ -12,7 +12,7 @@ from nlkit.plots.figure import Figure, picture
 from nlkit.plots.style import contrast_on_white, faded, method_style
 from nlkit.plots.words import short_name
 
-_MARKS = {1: "▲", 0: "≈", -1: "▼"}
+MARKS = {1: "▲", 0: "≈", -1: "▼"}
 _FULL = 0.2  # a difference from which on a cell has its full colour: 20 points
 
 
@@ -37,10 +37,10 @@ def win_map(
     ax = figure.subplots()
     for y, row in enumerate(differences):
         for x, cell in enumerate(row):
-            ax.add_patch(Rectangle((x, y), 1, 1, facecolor=_color(cell, ours, theirs), edgecolor="white"))
+            ax.add_patch(Rectangle((x, y), 1, 1, facecolor=color_of_lead(cell, ours, theirs), edgecolor="white"))
             points = f"{100 * cell.mean:+.1f}".replace("-", "−")
             large = {"fontsize": 13 if len(columns) < 9 else 11, "weight": "bold" if cell.sign else "normal"}
-            ax.text(x + 0.5, y + 0.66, f"{_MARKS[cell.sign]} {points}", ha="center", va="center", **large)
+            ax.text(x + 0.5, y + 0.66, f"{MARKS[cell.sign]} {points}", ha="center", va="center", **large)
             ax.text(x + 0.5, y + 0.26, f"± {100 * cell.half:.1f}", ha="center", va="center", fontsize=11)
     _draw_borders(ax, differences)
     ax.set(xlim=(0, len(columns)), ylim=(0, len(rows)), xlabel=xlabel, ylabel=ylabel)
@@ -70,7 +70,7 @@ def _draw_borders(ax, differences: Sequence[Sequence[Interval]]) -> None:
                 ax.plot([x, x + 1], [y + 1, y + 1], color="black", linewidth=2.5)
 
 
-def _color(cell: Interval, ours: str, theirs: str) -> str:
+def color_of_lead(cell: Interval, ours: str, theirs: str) -> str:
     """The colour of who is ahead, the stronger the larger the difference; a tie is grey."""
     if not cell.sign:
         return "#EEEEEE"

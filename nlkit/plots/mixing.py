@@ -90,10 +90,7 @@ def _draw_blends(
     trusted = torch.ones(len(picks), dtype=torch.bool) if v is None else v.cpu() >= 0.5
     columns = min(columns, len(picks))
     right, known = task.right.cpu()[picks[partner]], int(task.known.cpu()[picks[partner]].sum())
-    half = (
-        columns if v is None else min(max(columns - columns // 2, columns - int((~trusted).sum())), int(trusted.sum()))
-    )
-    shown = torch.cat([_telling(trusted, right, lam, half), _telling(~trusted, right, lam, columns - half)])
+    shown = telling_blends(trusted, right, lam, columns)
     pairs = torch.stack([picks[shown], picks[partner[shown]]])
     draw_labelled(ax, task, pairs, letters=letters, fontsize=12)
     side = tile_side(task)
@@ -121,6 +118,15 @@ def _draw_blends(
     kinds = (("trusted", trusted), ("doubtful", ~trusted)) if v is not None else (("the", trusted),)
     kept = [f"{who} examples keep {lam[of].mean():.0%} of themselves on average" for who, of in kinds if of.any()]
     return f"{len(shown)} examples of a batch, their partners and their blends{told}. In the batch, {', '.join(kept)}."
+
+
+def telling_blends(trusted: Tensor, right: Tensor, lam: Tensor, columns: int) -> Tensor:
+    """The places in a batch that pictures of it show: half of the `columns` of trusted examples, if there are as many.
+
+    trusted (B,): who has weight 1. right (B,): whose partner is rightly labelled. lam (B,): own shares.
+    """
+    half = min(max(columns - columns // 2, columns - int((~trusted).sum())), int(trusted.sum()))
+    return torch.cat([_telling(trusted, right, lam, half), _telling(~trusted, right, lam, columns - half)])
 
 
 def _telling(among: Tensor, right: Tensor, lam: Tensor, count: int) -> Tensor:
