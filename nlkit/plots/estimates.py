@@ -10,10 +10,10 @@ from nlkit.intervals import over_seeds
 from nlkit.plots.axes import GRID, class_ticks
 from nlkit.plots.figure import PANEL_WIDTH, Figure, panel_figure, picture
 from nlkit.plots.matrices import colors_of_percent
-from nlkit.plots.style import KINDS_OF_LABEL, styles_of, text_color
+from nlkit.plots.style import styles_of, text_color
 
 _ROW, _SIDE, _KEY, _BELOW = 0.52, 1.18, 0.62, 0.6  # inches: of a row, a matrix, the key above, the axis below
-_PLANTED = KINDS_OF_LABEL["wrong"].color
+_PLANTED = "#5E5E5E"
 
 
 @picture

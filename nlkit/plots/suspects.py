@@ -13,6 +13,7 @@ from torch import Tensor
 from nlkit.plots.figure import PANEL_WIDTH, Figure, panel_figure, picture
 from nlkit.plots.style import KINDS_OF_LABEL, REFERENCE, faded, text_color
 from nlkit.plots.tiles import cell_size, draw_labelled
+from nlkit.plots.words import in_percent_words
 from nlkit.tasks.task import Task
 
 _LINE, _LEFT, _BELOW = 0.29, 1.95, 0.32  # inches: of a bar, names beside the bars, the axis below them
@@ -66,7 +67,7 @@ def suspects_looked_at(
         below.text(-0.1 * step_x, (row + 0.35) * step_y, name, ha="right", va="center", fontsize=11)
     words = f"{chosen}: the first of its {count:,} and the last of them; ✗ given (true)"
     figure.text(0.02, (sheet + 0.16) / height, words, fontsize=11, color=text_color(KINDS_OF_LABEL["wrong"].color))
-    told = [f"{kind} {p:.0%} and {r:.0%}" for kind, (p, r) in found.items()]
+    told = [f"{kind} {in_percent_words(p, 0)} and {in_percent_words(r, 0)}" for kind, (p, r) in found.items()]
     shown = [int(task.wrong.cpu()[row].sum()) for row in picks]
     figure.alt = (
         f"{share:.0%} of the labels looked at, {count:,}. Precision and recall: "
@@ -83,7 +84,7 @@ def shares_by_kind(values: Mapping[str, Mapping[str, float]], *, title: str) -> 
     values: task -> kind -> share in [0, 1]. The darker, the higher.
     """
     kinds = list(dict.fromkeys(kind for column in values.values() for kind in column))
-    figure, place = panel_figure(0.75 + _LINE * max(1, len(kinds)))
+    figure, place = panel_figure(0.85 + _LINE * max(1, len(kinds)))
     ax = place(_LEFT, 0.08, PANEL_WIDTH - _LEFT - 0.1, _LINE * max(1, len(kinds)))
     table = numpy.array([[column.get(kind, numpy.nan) for column in values.values()] for kind in kinds])
     told = []
@@ -93,7 +94,7 @@ def shares_by_kind(values: Mapping[str, Mapping[str, float]], *, title: str) -> 
             share = table[line, column]
             if numpy.isnan(share):
                 continue
-            ax.add_patch(_cell(column, line, faded("#0072B2", 0.05 + 0.5 * float(share) ** 2)))
+            ax.add_patch(_cell(column, line, faded("#00595E", 0.05 + 0.5 * float(share) ** 2)))
             weight = "bold" if kind == best else "normal"
             ax.text(column + 0.5, line + 0.5, f"{100 * share:.1f}", ha="center", va="center", fontsize=11,
                     weight=weight)  # fmt: skip
@@ -107,7 +108,7 @@ def shares_by_kind(values: Mapping[str, Mapping[str, float]], *, title: str) -> 
     ax.xaxis.tick_top()
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
-    figure.text(0.02, 1 - 0.3 / figure.get_figheight(), title, fontsize=12)
+    figure.text(0.02, 1 - 0.12 / figure.get_figheight(), title, fontsize=12, va="top")
     figure.alt = f"{title.replace(chr(10), ' ')}. {'; '.join(told) or 'Nothing yet'}."
     return figure
 
