@@ -1,4 +1,4 @@
-"""A student's first minute: how long from `git clone` to a boundary that bends. Writes first_minute.json and the README.
+"""A student's first minute: how long from `git clone` to a boundary that bends. Writes a file and the README.
 
     python -m benchmarks.first_minute      # best on an idle machine; it sets the kit up anew, in an empty folder
 
@@ -110,8 +110,9 @@ def sentence(measured: dict) -> str:
     taken = measured["seconds"]
     return (
         f"From `git clone` to a picture that moves in lesson 2 it took {taken['moving']:.0f} s, "
-        f"{taken['served'] - taken['cloned']:.0f} of them what `make lab` sets up\nthe first time (packages from an index "
-        f"nearby; {measured['cores']} cores, {measured['processor']}, Python {measured['python']}, {measured['date']})."
+        f"{taken['served'] - taken['cloned']:.0f} of them what `make lab` sets up\nthe first time (packages from an "
+        f"index nearby; {measured['cores']} cores, {measured['processor']}, Python {measured['python']}, "
+        f"{measured['date']})."
     )
 
 

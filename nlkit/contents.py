@@ -15,6 +15,7 @@ from nlkit.lessons import (
     beyond_synthetic,
     clean_label_budget,
     how_far,
+    how_noisy,
     label_noise,
     memorization,
     mentormix,
@@ -22,8 +23,10 @@ from nlkit.lessons import (
     noisy_or_clean,
     robust_losses,
     tutorial,
+    which_labels,
     your_own_data,
 )
+from nlkit.noise.human import find_human_labels
 from nlkit.page import Claim, Page
 from nlkit.papers import METHODS, PAPERS
 from nlkit.settings import knobs
@@ -42,6 +45,9 @@ _COURSE: dict[str, tuple[str, Page]] = {  # name -> its notebook, which two page
     "your-own-data": ("08_your_own_data", your_own_data.PAGE),
     "clean-label-budget": ("09_clean_label_budget", clean_label_budget.PAGE),
     "robust-losses": ("10_robust_losses", robust_losses.PAGE),
+    "how-noisy": ("11_how_noisy", how_noisy.PAGE),
+    "which-labels": ("12_which_labels", which_labels.PAGE),
+    "which-human-labels": ("12_which_labels", which_labels.PEOPLE_PAGE),
 }
 LESSONS: dict[str, Page] = {name: page for name, (_, page) in _COURSE.items()}
 NOTEBOOKS: dict[str, str] = {name: notebook for name, (notebook, _) in _COURSE.items()}  # of the course alone
@@ -113,6 +119,9 @@ def what_is_missing(page: Page) -> str:
                 importlib.metadata.version(package)
             except importlib.metadata.PackageNotFoundError:
                 return f"the package {package} is not installed: python -m pip install {package}"
+        elif need == "cifar10n":
+            if find_human_labels() is None:
+                return "CIFAR-10N's labels were not found; nlkit/noise/human.py says where they come from"
         elif find_dataset(need) is None:
             return f"{need} was not found: `nlkit data {need}`, or set NLKIT_DATA to a folder that has it"
     return ""

@@ -27,7 +27,9 @@ from nlkit.planner import plan
 from nlkit.plots.audits import suspect_and_course
 from nlkit.plots.budgets import splits_of_a_budget
 from nlkit.plots.clusters import clusters_found
+from nlkit.plots.estimates import estimated_ratios, estimates_beside_truth
 from nlkit.plots.margins import errors_by_size, preference_margins
+from nlkit.plots.suspects import ends_of_a_list, shares_by_kind, suspects_looked_at
 from nlkit.records import Measured, Record
 from nlkit.sweeps.results import Result, Sweep
 
@@ -201,6 +203,24 @@ def of_numbers() -> dict:
         "clusters_found": lambda: clusters_found({"plain": graph(9, False), "weighted": graph(12, True)}),
         "preference_margins": lambda: preference_margins({"dpo": preferences(8), "rdpo": preferences(8, math.inf)}),
         "splits_of_a_budget": lambda: splits_of_a_budget(plan(surface(), 0.1, 1.0, 100, 0.4)),
+        "estimated_ratios": lambda: estimated_ratios(
+            {"symmetric, 20%": {"counted": [0.2, 0.22], "anchor points": [0.1, 0.3]},
+             "instance-boundary": {"counted": [0.9]}},
+            {"symmetric, 20%": 0.2, "instance-boundary": 0.0}, ("counted", "clusterability", "anchor points"),
+        ),
+        "estimates_beside_truth": lambda: estimates_beside_truth(
+            {"counted": 0.33}, {"counted": torch.eye(10).numpy()}, 0.3, torch.full((10, 10), 0.1).numpy(),
+            [f"{c}" for c in range(10)], ways=("counted", "clusterability", "anchor points", "disagreement"),
+        ),
+        "suspects_looked_at": lambda: suspects_looked_at(
+            {"held-out margin": (0.987, 1.0), "at random": (0.0, NAN)}, tasks()["10 digits"],
+            ends_of_a_list(torch.arange(100).numpy(), 0.5), share=0.5, chosen="held-out margin",
+            controls=("at random",), kinds=("held-out margin", "neighbours in features", "at random"),
+        ),
+        "shares_by_kind": lambda: shares_by_kind(
+            {"instance-boundary 20 %": {"held-out margin": 0.95, "at random": 0.2}, "pair": {"at random": 1.0}},
+            title="average\nprecision, %",
+        ),
         "by_setting": lambda: plots.by_setting(a_sweep(), "ratio", title="three ratios"),
         "suspect_and_course": lambda: suspect_and_course(
             {"small loss": 0.99, "learned late": 0.4, "clean set": NAN},

@@ -34,6 +34,15 @@ def test_the_course_of_a_training_tells_early_losses_late_learning_and_margins()
     assert evidence.small_loss(course) == pytest.approx(-np.log(own[0]))  # a quarter of four epochs
     assert evidence.learned_late(course).tolist() == [0, 0.5, 1, 1]
     assert evidence.margin_in_training(course) == pytest.approx((1 - 2 * own).mean(0))
+    assert evidence.forgetting(course).tolist() == [0, 0, 2, 4]  # what was never learned counts most
+    assert evidence.loss_at_the_end(course) == pytest.approx(-np.log(own[3]))
+
+
+def test_the_held_out_margin_orders_labels_as_cleanlab_does(generator):
+    probabilities = generator.dirichlet(np.ones(4), 60)
+    labels = np.r_[np.arange(4), generator.integers(0, 4, 56)]
+    quality = cleanlab.rank.get_label_quality_scores(labels, probabilities, method="normalized_margin")
+    assert evidence.held_out_margin(probabilities, labels) == pytest.approx(1 - 2 * quality, abs=1e-9)
 
 
 def test_neighbours_are_the_nearest_others_and_vote_with_the_example(generator):
@@ -54,6 +63,7 @@ def test_many_features_become_few_and_their_order_is_the_cosines(generator):
     low -= low.mean(0)
     wide = low @ np.linalg.qr(generator.normal(size=(60, 8)))[0].T.astype(np.float32)  # turned into 60 dimensions
     points = space.space_of(wide)
+    assert space.space_of(wide, dimensions=3).shape == (70, 3)
     assert points.shape == (70, 50) and np.linalg.norm(points, axis=1) == pytest.approx(1, abs=1e-5)
     assert points @ points.T == pytest.approx(1 - cdist(low, low, "cosine"), abs=1e-3)
 

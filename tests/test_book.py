@@ -26,6 +26,7 @@ from book.course_pages import glossary_terms
 from book.links import install, links, open_elsewhere, repository
 from book.sphinx_mathml import mathml
 from nlkit.commands.unspoiled import TELLING, with_results_behind_predictions
+from nlkit.papers import PAPERS
 
 ROOT = Path(__file__).parent.parent
 CHAPTERS = [*COURSE, FOLDER / "atlas" / "00_index.ipynb", *ATLAS]

@@ -154,6 +154,8 @@ def test_every_control_has_a_name_that_fits_and_every_picture_its_alternative_te
         live.budget(),
         live.boundary(),
         live.losses(),
+        live.noise_rates(per_class=20, epochs=1),
+        live.detection(per_class=20, epochs=1),
     ):
         for widget in parts(found, widgets.Widget):
             if isinstance(widget, widgets.ValueWidget) and not isinstance(widget, told):

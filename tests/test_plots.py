@@ -81,6 +81,7 @@ OF_LABELS = {  # what is told in these is which labels are right and which are w
     "labelled_images", "predictions_over_time", "noise_overview", "weights_part", "weights_now", "weighted_images",
     "losses_and_threshold", "losses_over_time", "mixed_batch", "mentormix_steps", "explained_labels", "told_apart",
     "look_ahead_steps", "clusters_found", "preference_margins", "decision_boundaries",
+    "suspects_looked_at",
 }  # fmt: skip
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from nlkit.data.dataset import Dataset
+from nlkit.learning.features import head_of, with_features
 from nlkit.learning.models import build_model, evaluate
 from nlkit.tasks.make import make_task
 from nlkit.training.train import train
@@ -52,6 +54,14 @@ def trained(
     images: Tensor, labels: np.ndarray, classes: int, looked_at: Tensor, *, seed: int, epochs: int, model: str
 ) -> Iterator[np.ndarray]:
     """The probabilities (M, K) that the network gives `looked_at` (M, C, H, W) at the end of each epoch of training."""
+    for network in _networks(images, labels, classes, seed=seed, epochs=epochs, model=model):
+        yield torch.softmax(evaluate(network, looked_at), 1).numpy()
+
+
+def _networks(
+    images: Tensor, labels: np.ndarray, classes: int, *, seed: int, epochs: int, model: str
+) -> Iterator[nn.Module]:
+    """The network as it stands at the end of each epoch: one and the same."""
     names, given = tuple(map(str, range(classes))), torch.from_numpy(labels)
     with_all = torch.cat([given, torch.arange(classes)])  # a data set has an example of every class, a part may not
     filled = torch.cat([images, images.new_zeros(classes, *images.shape[1:])]) if _lacks(given, classes) else images
@@ -60,7 +70,7 @@ def trained(
     task = make_task(dataset, given=given, true=None, device="cpu")
     network = build_model(model, tuple(images.shape[1:]), classes, seed=seed)
     for _ in train(task, "standard", model=network, epochs=epochs, batch_size=batch_for(len(labels)), seed=seed):
-        yield torch.softmax(evaluate(network, looked_at), 1).numpy()
+        yield network
 
 
 def cross_validated(
@@ -71,27 +81,40 @@ def cross_validated(
     The parts are five, with the same shares of the classes. A mean over the epochs needs no epoch to be chosen: early
     ones know little, and late ones have learned the wrong labels of their own part.
     """
-    from sklearn.model_selection import StratifiedKFold
-
-    epochs = epochs_for(len(labels))
     found = np.zeros((len(labels), classes), np.float32)
-    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(labels, labels)
-    for fold, (learned, held_out) in enumerate(folds, start=1):
-        part = trained(
-            images[learned], labels[learned], classes, images[held_out], seed=seed, epochs=epochs, model=model
-        )
-        for probabilities in part:
+    for fold in range(FOLDS):
+        held_out, of_epochs = of_part(images, labels, classes, fold, seed=seed, model=model)
+        for probabilities in of_epochs:
             found[held_out] += probabilities
             if told:
-                told(f"cross-validation, part {fold} of {FOLDS}")
+                told(f"cross-validation, part {fold + 1} of {FOLDS}")
     return found / found.sum(1, keepdims=True)
 
 
+def of_part(
+    images: Tensor, labels: np.ndarray, classes: int, fold: int, *, seed: int = 0, model: str = "mlp",
+    epochs: int | None = None,
+) -> tuple[np.ndarray, Iterator[np.ndarray]]:  # fmt: skip
+    """The places (M,) of one of the five parts, 0 to 4, and what a network that learns the other four says of it.
+
+    That is (M, K) at the end of each epoch; the network is trained as it is asked for. epochs: `epochs_for` unless
+    given.
+    """
+    from sklearn.model_selection import StratifiedKFold
+
+    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(labels, labels)
+    learned, held_out = next(itertools.islice(folds, fold, None))
+    epochs = epochs or epochs_for(len(labels))
+    run = trained(images[learned], labels[learned], classes, images[held_out], seed=seed, epochs=epochs, model=model)
+    return held_out, run
+
+
 def course(
-    images: Tensor, labels: np.ndarray, classes: int, *, seed: int = 0, model: str = "mlp", told: Told | None = None
-) -> Course:
-    """What a network that is trained on all labels gives them, epoch by epoch."""
-    epochs, places = epochs_for(len(labels)), np.arange(len(labels))
+    images: Tensor, labels: np.ndarray, classes: int, *, seed: int = 0, model: str = "mlp", told: Told | None = None,
+    epochs: int | None = None,
+) -> Course:  # fmt: skip
+    """What a network that is trained on all labels gives them, epoch by epoch; `epochs_for` of them unless given."""
+    epochs, places = epochs or epochs_for(len(labels)), np.arange(len(labels))
     own, other = (np.empty((epochs, len(labels)), np.float32) for _ in range(2))
     for epoch, probabilities in enumerate(
         trained(images, labels, classes, images, seed=seed, epochs=epochs, model=model)
@@ -102,6 +125,21 @@ def course(
         if told:
             told("training on all labels")
     return Course(own, other)
+
+
+def learned_features(
+    images: Tensor, labels: np.ndarray, classes: int, *, seed: int = 0, model: str = "mlp", epochs: int | None = None
+) -> np.ndarray:
+    """(N, D) what goes into the last layer of a network that has learned all labels for a quarter of the epochs.
+
+    That is before it has learned many wrong ones by heart; `epochs` are all of them, `epochs_for` unless given.
+    """
+    early = max(1, (epochs or epochs_for(len(labels))) // 4)
+    *_, network = _networks(images, labels, classes, seed=seed, epochs=early, model=model)
+    network.eval()
+    head = head_of(network, images[:1], classes)
+    with torch.no_grad():
+        return torch.cat([with_features(network, head, part)[1] for part in images.split(1000)]).numpy()
 
 
 def weights_by_clean_set(

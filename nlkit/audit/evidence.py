@@ -40,6 +40,18 @@ def confident_learning(probabilities: np.ndarray, labels: np.ndarray) -> np.ndar
     return 1 - get_label_quality_scores(labels, even / even.sum(1, keepdims=True), method="self_confidence")
 
 
+def held_out_margin(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """By how much the most probable other class is ahead of the label, from held-out probabilities (N, K); in [-1, 1].
+
+    The order of the suspects in confident learning's pruning by noise rate (Northcutt, Jiang and Chuang 2021).
+    """
+    places = np.arange(len(labels))
+    own = probabilities[places, labels]
+    others = probabilities.copy()
+    others[places, labels] = -1
+    return others.max(1) - own
+
+
 def small_loss(course: Course) -> np.ndarray:
     """The mean loss in the first quarter of the epochs: what is right is learned first.
 
@@ -56,8 +68,24 @@ def learned_late(course: Course) -> np.ndarray:
     counts each time. Toneva et al. 2019, arXiv:1812.05159, count the forgettings alone.
     """
     right = course.right
-    forgotten = (right[:-1] & ~right[1:]).sum(0)
-    return ((~right).sum(0) + forgotten) / len(right)
+    return ((~right).sum(0) + _forgettings(right)) / len(right)
+
+
+def forgetting(course: Course) -> np.ndarray:
+    """How often the label was forgotten: right at the end of an epoch, wrong at that of the next; as Toneva et al. have
+    it, and so a label that was never learned was forgotten more often than any: as often as there are epochs.
+    """
+    right = course.right
+    return np.where(right.any(0), _forgettings(right), len(right))
+
+
+def _forgettings(right: np.ndarray) -> np.ndarray:
+    return (right[:-1] & ~right[1:]).sum(0)
+
+
+def loss_at_the_end(course: Course) -> np.ndarray:
+    """The loss on the label when training is over, and the network has learned many wrong ones by heart: a control."""
+    return -np.log(np.maximum(course.own[-1], 1e-6))
 
 
 def margin_in_training(course: Course) -> np.ndarray:

@@ -21,7 +21,7 @@ import torch
 from nlkit.audit import evidence
 from nlkit.audit.audit import Audit, audit
 from nlkit.audit.collection import Collection
-from nlkit.checks import DataError
+from nlkit.checks import DataError, check_integer
 from nlkit.data.dataset import Dataset
 from nlkit.data.load import load
 from nlkit.data.verdicts import load_suspicions, load_verdicts
@@ -88,14 +88,26 @@ class AuditRun:
     def _task(self) -> Task:
         settings = {"clean_per_class": self.clean_per_class, "seed": self.seed, "device": "cpu"}
         if self.data == PEOPLE:
-            chosen = torch.from_numpy(np.random.default_rng(1).permutation(50_000)[HELD_BACK : HELD_BACK + OF_PEOPLE])
-            dataset = _part(load("cifar10"), chosen)
-            return make_task(dataset, given=human_labels(self.noise)[chosen], **settings)
+            return labelled_by_people(self.noise, OF_PEOPLE, **settings)
         dataset = load(self.data)
         if len(dataset.train_labels) > self.images:
             chosen = torch.from_numpy(np.random.default_rng(0).permutation(len(dataset.train_labels))[: self.images])
             dataset = _part(dataset, chosen)
         return make_task(dataset, noise=self.noise, ratio=self.ratio, **settings)
+
+
+def labelled_by_people(
+    which: str, images: int, block: int = 0, *, clean_per_class: int = 0, seed: int = 0, device: str = "cpu"
+) -> Task:
+    """So many images of CIFAR-10 with one of the label sets of CIFAR-10N, of which CIFAR-10's own labels are the truth.
+
+    block: 0 to 8, which images; those of two blocks have none in common, up to 5,000 each, nor with the 5,000 on which
+    the audit's rules were chosen. Raises a DataError where the files are not found.
+    """
+    first = HELD_BACK + OF_PEOPLE * check_integer("block", block, 0, 50_000 // OF_PEOPLE - 2)
+    chosen = torch.from_numpy(np.random.default_rng(1).permutation(50_000)[first : first + images])
+    settings = {"clean_per_class": clean_per_class, "seed": seed, "device": device}
+    return make_task(_part(load("cifar10"), chosen), given=human_labels(which)[chosen], **settings)
 
 
 def grid() -> list[AuditRun]:
@@ -130,11 +142,9 @@ def collection_of(task: Task) -> Collection:
 
 def suspicions(found: Audit) -> dict[str, np.ndarray]:
     """Every ranking that is compared: `cleanlab` alone in two of its ways, each kind of evidence, and all together."""
-    from cleanlab.rank import get_label_quality_scores
-
     labels, even = found.collection.believed, found.probabilities.astype(np.float64)
     even /= even.sum(1, keepdims=True)
-    margin = 1 - get_label_quality_scores(labels, even, method="normalized_margin")
+    margin = evidence.held_out_margin(even, labels)
     kinds = {PLAIN if kind == "confident learning" else kind: scores for kind, scores in found.scores.items()}
     return {**kinds, MARGIN: margin, ALL: found.suspicion}
 

@@ -24,19 +24,19 @@ def dense(collection: Collection) -> np.ndarray:
     return np.ascontiguousarray(features, dtype=np.float32)
 
 
-def space_of(features: np.ndarray, seed: int = 0) -> np.ndarray:
-    """The space of neighbours (N, d) float32, of at most 50 dimensions, from features (N, D).
+def space_of(features: np.ndarray, seed: int = 0, dimensions: int = DIMENSIONS) -> np.ndarray:
+    """The space of neighbours (N, d) float32, of at most so many dimensions, from features (N, D).
 
-    Up to 50 features are taken as they are. More are brought to 50 by their principal components, each row then to
+    Up to so many features are taken as they are. More are brought there by their principal components, each row then to
     length 1, so that distances order examples as the cosine does, which is what SimiFeat takes of a network's outputs.
     Of few features, the length tells too much to be left out.
     """
-    if features.shape[1] <= DIMENSIONS or len(features) <= DIMENSIONS:
+    if features.shape[1] <= dimensions or len(features) <= dimensions:
         return np.ascontiguousarray(features, dtype=np.float32)
     from sklearn.decomposition import PCA
 
     chosen = np.random.default_rng(seed).permutation(len(features))[:REFERENCES]
-    reduced = PCA(DIMENSIONS, random_state=seed, svd_solver="randomized").fit(features[chosen]).transform(features)
+    reduced = PCA(dimensions, random_state=seed, svd_solver="randomized").fit(features[chosen]).transform(features)
     lengths = np.linalg.norm(reduced, axis=1, keepdims=True)
     return (reduced / np.where(lengths, lengths, 1)).astype(np.float32)
 

@@ -22,6 +22,8 @@ if importlib.util.find_spec("ipywidgets") is None:
 from nlkit.live.audit_panel import audit
 from nlkit.live.boundary_panel import boundary
 from nlkit.live.budget_panel import budget
+from nlkit.live.detection_panel import detection
+from nlkit.live.estimates_panel import noise_rates
 from nlkit.live.losses_panel import losses
 from nlkit.live.mentormix_panel import mentormix
 from nlkit.live.noise_panel import noise
@@ -30,4 +32,17 @@ from nlkit.live.ratios_panel import ratios
 from nlkit.live.training_panel import training
 from nlkit.live.weights_panel import weights
 
-__all__ = ["audit", "boundary", "budget", "losses", "mentormix", "noise", "panel", "ratios", "training", "weights"]
+__all__ = [
+    "audit",
+    "boundary",
+    "budget",
+    "detection",
+    "losses",
+    "mentormix",
+    "noise",
+    "noise_rates",
+    "panel",
+    "ratios",
+    "training",
+    "weights",
+]

@@ -44,7 +44,7 @@ def transition_matrices(
     few, count = len(matrices) <= 2, len(matrices)
     figure = Figure(figsize=(10, 5.9 if few else 2.0 + 8.8 / count), layout="constrained")
     grid = figure.subplots(1 if few else 2, count, squeeze=False, height_ratios=[1] if few else [4.4 * 2 / count, 1.4])
-    room, norm = (3.3 if few else 6.6 / count), _colors(max(_largest(m) for m in matrices.values()))
+    room, norm = (3.3 if few else 6.6 / count), colors_of_percent(max(_largest(m) for m in matrices.values()))
     for ax, (title, matrix) in zip(grid[0], matrices.items()):
         numbers = few and len(class_names) <= _MOST_NUMBERED
         _draw_matrix(ax, matrix, class_names, title, norm=norm, numbers=numbers, room=room)
@@ -76,7 +76,7 @@ def estimated_matrix(estimated: Tensor, true: Tensor, class_names: Sequence[str]
         if tuple(matrix.shape) != (len(class_names), len(class_names)):
             raise ValueError(f"{name} is of shape {tuple(matrix.shape)}; it must be ({len(class_names)}, …)")
     figure = Figure(figsize=(10, 4.0), layout="constrained")
-    axes, norm = figure.subplots(1, 3), _colors(max(_largest(estimated), _largest(true)))
+    axes, norm = figure.subplots(1, 3), colors_of_percent(max(_largest(estimated), _largest(true)))
     for ax, name, matrix in zip(axes, ("true", "estimated"), (true, estimated)):
         _draw_matrix(ax, matrix, class_names, name, norm=norm, numbers=False, room=2.2)
     wrong = (estimated - true).cpu().double()
@@ -118,7 +118,7 @@ def noise_overview(task: Task, again: QuickFigure | None = None) -> QuickFigure:
         draw_labelled(axes["sheet"], task, picks, fontsize=11, letters=9)
     for title, matrix in _matrices(task).items():
         axes[title].images[0].set_data(100 * matrix.numpy())
-        axes[title].images[0].set_norm(_colors(max(_largest(m) for m in _matrices(task).values())))
+        axes[title].images[0].set_norm(colors_of_percent(max(_largest(m) for m in _matrices(task).values())))
     counts = {kind: (int(mask.sum()), style) for kind, style, mask in kinds_of_label(task)}
     counts["clean"] = len(task.clean_labels), KINDS_OF_LABEL["clean"]
     bars = axes["bars"]
@@ -230,7 +230,7 @@ def _draw_rows(axes, matrices: Iterable[Tensor], names: Sequence[str], row: int,
     axes[0].set_ylabel(f"true {short_name(names[row])}, %")
 
 
-def _colors(largest: float) -> matplotlib.colors.Normalize:
+def colors_of_percent(largest: float) -> matplotlib.colors.Normalize:
     """From percentages to the scale of colours: up to the largest entry, and small ones told apart."""
     return matplotlib.colors.PowerNorm(0.5, 0, max(largest, 1))
 
