@@ -164,7 +164,7 @@ class Lesson:
     @property
     def closing_questions(self) -> list[str]:
         """The three questions at the end, without answers."""
-        asked = re.split(r"\((?:1|2|3)\)\s+", self.the("questions").text)
+        asked = re.split(r"\([123]\)\s+", paragraphs(self.the("questions").text)[0])
         return [" ".join(question.split()) for question in asked[1:]]
 
 
