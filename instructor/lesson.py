@@ -18,6 +18,7 @@ from nlkit.commands.unspoiled import FENCE, QUESTION, TELLING
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 OTHERS = re.compile(r"\*\*(You will learn|Three questions|Read on)")
+RESULTS = ("picture", "table", "printed")
 KINDS = {"You will learn": "learn", "Three questions": "questions", "Read on": "read"}
 
 
@@ -36,6 +37,8 @@ class Prediction(NamedTuple):
     """A question of a lesson, what is seen after it, and what explains it."""
 
     cell: str
+    section: str  # the heading above it
+    before: str  # the text of its section that leads to it
     question: str
     seen: str  # what the cells up to the explanation say, alternative texts of pictures too
     explanation: str
@@ -142,12 +145,19 @@ class Lesson:
     def predictions(self) -> list[Prediction]:
         """Its questions, in order; an explanation may have more than one piece and ends with the next question."""
         found, seen, told = [], [], []
-        asked: Piece | None = None
+        asked: tuple[str, ...] = ()
+        section, before = "", []
         for piece in [*self.pieces, Piece("predict", "", "")]:
+            if piece.kind == "section":
+                section, before = piece.heading, [piece.text]
+            elif piece.kind in RESULTS or piece.kind == "explain":
+                before = []
+            elif piece.kind == "text":
+                before.append(piece.text)
             if piece.kind == "predict":
                 if asked:
-                    found.append(Prediction(asked.cell, asked.text, "\n".join(seen), "\n\n".join(told)))
-                asked, seen, told = piece, [], []
+                    found.append(Prediction(*asked, "\n".join(seen), "\n\n".join(told)))
+                asked, seen, told = (piece.cell, section, "\n\n".join(filter(None, before)), piece.text), [], []
             elif piece.kind == "explain":
                 told.append(piece.text)
             elif not told:
