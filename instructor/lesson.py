@@ -143,13 +143,14 @@ class Lesson:
 
     @property
     def predictions(self) -> list[Prediction]:
-        """Its questions, in order; an explanation may have more than one piece and ends with the next question."""
+        """Its questions, in order; an explanation may have more than one piece and ends with its section."""
         found, seen, told = [], [], []
         asked: tuple[str, ...] = ()
-        section, before = "", []
+        section, before, answered = "", [], False
         for piece in [*self.pieces, Piece("predict", "", "")]:
             if piece.kind == "section":
                 section, before = piece.heading, [piece.text]
+                answered = bool(told)  # what explains later on explains something else
             elif piece.kind in RESULTS or piece.kind == "explain":
                 before = []
             elif piece.kind == "text":
@@ -158,6 +159,9 @@ class Lesson:
                 if asked:
                     found.append(Prediction(*asked, "\n".join(seen), "\n\n".join(told)))
                 asked, seen, told = (piece.cell, section, "\n\n".join(filter(None, before)), piece.text), [], []
+                answered = False
+            elif answered:
+                continue
             elif piece.kind == "explain":
                 told.append(piece.text)
             elif not told:

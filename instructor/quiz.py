@@ -4,12 +4,13 @@ Each prediction of a lesson is a question with one right answer and two or three
 leads to it and the explanation are taken from the notebook; `quiz.yaml` has the answers in one line, right and wrong,
 with what speaks for a wrong one and what refutes it, which is what is told to whoever has chosen it.
 
-GIFT is Moodle's format (docs.moodle.org, "GIFT format"), which others read, too. Text is Markdown, formulas are LaTeX
-between dollars as Moodle's filter for MathJax has them.
+GIFT is Moodle's format (docs.moodle.org, "GIFT format"), which others read, too. Text is HTML, and formulas are LaTeX
+between the brackets that Moodle's filter for MathJax looks for.
 """
 
 from __future__ import annotations
 
+import html
 import re
 import sys
 from functools import cache
@@ -17,6 +18,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import yaml
+from markdown_it import MarkdownIt
+from mdit_py_plugins.dollarmath import dollarmath_plugin
 
 from instructor.lesson import Lesson, Prediction, course
 from nlkit.files import check_writable, write_whole
@@ -70,9 +73,19 @@ def questions_of(lesson: Lesson, written: dict[str, dict]) -> list[Question]:
     return found
 
 
-def escaped(markdown: str) -> str:
-    """Markdown as GIFT wants it: on one line, with its own signs behind backslashes."""
-    text = re.sub(r"(?<!\n)\n(?!\n|[-|*] )", " ", markdown.strip())  # a line that is broken for reading is one line
+def html_of(markdown: str, inline: bool = False) -> str:
+    r"""Markdown as HTML, with formulas as \(LaTeX\) and \[LaTeX\]; `inline`: without a paragraph around it."""
+
+    def formula(latex: str, options: dict) -> str:
+        shown = html.escape(latex)
+        return rf"\[{shown}\]" if options["display_mode"] else rf"\({shown}\)"
+
+    made = MarkdownIt("commonmark").enable("table").use(dollarmath_plugin, renderer=formula)
+    return (made.renderInline(markdown) if inline else made.render(markdown)).strip()
+
+
+def escaped(text: str) -> str:
+    """A text as GIFT wants it: on one line, with its own signs behind backslashes."""
     return re.sub(r"([\\~=#{}:])", r"\\\1", text).replace("\n", r"\n")
 
 
@@ -80,9 +93,12 @@ def gift(question: Question) -> str:
     """A question of the bank in GIFT."""
     asked = question.asked
     text = "\n\n".join(filter(None, (f"**{asked.section}**" if asked.section else "", asked.before, asked.question)))
-    lines = [f"::{escaped(question.name)}::[markdown]{escaped(text)}{{", f"\t={escaped(question.right)}#Yes."]
-    lines += [f"\t~{escaped(idea.says)}#{escaped(f'{idea.tempts} But: {idea.refuted}')}" for idea in question.wrong]
-    return "\n".join([*lines, f"\t####{escaped(asked.explanation)}", "}"])
+    lines = [f"::{escaped(question.name)}::[html]{escaped(html_of(text))}{{"]
+    lines.append(f"\t={escaped(html_of(question.right, inline=True))}#Yes.")
+    for idea in question.wrong:
+        back = html_of(f"{idea.tempts} *But:* {idea.refuted}", inline=True)
+        lines.append(f"\t~{escaped(html_of(idea.says, inline=True))}#{escaped(back)}")
+    return "\n".join([*lines, f"\t####{escaped(html_of(asked.explanation))}", "}"])
 
 
 def bank(lessons: list[Lesson]) -> str:

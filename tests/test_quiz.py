@@ -1,5 +1,6 @@
 """The quiz bank: an entry for each prediction of the course, numbers that were measured, and GIFT that can be read."""
 
+import html
 import re
 
 import pytest
@@ -66,23 +67,31 @@ def test_the_bank_is_gift_and_says_what_notebook_and_ideas_say():
     expected = [q for lesson in lessons for q in quiz.questions_of(lesson, quiz.ideas()[lesson.name])]
     assert [one["name"] for one in read] == [question.name for question in expected]
 
-    def flat(text):
-        return " ".join(text.split())
-
     for one, question in zip(read, expected):
-        assert one["form"] == "markdown" and one["right"] == [question.right]
-        assert flat(one["asked"]).endswith(flat(question.asked.question))
-        assert flat(one["told"]) == flat(question.asked.explanation)
-        assert one["wrong"] == {idea.says: f"{idea.tempts} But: {idea.refuted}" for idea in question.wrong}
+        assert one["form"] == "html" and words(one["right"][0]) == words(question.right) and len(one["right"]) == 1
+        assert words(question.asked.question) in words(one["asked"])
+        assert words(question.asked.explanation) == words(one["told"])
+        assert [(words(says), words(back)) for says, back in one["wrong"].items()] == [
+            (words(idea.says), words(f"{idea.tempts} But: {idea.refuted}")) for idea in question.wrong
+        ]
 
 
-def test_signs_of_gift_in_a_text_are_read_back():
-    text = r"a = {b} ~ c # d: \frac{1}{2}"
+def words(text: str) -> str:
+    """A text in Markdown or HTML without spaces, marks and brackets of formulas."""
+    plain = html.unescape(re.sub(r"</?\w+[^<>]*>", "", re.sub(r"\[([^]]+)\]\(http[^)]+\)", r"\1", text)))
+    return re.sub(r"\s|[*`$|-]|\\[][()]", "", plain)
+
+
+def test_signs_of_gift_in_a_text_are_read_back_and_formulas_are_for_mathjax():
+    text = r"a = {b} ~ c # d: $\frac{1}{2} < 1$"
+    shown = r'a = {b} ~ c # d: <span class="math inline">\(\frac{1}{2} &lt; 1\)</span>'
     asked = quiz.Prediction("c", "S: #1", "Before\nit.", f"{text}?", "", f"- {text}\n- more\n\nEnd")
     question = quiz.Question("n/c", asked, text, (quiz.Idea("x=1", "{", "}"), quiz.Idea("~", ":", "#")))
     (read,) = read_gift(quiz.gift(question))
-    assert read["right"] == [text] and read["wrong"] == {"x=1": "{ But: }", "~": ": But: #"}
-    assert read["asked"] == f"**S: #1**\n\nBefore it.\n\n{text}?" and read["told"] == f"- {text}\n- more\n\nEnd"
+    assert read["right"] == [shown]
+    assert read["wrong"] == {"x=1": "{ <em>But:</em> }", "~": ": <em>But:</em> #"}
+    assert read["asked"] == f"<p><strong>S: #1</strong></p>\n<p>Before\nit.</p>\n<p>{shown}?</p>"
+    assert read["told"] == f"<ul>\n<li>{shown}</li>\n<li>more</li>\n</ul>\n<p>End</p>"
 
 
 def numbers(text: str) -> set[str]:
