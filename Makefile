@@ -37,10 +37,17 @@ notebooks: .venv/test.installed
 exercises: .venv/instructor.installed
 	$(BIN)/python instructor/build.py
 
-# Made from the notebooks, for whoever teaches: slides in build/slides (reveal.js, without network), a page of A4 a lesson in
-# build/handouts, and a bank of questions with common wrong ideas in build/quiz, for Moodle and others that read GIFT.
-slides handouts quiz: .venv/instructor.installed
-	$(BIN)/python -m instructor.$@ build/$@
+# Three things for whoever teaches, made from the notebooks: slides in build/slides, to be shown without network,
+slides: .venv/instructor.installed
+	$(BIN)/python -m instructor.slides build/slides
+
+# a page of A4 for each lesson in build/handouts,
+handouts: .venv/instructor.installed
+	$(BIN)/python -m instructor.handouts build/handouts
+
+# and a bank of questions with common wrong ideas in build/quiz, for Moodle and others that read GIFT.
+quiz: .venv/instructor.installed
+	$(BIN)/python -m instructor.quiz build/quiz
 
 # The course, the guide and the glossary as a website in build/book, to read without Python and without network.
 book: .venv/book.installed

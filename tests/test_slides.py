@@ -176,3 +176,10 @@ def test_the_notebooks_ask_as_often_as_they_are_found_to():
         assert all(prediction.question and prediction.explanation for prediction in found)
         assert len({prediction.cell for prediction in found}) == len(found)
     assert nbformat.validate(slides.deck_of(Lesson.read(COURSE[0]))) is None
+
+
+def test_an_explanation_ends_with_its_section():
+    first, second = Lesson.read(COURSE[0]).predictions[:2]
+    assert first.explanation.startswith("About 12 of 30") and "twice as often" not in second.explanation
+    assert second.section == 'Four kinds of "40 % noise"' and second.before.startswith("Papers use the same number")
+    assert "asked for 40 %, wrong: 36.0%" in second.seen
