@@ -30,6 +30,7 @@ from nlkit.files import check_writable, write_whole
 HERE = Path(__file__).resolve().parent
 SIZE = {"reveal_width": "1280", "reveal_height": "720"}
 BELOW_A_PICTURE, ABOVE_A_PICTURE, BELOW_LINES, ON_A_SLIDE = 330, 280, 600, 900  # letters
+FEW_ROWS, FEW_COLUMNS = 7, 5  # of a table in large letters
 PRINTED_LINES, ROWS = 14, 12  # of what was printed, and of a table, that can be read from the back row
 MADE_BY = re.compile(r", nlkit \d")  # with which versions stored runs were made
 CLAIMS_ON_A_SLIDE, BESIDE_A_PICTURE = 8, 4  # rows; lines that were printed
@@ -87,6 +88,8 @@ def table(piece: Piece) -> str:
     """The first rows of a table, without its own style."""
     made = re.sub(r"<style.*?</style>", "", "".join(piece.output["data"]["text/html"]), flags=re.DOTALL)
     rows = re.split(r"(?=<tr\b)", made)
+    if len(rows) - 1 <= FEW_ROWS and rows[1].count("<th") <= FEW_COLUMNS:
+        made = made.replace("dataframe", "dataframe few")
     if len(rows) - 1 > ROWS:
         made = "".join(rows[: ROWS + 1]) + "</tbody></table><p>… and further rows in the notebook.</p>"
     return made
