@@ -60,11 +60,13 @@ class Deck:
         self.cells.append(cell)
 
     def text(self, kind: str, markdown: str, most: int = ON_A_SLIDE, look: str = "", heading: str = "") -> None:
-        """Text as far as there is room for it; all of it in the notes, where it was cut."""
+        """Text as far as there is room; all of it in the notes where it was cut, or comes at a key of its own."""
         shown = in_short(markdown, most)
         size = next(size for size, letters in _SIZES.items() if len(shown) <= letters)
+        if kind == "fragment":  # within it, the notes would wait for the key as well
+            self.notes(markdown)
         self.add(kind, new_markdown_cell(f"{heading}\n\n{shown}".strip()), f"{look} {size}".strip())
-        if shown != markdown:
+        if shown != markdown and kind != "fragment":
             self.notes(markdown)
 
     def notes(self, markdown: str) -> None:
@@ -133,8 +135,6 @@ def deck_of(lesson: Lesson) -> NotebookNode:
         elif piece.kind == "explain":
             most = BELOW_LINES if seen in ("printed", "") else BELOW_A_PICTURE
             deck.text("fragment" if seen else "subslide", piece.text, most, "explain")
-            if in_short(piece.text, most) == piece.text:
-                deck.notes(piece.text)
             room = seen = ""
         elif piece.kind == "text" and piece.text.endswith(":") and after.kind not in RESULTS:
             continue  # it leads to code, which is not shown

@@ -74,10 +74,21 @@ def test_an_answer_comes_after_its_question_at_a_key_of_its_own_and_stands_in_th
         assert len(deck.select("section h3")) >= len(lesson.predictions)
         assert [h.get_text() for h in deck.select("h3")].count("Predict") == len(lesson.predictions) <= len(told)
         assert all("fragment" in e.get("class", ()) or e.name == "section" for e in told)
+        assert not deck.select(".fragment aside"), "the teacher reads the answer before the class does"
         notes = " ".join(" ".join(aside.get_text().split()) for aside in deck.select("aside.notes"))
         for prediction in lesson.predictions:
             for word in re.findall(r"[A-Za-z]{5,}", prediction.explanation.split("$")[0])[-6:]:
                 assert word in notes, (path.stem, word)
+
+
+def test_nothing_that_the_notebook_says_is_lost(decks):
+    """What a slide has no room for stands in its notes, but for what leads to code."""
+    for path, deck in decks.items():
+        told = "".join(BeautifulSoup(str(deck), "html.parser").get_text().split())
+        for piece in Lesson.read(path).pieces:
+            if not piece.output and piece.kind != "printed" and not piece.text.endswith(":"):
+                end = re.sub(r"[\s*`]", "", piece.text)[-25:]
+                assert end in told or re.search(r"[$|]|\]\(", piece.text[-80:]), (path.stem, piece.cell, end)
 
 
 def test_every_sentence_that_a_slide_shows_stands_in_the_notebook(decks):
