@@ -9,7 +9,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 # Some containers set it, and then each of the hundred processes that the tests start compiles the kit anew.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: lab test check nightly notebooks exercises book bench reproduce mutations clean
+.PHONY: lab test check nightly notebooks exercises slides handouts quiz book bench reproduce mutations clean
 
 lab: .venv/lab.installed
 	$(BIN)/nlkit lab
@@ -36,6 +36,18 @@ notebooks: .venv/test.installed
 # Of the solved exercises in instructor/: the students' in notebooks/exercises/, and two zips in dist/, with and without solutions.
 exercises: .venv/instructor.installed
 	$(BIN)/python instructor/build.py
+
+# Three things for whoever teaches, made from the notebooks: slides in build/slides, to be shown without network,
+slides: .venv/instructor.installed
+	$(BIN)/python -m instructor.slides build/slides
+
+# a page of A4 for each lesson in build/handouts,
+handouts: .venv/instructor.installed
+	$(BIN)/python -m instructor.handouts build/handouts
+
+# and a bank of questions with common wrong ideas in build/quiz, for Moodle and others that read GIFT.
+quiz: .venv/instructor.installed
+	$(BIN)/python -m instructor.quiz build/quiz
 
 # The course, the guide and the glossary as a website in build/book, to read without Python and without network.
 book: .venv/book.installed

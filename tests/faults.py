@@ -60,6 +60,7 @@ LONG_TAIL = "tests/papers/test_long_tail.py"
 COMPRESSING = "tests/papers/test_compressing_features.py"
 QUANTITY = "tests/papers/test_quantity_quality.py"
 NMTUNE = "tests/papers/test_nmtune.py"
+SLIDES, HANDOUTS, QUIZ = "tests/test_slides.py", "tests/test_handouts.py", "tests/test_quiz.py"
 RCAL = "tests/papers/test_rcal.py"
 OPEN_SET = "tests/papers/test_open_set_tta.py"
 NBPO = "tests/papers/test_nbpo.py"
@@ -1681,4 +1682,37 @@ FAULTS = [
           "order[count - columns : count]",
           "order[-columns:]",
           (f"{WHICH_LABELS}::test_the_two_ends_of_a_list",)),
+    Fault("slides: the answer stands on the question's slide", "instructor/slides.py",
+          'deck.text("fragment" if seen else "subslide", piece.text, most, "explain")',
+          'deck.text("-", piece.text, most, "explain")',
+          (f"{SLIDES}::test_an_answer_comes_after_its_question_at_a_key_of_its_own_and_stands_in_the_notes",)),
+    Fault("slides: what was cut is in no notes", "instructor/slides.py",
+          'if shown != markdown and kind != "fragment":', 'if shown == markdown and kind != "fragment":',
+          (f"{SLIDES}::test_nothing_that_the_notebook_says_is_lost",)),
+    Fault("slides: the notes wait for the answer's key", "instructor/slides.py",
+          'if kind == "fragment":', "if False:",
+          (f"{SLIDES}::test_an_answer_comes_after_its_question_at_a_key_of_its_own_and_stands_in_the_notes",)),
+    Fault("slides: reveal.js comes from a CDN", "instructor/slides.py",
+          'reveal_url_prefix="reveal.js"', 'reveal_url_prefix="https://unpkg.com/reveal.js@5"',
+          (f"{SLIDES}::test_nothing_that_a_deck_loads_lies_elsewhere",)),
+    Fault("slides: twice the text on a slide", "instructor/slides.py",
+          "BELOW_A_PICTURE, ABOVE_A_PICTURE, BELOW_LINES, ON_A_SLIDE = 330, 280, 600, 900",
+          "BELOW_A_PICTURE, ABOVE_A_PICTURE, BELOW_LINES, ON_A_SLIDE = 990, 840, 1800, 2700",
+          (f"{SLIDES}::test_every_slide_fits_and_the_keyboard_leads_to_the_end_without_network",)),
+    Fault("handouts: one that is too long is written all the same", "instructor/typeset.py",
+          "return self.y > self.h - MARGIN", "return False",
+          (f"{HANDOUTS}::test_what_does_not_fit_is_an_error_that_says_what_to_do",)),
+    Fault("handouts: what was published is told for what was measured", "instructor/lesson.py",
+          "row[4].partition", "row[2].partition",
+          (f"{HANDOUTS}::test_every_claim_stands_there_with_the_verdict_that_the_notebook_prints",)),
+    Fault("quiz: a prediction without an entry is left out", "instructor/quiz.py",
+          "if missing := [cell for cell in asked if cell not in written]:",
+          "asked = {cell: one for cell, one in asked.items() if cell in written}\n    if missing := []:",
+          (f"{QUIZ}::test_a_missing_or_a_lonely_entry_is_named_with_its_question",)),
+    Fault("quiz: a brace of a formula ends the question", "instructor/quiz.py",
+          r"[\\~=#{}:]", r"[\\~=#:]",
+          (f"{QUIZ}::test_signs_of_gift_in_a_text_are_read_back_and_formulas_are_for_mathjax",)),
+    Fault("quiz: the explanation is of all sections that follow", "instructor/lesson.py",
+          "answered = bool(told)", "answered = False and bool(told)",
+          (f"{SLIDES}::test_an_explanation_ends_with_its_section",)),
 ]  # fmt: skip
