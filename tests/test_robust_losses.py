@@ -129,7 +129,7 @@ def test_the_panel_draws_what_is_ticked_and_follows_its_slider():
     (picture,) = parts(panel, widgets.Image)
     first = picture.value
     assert picture.tooltip.count("where the label is unlikely") == 1 and "least with generalized: 0.03" in words(panel)
-    control(panel, "q").value = 1.0
+    control(panel, "power q").value = 1.0
     assert picture.value != first and "least with generalized: 0.00" in words(panel)
     control(panel, "forward").value = True
     assert picture.tooltip.count("where the label is unlikely") == 2

@@ -61,7 +61,7 @@ def _average_peer(alpha: float) -> Method:
 FAMILY: dict[str, tuple[Knob | None, Callable[[float], Method]]] = {
     CE: (None, _of("standard")),
     "MAE": (None, _of("gce", q=1.0)),
-    "generalized": (Knob("q", _SHARES, 0.7), _of("gce", "q")),
+    "generalized": (Knob("power q", _SHARES, 0.7), _of("gce", "q")),
     "symmetric": (Knob("alpha", (0.0, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0), 0.01), _of("sce", "alpha")),
     "active+passive": (Knob("beta", (0.0, 0.1, 0.3, 1, 3, 10), 10), _of("active_passive", "beta")),
     "LDR": (Knob("lambda", (0.5, 1, 2, 3, 5, 10, 20), 10), _of("ldr", "lam", bounding="none")),
