@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -68,51 +69,61 @@ def lab_of(kit: Path, environment: dict[str, str]):
         made.wait(30)
 
 
-def measure(source: Path = HERE.parent) -> dict[str, float]:
-    """Seconds from the beginning to each of STEPS."""
-    from browser import open_notebook, press, run_cells, running_chromium, scroll_to
+def student(kit: Path, environment: dict[str, str], chromium, reached: Callable[[str], None]) -> None:
+    """Open the course and let the first panel of lesson 2 move; `reached` is told each step."""
+    from browser import open_notebook, press, run_cells, scroll_to
 
-    taken, began = {}, time.monotonic()
+    page = chromium.new_page(viewport={"width": 1280, "height": 900})
+    page.set_default_timeout(120_000)
+    with lab_of(kit, environment) as address:
+        reached("served")
+        open_notebook(page, address, LESSON)
+        reached("opened")
+        run_cells(page, "live.boundary(")
+        panel = scroll_to(page, PANEL)
+        reached("shown")
+        shown = panel.locator(".widget-image").first.get_attribute("src")
+        press(panel, "Start")
+        page.wait_for_function(
+            "([panel, before]) => panel.querySelector('.widget-image').src != before && "
+            "/epoch|done/.test(panel.innerText)",
+            arg=[panel.element_handle(), shown],
+        )
+        reached("moving")
+        page.close()
 
-    def reached(step: str) -> None:
-        taken[step] = round(time.monotonic() - began, 1)
 
+def measure(source: Path = HERE.parent) -> dict[str, dict[str, float]]:
+    """Seconds from the beginning to each of STEPS: the "first" time, and when all is set up, "again"."""
+    from browser import running_chromium
+
+    taken: dict[str, dict[str, float]] = {"first": {}, "again": {}}
     with tempfile.TemporaryDirectory() as folder, running_chromium() as chromium:
         home, kit = Path(folder) / "home", Path(folder) / "nlkit"
         (home / ".jupyter").mkdir(parents=True)
         # So that the page can be asked whether its kernel is ready; students' pages need not be.
         (home / ".jupyter" / "jupyter_lab_config.py").write_text("c.LabApp.expose_app_in_browser = True\n")
-        page = chromium.new_page(viewport={"width": 1280, "height": 900})
-        page.set_default_timeout(120_000)
-        began = time.monotonic()
-        subprocess.run(["git", "clone", "--quiet", str(source), str(kit)], check=True)
-        reached("cloned")
-        with lab_of(kit, bare_environment(home)) as address:
-            reached("served")
-            open_notebook(page, address, LESSON)
-            reached("opened")
-            run_cells(page, "live.boundary(")
-            panel = scroll_to(page, PANEL)
-            reached("shown")
-            shown = panel.locator(".widget-image").first.get_attribute("src")
-            press(panel, "Start")
-            page.wait_for_function(
-                "([panel, before]) => panel.querySelector('.widget-image').src != before && "
-                "/epoch|done/.test(panel.innerText)",
-                arg=[panel.element_handle(), shown],
-            )
-            reached("moving")
+        for time_of, steps in taken.items():
+            began = time.monotonic()
+
+            def reached(step: str, steps: dict[str, float] = steps, began: float = began) -> None:
+                steps[step] = round(time.monotonic() - began, 1)
+
+            if time_of == "first":
+                subprocess.run(["git", "clone", "--quiet", str(source), str(kit)], check=True)
+                reached("cloned")
+            student(kit, bare_environment(home), chromium, reached)
     return taken
 
 
 def sentence(measured: dict) -> str:
     """What the README says of it."""
-    taken = measured["seconds"]
+    first, again = measured["seconds"]["first"], measured["seconds"]["again"]
     return (
-        f"From `git clone` to a picture that moves in lesson 2 it took {taken['moving']:.0f} s, "
-        f"{taken['served'] - taken['cloned']:.0f} of them what `make lab` sets up\nthe first time (packages from an "
-        f"index nearby; {measured['cores']} cores, {measured['processor']}, Python {measured['python']}, "
-        f"{measured['date']})."
+        f"From `git clone` to a picture that moves in lesson 2 it took {first['moving']:.0f} s, "
+        f"{first['served'] - first['cloned']:.0f} of them what `make lab` sets up once;\nafter that, "
+        f"{again['moving']:.0f} s (packages from an index nearby; {measured['cores']} cores, {measured['processor']}, "
+        f"Python {measured['python']}, {measured['date']})."
     )
 
 
@@ -127,7 +138,8 @@ def main() -> None:
     }
     RESULTS.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
     report.fill_page(report.README, sentence(measured), MARKS)
-    click.echo("\n".join(f"{STEPS[step]}: {seconds} s" for step, seconds in measured["seconds"].items()))
+    for time_of, steps in measured["seconds"].items():
+        click.echo("\n".join(f"{time_of}: {STEPS[step]}: {seconds} s" for step, seconds in steps.items()))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import pytest
 
-from benchmarks import claims, leaderboard, plan, report, run
+from benchmarks import claims, first_minute, leaderboard, plan, report, run
 from nlkit.claims import stored_report
 from nlkit.claims.tables import in_markdown
 from nlkit.commands.main import commands
@@ -135,6 +135,13 @@ def test_the_table_of_the_panels_is_what_was_measured(monkeypatch):
     measured = json.loads(RESULTS.read_text(encoding="utf-8"))
     assert _filled(PAGE, MARKS) == table(measured)
     assert all(took["actions"] == ACTIONS >= 30 for took in measured["results"].values())
+
+
+def test_the_first_minute_is_what_was_timed():
+    measured = json.loads(first_minute.RESULTS.read_text(encoding="utf-8"))
+    assert _filled(ROOT / "README.md", first_minute.MARKS) == f"\n{first_minute.sentence(measured)}\n"
+    for steps, names in zip(measured["seconds"].values(), (first_minute.STEPS, [*first_minute.STEPS][1:])):
+        assert list(steps) == list(names) and list(steps.values()) == sorted(steps.values())
 
 
 def test_the_tables_of_what_holds_are_those_of_the_recorded_run():
