@@ -170,16 +170,22 @@ class Lesson:
 
     @property
     def verdicts(self) -> list[Verdict]:
-        """The claims with what was measured, from the table that the notebook keeps."""
-        (table,) = [p.text for p in self.pieces if p.kind == "table" and re.search(r" \| [✓?✗] ?\w", p.text)]
-        rows = [row.split(" | ") for row in table.splitlines()]
-        return [Verdict(row[0], row[4].partition(":")[0], row[5][0]) for row in rows]
+        """The claims with what was measured, from the tables that the notebook keeps."""
+        return [verdict for piece in self.pieces if piece.kind == "table" for verdict in verdicts_in(piece.text)]
 
     @property
     def closing_questions(self) -> list[str]:
         """The three questions at the end, without answers."""
         asked = re.split(r"\([123]\)\s+", paragraphs(self.the("questions").text)[0])
         return [" ".join(question.split()) for question in asked[1:]]
+
+
+def verdicts_in(table: str) -> list[Verdict]:
+    """The rows of a table of claims; of any other table none."""
+    if not re.search(r" \| [✓?✗] ?\w", table):
+        return []
+    rows = [row.split(" | ") for row in table.splitlines()]
+    return [Verdict(row[0], row[4].partition(":")[0], row[5][0]) for row in rows]
 
 
 def paragraphs(markdown: str) -> list[str]:

@@ -24,7 +24,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from book.sphinx_mathml import mathml
-from instructor.lesson import Lesson, Piece, course, in_short
+from instructor.lesson import Lesson, Piece, Verdict, course, in_short, verdicts_in
 from nlkit.files import check_writable, write_whole
 
 HERE = Path(__file__).resolve().parent
@@ -103,9 +103,8 @@ def printed(piece: Piece) -> str:
     return f"<pre>{html.escape(told)}</pre>" if told and told.count("\n") < PRINTED_LINES else ""
 
 
-def claims(lesson: Lesson, deck: Deck, joins: bool) -> None:
+def claims(rows: list[Verdict], deck: Deck, joins: bool) -> None:
     """The claims with their verdicts, a few on a slide; the first ones join the heading if they may."""
-    rows = lesson.verdicts
     for first in range(0, len(rows), CLAIMS_ON_A_SLIDE):
         made = "".join(
             f'<tr><td>{row.sign}</td><td>{html.escape(row.sentence)}</td><td class="number">{row.measured}</td></tr>'
@@ -127,8 +126,8 @@ def deck_of(lesson: Lesson) -> NotebookNode:
         if piece.kind in RESULTS:
             few_lines = piece.kind == "printed" and piece.text.count("\n") < BESIDE_A_PICTURE
             joins = room == "heading" or (room == "all" and piece.kind != "table") or (room == "lines" and few_lines)
-            if piece.kind == "table" and lesson.verdicts[0].sentence in piece.text:
-                claims(lesson, deck, room == "heading")
+            if piece.kind == "table" and (rows := verdicts_in(piece.text)):
+                claims(rows, deck, room == "heading")
             elif (made := RESULTS[piece.kind](piece)) and "print_verdicts" not in lesson.source_of(piece.cell):
                 deck.html("-" if joins else "subslide", made, piece.kind)
                 room, seen = "all" if few_lines and after.cell == piece.cell else "", piece.kind

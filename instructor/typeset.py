@@ -52,6 +52,7 @@ def formula(latex: str, size: float) -> Formula:
     from matplotlib.mathtext import math_to_image
 
     told = re.sub(r"\\([bB]ig+[lr]?|textstyle)(?![a-zA-Z])", "", " ".join(latex.split())).replace(r"\frac", r"\dfrac")
+    told = re.sub(r"\\([gl]e)(?![a-zA-Z])", r"\\\1q", told)  # matplotlib has these two by their longer names alone
     made = io.BytesIO()
     try:
         depth = math_to_image(f"${told}$", made, FontProperties(size=size), dpi=72, format="svg")
