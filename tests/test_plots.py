@@ -58,6 +58,7 @@ def test_every_picture_has_words_that_tell_it_and_leaves_no_pyplot_state(looks):
         assert not sys.modules["matplotlib.pyplot"].get_fignums()
 
 
+@pytest.mark.slow
 def test_text_is_of_at_least_11_points_inside_the_picture_and_clear_of_other_text(looks):
     assert not {case: found for case, look in looks.items() if (found := faults_of_text(look))}
 

@@ -217,7 +217,7 @@ PEOPLE_PAGE = Page(
         Claim("people_margin", "On people's labels the margin is behind the probability: the other way round than "
               "under pair noise.", OURS, lambda t: ahead(t, "held-out probability", "held-out margin", 0, COMPARED),
               f"{_AP} probability less margin, two sets of labels", at_least=0.0, unit="points"),
-        Claim("people_end", "The loss early in training beats that at its end.", CONTROL,
+        Claim("people_end", "On the labels of people, too, the loss early in training beats that at its end.", CONTROL,
               lambda t: ahead(t, "small loss", "loss at the end", 0, COMPARED), f"{_AP} early less late", at_least=0.0,
               unit="points"),
         Claim("people_features", "On photographs, features learned from these labels are a better space than pixels.",
