@@ -21,10 +21,10 @@ settings.load_profile("nlkit")
 SLOW = {
     "test_any_data", "test_benchmarks", "test_book", "test_burn_in", "test_classroom", "test_co_teaching",
     "test_data", "test_early_stopping", "test_em", "test_exercises", "test_handouts", "test_how_noisy", "test_lab",
-    "test_learned_beside", "test_live_audit", "test_live_boundary", "test_live_training", "test_look_alikes",
-    "test_losses", "test_mutations", "test_new_paper", "test_own_labels", "test_plays", "test_recipes",
-    "test_red_noise", "test_reproduce", "test_robust_classifier", "test_slides", "test_style", "test_training",
-    "test_two_networks", "test_which_labels", "test_zoo",
+    "test_learned_beside", "test_live", "test_live_audit", "test_live_boundary", "test_live_budget",
+    "test_live_training", "test_look_alikes", "test_losses", "test_mutations", "test_new_paper", "test_own_labels",
+    "test_plays", "test_recipes", "test_red_noise", "test_reproduce", "test_robust_classifier", "test_slides",
+    "test_style", "test_training", "test_two_networks", "test_which_labels", "test_zoo",
 }  # fmt: skip
 
 

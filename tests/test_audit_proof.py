@@ -88,6 +88,7 @@ def test_a_run_takes_the_people_s_verdicts_and_only_those(monkeypatch):
     assert len(others["cleanlab, the authors' network"]) == 10_000
 
 
+@pytest.mark.slow
 def test_a_small_run_measures_each_kind_and_the_truth_is_not_shown_to_the_audit(monkeypatch):
     monkeypatch.setattr(dynamics, "EPOCHS", 6)
     run = AuditRun(images=200, noise="symmetric", ratio=0.3, clean_per_class=2)

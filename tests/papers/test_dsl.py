@@ -153,6 +153,7 @@ def test_as_many_are_drawn_and_chances_are_what_they_say(survey, drawing):
         assert chance[cheap == 1].mean() == pytest.approx(3 * chance[cheap == 0].mean(), rel=0.1)
 
 
+@pytest.mark.slow
 def test_intervals_hold_the_truth_as_often_as_they_say_and_those_of_cheap_labels_do_not():
     asked = {by: Survey(by, documents=1000, repetitions=80, seed=9) for by in ESTIMATORS[:2] + ESTIMATORS[3:4]}
     ends = {by: list(survey.run())[-1].numbers for by, survey in asked.items()}

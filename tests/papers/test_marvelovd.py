@@ -275,6 +275,7 @@ def test_labels_in_use_change_after_the_burn_in_only_where_they_are_mined():
     assert scores[used].min() >= scores[given.there & ~used].max()
 
 
+@pytest.mark.slow
 def test_each_part_changes_the_run_and_how_often_is_recorded_does_not():
     short = {**TINY, "epochs_in_all": 4}
     whole = list(Detecting(**short).run())

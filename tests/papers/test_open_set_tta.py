@@ -174,6 +174,7 @@ def runs():
     return {"TENT": list(Arriving(keep="all", spread=False, rounds=1, training=1).run()), "crowd": list(crowd.run())}
 
 
+@pytest.mark.slow
 def test_a_run_is_what_adapt_answers(runs):
     arriving = stream(0.5, 0.7, 0)
     answers = list(adapt(source_network(1, 0), [*arriving.images] * 2, keep=with_the_crowd))

@@ -257,6 +257,7 @@ def test_labels_are_judged_by_what_crops_show():
     assert 0 <= Targets(Cropped(**TINY), task).judged(test)["annotator"] <= 1
 
 
+@pytest.mark.slow
 def test_rivals_see_the_same_crops_and_a_record_shows_what_it_says():
     runs = {
         kind: list(Cropped(**{**TINY, "epochs_of_student": 2}, labels=kind).run()) for kind in ("single", "ReLabel")
