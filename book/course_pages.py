@@ -30,7 +30,7 @@ def alternative_texts(notebook: Path) -> dict[str, str]:
     for output in (output for cell in cells for output in cell.get("outputs", ())):
         if png := output.get("data", {}).get("image/png"):
             png = base64.b64decode("".join(png))
-            texts[hashlib.sha256(png).hexdigest()] = output["metadata"]["image/png"]["alt"]
+            texts.setdefault(hashlib.sha256(png).hexdigest(), output["metadata"]["image/png"]["alt"])
     return texts
 
 
