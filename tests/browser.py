@@ -82,7 +82,9 @@ def chromium():
         yield browser
 
 
-ASKED_AGAIN = re.compile(r"^Failed to load resource: .* status of 5\d\d .*/api/(sessions|kernels|contents|workspaces)\b")
+ASKED_AGAIN = re.compile(
+    r"^Failed to load resource: .* status of 5\d\d .*/api/(sessions|kernels|contents|workspaces)\b"
+)
 
 
 @pytest.fixture
