@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import base64
 import re
-import sys
 from pathlib import Path
 
 import yaml
 
+from instructor import command
 from instructor.lesson import Lesson, Piece, course, in_short
 from instructor.typeset import Page
 from nlkit.files import check_writable, write_whole
@@ -94,7 +94,4 @@ def main(out: Path) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main(Path(sys.argv[1] if len(sys.argv) > 1 else "build/handouts"))
-    except (OSError, ValueError) as error:
-        sys.exit(f"the handouts were not made: {error}")
+    command.run(main, "build/handouts", "the handouts were not made")

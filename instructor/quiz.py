@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import html
 import re
-import sys
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -21,6 +20,7 @@ import yaml
 from markdown_it import MarkdownIt
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 
+from instructor import command
 from instructor.lesson import Lesson, Prediction, course
 from nlkit.files import check_writable, write_whole
 
@@ -121,7 +121,4 @@ def main(out: Path) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main(Path(sys.argv[1] if len(sys.argv) > 1 else "build/quiz"))
-    except (OSError, ValueError) as error:
-        sys.exit(f"the quiz was not made: {error}")
+    command.run(main, "build/quiz", "the quiz was not made")

@@ -12,7 +12,6 @@ from __future__ import annotations
 import html
 import re
 import shutil
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from book.sphinx_mathml import mathml
+from instructor import command
 from instructor.lesson import Lesson, Piece, Verdict, course, in_short, verdicts_in
 from nlkit.files import check_writable, write_whole
 
@@ -214,7 +214,4 @@ def main(out: Path, notebooks: list[Path] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main(Path(sys.argv[1] if len(sys.argv) > 1 else "build/slides"))
-    except (OSError, ValueError) as error:
-        sys.exit(f"the slides were not made: {error}")
+    command.run(main, "build/slides", "the slides were not made")

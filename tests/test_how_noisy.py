@@ -11,7 +11,7 @@ from nlkit.audit.dynamics import FOLDS, cross_validated, learned_features
 from nlkit.audit.judged import Judged, judged_digits
 from nlkit.audit.noise_rates import ratio_of
 from nlkit.lessons import how_noisy as lesson
-from nlkit.noise.matrices import pair_matrix
+from nlkit.noise.matrices import matrix_error, pair_matrix
 
 
 def told_by(probabilities: np.ndarray, noise="pair", ratio=0.3) -> Judged:
@@ -74,7 +74,7 @@ def test_networks_that_say_the_row_of_the_true_class_are_right_at_every_anchor(t
     rows = pair_matrix(10, 0.3).numpy()
     found = lesson.estimated(told_by(rows[true].astype(np.float32)))
     assert found["anchor points"][0] == pytest.approx(rows, abs=1e-6)
-    assert lesson.matrix_error(rows, np.eye(10)) == pytest.approx(0.6)
+    assert matrix_error(rows, np.eye(10)) == pytest.approx(0.6)
 
 
 def test_as_long_as_no_network_was_asked_neighbours_alone_answer():
@@ -137,8 +137,8 @@ def test_the_panel_moves_through_what_was_trained_once(monkeypatch):
     trained = []
     monkeypatch.setattr(module, "of_part", lambda *asked, **settings: trained.append(asked))
     for name, value, asked in (
-        ("asked at epoch", 1, {"first": 1, "last": 1}),
-        ("asked at epoch", 2, {"first": 1, "last": 2}),
+        ("after epoch", 1, {"first": 1, "last": 1}),
+        ("after epoch", 2, {"first": 1, "last": 2}),
         ("mean up to it", False, {"first": 2, "last": 2}),
         ("dimensions", 5, {"first": 2, "last": 2, "dimensions": 5}),
     ):

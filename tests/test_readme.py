@@ -78,6 +78,7 @@ def test_the_python_example_runs():
     names = {}
     exec(example, names)
     assert len(names["history"]) == 25
+    assert names["history"][-1].test_accuracy > 0.6 and 0 <= names["history"][-1].memorized <= 0.3
 
 
 def test_commands_and_options_exist():

@@ -131,7 +131,12 @@ def test_the_panel_draws_what_is_ticked_and_follows_its_slider():
     assert picture.tooltip.count("where the label is unlikely") == 1 and "least with generalized: 0.03" in words(panel)
     control(panel, "power q").value = 1.0
     assert picture.value != first and "least with generalized: 0.00" in words(panel)
+    shown = {"power q"}
+    assert {w.description for w in parts(panel, widgets.SelectionSlider) if w.layout.display != "none"} == shown
     control(panel, "forward").value = True
+    assert {w.description for w in parts(panel, widgets.SelectionSlider) if w.layout.display != "none"} == {
+        *shown, "noise ratio"
+    }  # fmt: skip
     assert picture.tooltip.count("where the label is unlikely") == 2
     for name in ("generalized", "forward"):
         control(panel, name).value = name == "forward"

@@ -28,7 +28,7 @@ def paper(name: str) -> Player:
     found = gather(
         [run for _, run in runs],
         lambda run: variants[run.key],
-        lambda run: {knob: value for knob, value in flat(run).items() if knob in fields},
+        lambda run: {knob: value for knob, value in flat(run.settings).items() if knob in fields},
     )
     order = list(page.variants)
     found.sort(key=lambda one: order.index(one.variant))
@@ -83,14 +83,12 @@ def runs_of(page: Page, name: str) -> list[tuple[str, Result]]:
         if all(run is not None and page.headline in run.curves for run in runs):
             wanted = _fixed(identity(experiment_of(page, variant, **usual)), free)
             kept |= {run.key: (variant, run) for run in runs if run and _fixed(run.settings, free) == wanted}
-    return list({key: one for key, one in kept.items()}.values())
+    return list(kept.values())
 
 
 def _fixed(settings: dict[str, object], free: set[str]) -> dict[str, object]:
     """The settings that no control moves, a method's options among them."""
-    known = dict(settings)
-    known |= dict(known.pop("options", None) or {})  # type: ignore[call-overload]
-    return {name: value for name, value in known.items() if name not in free}
+    return {name: value for name, value in flat(settings).items() if name not in free}
 
 
 def _in_words(stored: list[Stored], names: list[str], number: str) -> tuple[str, ...]:

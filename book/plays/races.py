@@ -82,7 +82,7 @@ def at_of(run: Result) -> Mapping[str, object]:
 
 def _plain(run: Result, methods: Sequence[str], epochs: int) -> bool:
     """Whether a run is one of the kit's own task with symmetric noise and its method's default options."""
-    settings = flat(run)
+    settings = flat(run.settings)
     return (
         settings.get("method") in methods
         and settings["epochs"] == epochs

@@ -58,10 +58,10 @@ class Stored:
         return list(zip(*(run.curves[number] for run in self.runs), strict=True))
 
 
-def flat(result: Result) -> dict[str, object]:
+def flat(settings: Mapping[str, object]) -> dict[str, object]:
     """The settings of a run, those of its method among them."""
-    settings = dict(result.settings)
-    return settings | dict(settings.pop("options", None) or {})  # type: ignore[call-overload]
+    known = dict(settings)
+    return known | dict(known.pop("options", None) or {})  # type: ignore[call-overload]
 
 
 def gather(

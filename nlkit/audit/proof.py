@@ -26,6 +26,7 @@ from nlkit.data.dataset import Dataset
 from nlkit.data.load import load
 from nlkit.data.verdicts import load_suspicions, load_verdicts
 from nlkit.noise.human import human_labels
+from nlkit.noise.matrices import matrix_error
 from nlkit.records import Measured
 from nlkit.settings import check_settings, setting
 from nlkit.tasks.make import make_task
@@ -73,7 +74,7 @@ class AuditRun:
         if truth is not None:
             for way, estimate in found.estimates.items():
                 numbers[f"ratio {way}"] = estimate.ratio
-                numbers[f"error {way}"] = float(np.abs(estimate.matrix - truth).sum(1).mean())
+                numbers[f"error {way}"] = matrix_error(estimate.matrix, truth)
         yield Measured(1, numbers, {"audit": found, "wrong": wrong})
 
     def _collected(self):

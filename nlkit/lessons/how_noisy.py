@@ -12,12 +12,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 
 from nlkit.audit.judged import Judged, judged_digits
 from nlkit.audit.noise_rates import Rates, by_anchor_points, by_counting, ratio_of
 from nlkit.noise.draws import realized_matrix
+from nlkit.noise.matrices import matrix_error
 from nlkit.page import Claim, Page, Trial
 from nlkit.records import Measured, Recorded, Step
 from nlkit.settings import check_settings, setting
@@ -54,11 +54,6 @@ def disagreement(judged: Judged, *, first: int = 1, last: int | None = None) -> 
     """The share of labels, of those asked about, that the networks do not predict."""
     predicted = judged.probabilities(first, last).argmax(1)
     return float((predicted != judged.given[judged.asked]).mean())
-
-
-def matrix_error(matrix: np.ndarray, true: np.ndarray) -> float:
-    """The mean over the classes of the summed absolute differences of a row, from 0 to 2."""
-    return float(np.abs(matrix - true).sum(1).mean())
 
 
 @dataclass(frozen=True)

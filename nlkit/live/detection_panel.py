@@ -26,6 +26,7 @@ from nlkit.lessons.which_labels import (
 )
 from nlkit.live.any_panel import Frame, drawn
 from nlkit.live.controls import choice, percent_slider, seed_control
+from nlkit.live.judging import as_it_is_judged, parts_in_words
 from nlkit.live.picture_panel import PicturePanel
 from nlkit.noise.human import find_human_labels
 from nlkit.plots.suspects import ends_of_a_list, suspects_looked_at
@@ -85,15 +86,9 @@ class _Drawing:
         asked = {name: values[name] for name in ("noise", "ratio", "seed")}
         with threads(1):
             judged = Detecting(**asked, passes=self.epochs, per_class=self.per_class).judged()  # type: ignore[arg-type]
-        work, part = judged.work(), 0
         if not judged.knows():
             yield _picture(judged, values, {"at random": at_random(judged)})
-        while part is not None:
-            with threads(1):
-                frame = _picture(judged, values, _lists(judged))
-            yield frame
-            with threads(1):
-                part = next(work, None)
+        yield from as_it_is_judged(judged, lambda: _picture(judged, values, _lists(judged)))
 
 
 def _lists(judged: Judged) -> dict[str, numpy.ndarray]:
@@ -114,8 +109,7 @@ def _picture(judged: Judged, values: dict[str, object], lists: dict[str, numpy.n
     )  # fmt: skip
     precision, recall = found[chosen]
     count, wrong = round(share * len(judged.wrong)), int(judged.wrong.sum())
-    left = f" (part {judged.parts_done} of {FOLDS} is done)" if judged.parts_done < FOLDS else ""
     return drawn(figure), (
         f"{count:,} of {len(judged.wrong):,} labels are looked at by {chosen}: {precision:.0%} of them are wrong, and "
-        f"{recall:.0%} of all {wrong:,} wrong ones are among them{left}"
+        f"{recall:.0%} of all {wrong:,} wrong ones are among them{parts_in_words(judged)}"
     )

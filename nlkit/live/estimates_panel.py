@@ -6,14 +6,13 @@ from collections.abc import Iterator
 
 import ipywidgets as widgets
 
-from nlkit.audit.dynamics import FOLDS
 from nlkit.audit.judged import Judged, judged_digits
 from nlkit.audit.noise_rates import Rates, ratio_of
 from nlkit.checks import check_integer
-from nlkit.learning.devices import threads
 from nlkit.lessons.how_noisy import DISAGREEMENT, NOISES, WAYS, disagreement, estimated
 from nlkit.live.any_panel import Frame, drawn
 from nlkit.live.controls import choice, percent_slider, scale_slider, seed_control, whole_slider
+from nlkit.live.judging import as_it_is_judged, parts_in_words
 from nlkit.live.picture_panel import PicturePanel
 from nlkit.plots.estimates import estimates_beside_truth
 
@@ -36,7 +35,7 @@ def noise_rates(
     """A panel of the estimated noise ratio and transition matrix beside the planted ones, on digits with planted noise.
 
     Clusterability answers at once; the two ways that ask a network do so part by part, while five networks are
-    cross-validated. What was trained is kept: "asked at epoch", "mean up to it" and "dimensions" change what is asked
+    cross-validated. What was trained is kept: "after epoch", "mean up to it" and "dimensions" change what is asked
     of it, and nothing is trained for them.
 
     noise: of `nlkit.lessons.how_noisy.NOISES`. ratio: 0 to 0.8. epochs: of each network, 1 to 40. last: the epoch at
@@ -51,7 +50,7 @@ def noise_rates(
     controls = {
         "noise": choice("noise type", NOISES, noise),
         "ratio": percent_slider("noise ratio", ratio, 0.0, MOST, argument="ratio"),
-        "last": whole_slider("asked at epoch", epochs if last is None else last, 1, epochs, argument="last"),
+        "last": whole_slider("after epoch", epochs if last is None else last, 1, epochs, argument="last"),
         "mean": widgets.Checkbox(bool(mean), description="mean up to it", style={"description_width": "7.5em"}),
         "dimensions": scale_slider("dimensions", dimensions, DIMENSIONS),
         "seed": seed_control(seed),
@@ -67,15 +66,9 @@ class _Drawing:
 
     def __call__(self, values: dict[str, object]) -> Iterator[tuple[Frame, str]]:
         judged = judged_digits(values["noise"], values["ratio"], self.per_class, values["seed"], self.epochs)
-        work, part = judged.work(), 0
         if not judged.knows(values["dimensions"]):
             yield _picture(judged, values, {})
-        while part is not None:
-            with threads(1):
-                frame = _picture(judged, values, _estimated(judged, values))
-            yield frame
-            with threads(1):
-                part = next(work, None)
+        yield from as_it_is_judged(judged, lambda: _picture(judged, values, _estimated(judged, values)))
 
 
 def _asked(values: dict[str, object]) -> dict[str, int]:
@@ -96,5 +89,4 @@ def _picture(judged: Judged, values: dict[str, object], rates: dict[str, Rates])
         ways=(*WAYS, DISAGREEMENT),
     )  # fmt: skip
     told = ", ".join(f"{way} {share:.1%}" for way, share in ratios.items()) or "nothing yet"
-    left = f" (part {judged.parts_done} of {FOLDS} is done)" if judged.parts_done < FOLDS else ""
-    return drawn(figure), f"planted {planted:.1%}; estimated: {told}{left}"
+    return drawn(figure), f"planted {planted:.1%}; estimated: {told}{parts_in_words(judged)}"

@@ -10,7 +10,7 @@ from nlkit.checks import check_choice
 from nlkit.learning.loss_curves import RESTS, LossCurve
 from nlkit.lessons.robust_losses import CE, FAMILY, curve
 from nlkit.live.any_panel import Frame, drawn
-from nlkit.live.controls import choice, scale_slider
+from nlkit.live.controls import choice, on_change, scale_slider
 from nlkit.live.picture_panel import PicturePanel
 from nlkit.plots.loss_shapes import loss_and_pull
 
@@ -30,9 +30,20 @@ def losses(
     for name, (knob, _) in FAMILY.items():
         controls[name] = widgets.Checkbox(name in ticked, description=name, indent=False)
         if knob:
-            controls[f"{name}: {knob.name}"] = scale_slider(knob.name, knob.usual, knob.steps)
+            slider = controls[f"{name}: {knob.name}"] = scale_slider(knob.name, knob.usual, knob.steps)
+            _show_where_ticked(slider, controls[name])
     controls["rest"] = choice("rest", RESTS, rest)
     return PicturePanel("losses", controls, _Drawing(), mode)
+
+
+def _show_where_ticked(slider: widgets.Widget, tick: widgets.Checkbox) -> None:
+    """Only the slider of a loss that is drawn takes room: all of them are taller than a screen."""
+
+    def follow(_change: object = None) -> None:
+        slider.layout.display = None if tick.value else "none"
+
+    on_change([tick], follow)
+    follow()
 
 
 class _Drawing:

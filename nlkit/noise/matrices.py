@@ -176,6 +176,15 @@ def from_cleanlab(matrix: np.ndarray) -> Tensor:
     return check_matrix(matrix.T)
 
 
+def matrix_error(estimated: Tensor | np.ndarray, true: Tensor | np.ndarray) -> float:
+    """How far a transition matrix (K, K) is from another, from 0 to 2: the absolute differences of a row summed, and
+    their mean over the rows, but for those that are NaN because nothing is known of their class.
+
+    It is twice the share of labels that the estimate puts in the wrong place.
+    """
+    return float(np.nanmean(np.abs(np.asarray(estimated) - np.asarray(true)).sum(1)))
+
+
 def _numbers(argument: str, value: object) -> Tensor:
     """A float64 copy on the CPU, without a gradient, of a tensor, of an array of any kind, or of rows of either."""
     if isinstance(value, Tensor):

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy
 
 from nlkit.intervals import over_seeds
+from nlkit.noise.matrices import matrix_error
 from nlkit.plots.axes import GRID, class_ticks
 from nlkit.plots.figure import PANEL_WIDTH, Figure, panel_figure, picture
 from nlkit.plots.matrices import colors_of_percent
@@ -97,7 +98,7 @@ def estimates_beside_truth(
         cell.imshow(100 * matrix, cmap="Greys", norm=norm)
         class_ticks(cell, "xy", class_names, 0.8)
         cell.spines[:].set_visible(False)
-        error = float(numpy.abs(matrix - true).sum(1).mean())
+        error = matrix_error(matrix, true)
         cell.set_title(f"{name}\nerror {error:.2f}" if column else name, fontsize=11, pad=3)
         cell.set(xlabel="given", ylabel="" if column else "true")
         if column:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from nlkit.data.labels import NO_CLASS
+from nlkit.noise.matrices import matrix_error
 from nlkit.plots.axes import class_ticks
 from nlkit.plots.examples import picks_by_class
 from nlkit.plots.figure import PANEL_DPI, PANEL_WIDTH, Figure, QuickFigure, picture
@@ -89,7 +90,7 @@ def estimated_matrix(estimated: Tensor, true: Tensor, class_names: Sequence[str]
     for ax, shown in ((axes[1], axes[1].images[0]), (axes[2], axes[2].images[0])):
         ticks = matplotlib.ticker.MaxNLocator(5, steps=[1, 2, 5, 10])
         figure.colorbar(shown, ax=ax, fraction=0.05, ticks=ticks, format=matplotlib.ticker.ScalarFormatter())
-    error = wrong.abs().sum(1).nanmean().item()
+    error = matrix_error(estimated.cpu().double(), true.cpu().double())
     figure.suptitle(f"{title + ': ' if title else ''}error {error:.2f}", x=0.01, ha="left")
     worst = divmod(int(wrong.abs().nan_to_num(0).argmax()), len(class_names))
     figure.alt = (

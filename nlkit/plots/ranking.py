@@ -99,6 +99,6 @@ def told_apart(panels: Mapping[str, tuple[Sequence[float], Sequence[float], floa
         ax.set(title=title + under, xlabel=xlabel, yticks=[])
         told.append(f"{title}: mean {sum(right) / len(right):.2f} of right and {sum(wrong) / len(wrong):.2f} of wrong")
         told[-1] += under.replace(":", ",")
-    figure.axes[0].legend(loc="upper left", frameon=False)
+    figure.axes[0].legend(loc="best", frameon=False)
     figure.alt = f"{xlabel}, by kind of label. {'; '.join(told)}."
     return figure
