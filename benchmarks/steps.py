@@ -11,17 +11,20 @@ from torch import nn
 from benchmarks import usual
 from benchmarks.products import bare_products
 from benchmarks.timing import Row, interleaved, rows_of
-from nlkit.learning.devices import has_convolutions, pick_threads, threads
+from nlkit.learning.devices import InBfloat16, has_convolutions, pick_precision, pick_threads, threads
 from nlkit.learning.learner import Batch, Run
 from nlkit.learning.models import build_model
 from nlkit.learning.optimizers import build_optimizer
 from nlkit.noise.matrices import symmetric_matrix
 from nlkit.papers import build_method
 from nlkit.randomness import seeded_generator
+from nlkit.training.recipes import RECIPES
 
 BATCH = 128
-SHAPES = {"mlp": (1, 28, 28), "cnn": (1, 28, 28), "resnet32": (3, 32, 32)}
-OPTIMIZERS = {"mlp": "adam", "cnn": "adam", "resnet32": "momentum"}  # those of the networks' recipes
+SHAPES = {"mlp": (1, 28, 28), "cnn": (1, 28, 28), "resnet32": (3, 32, 32)}  # of part 2 to 4 on a CPU
+OPTIMIZERS = {  # those of the networks' recipes
+    name: recipe.optimizer for name, recipe in RECIPES.items()
+}
 CLEAN_BATCHES = {"mlp": (16, 32, 64, 128, 256, 512), "cnn": (16, 32, 128, 512), "resnet32": (16, 128, 512)}
 CALLS = "step with nothing to compute"
 TOLD = {"matrix": symmetric_matrix(10, 0.8)}
@@ -40,25 +43,27 @@ class Bench:
     """A network with random images, on which any method takes one step at a time."""
 
     def __init__(self, name: str, shape=None, *, examples: int = 2000, clean: int = 512, classes: int = 10,
-                 model: nn.Module | None = None, optimizer: str | None = None):  # fmt: skip
+                 model: nn.Module | None = None, optimizer: str | None = None, device: str = "cpu"):  # fmt: skip
         self.name, self.shape = name, shape or SHAPES[name]
         self.model, self.optimizer = model, optimizer or OPTIMIZERS[name]
         generator = torch.Generator().manual_seed(0)
-        self.images = torch.rand(examples, *self.shape, generator=generator)
-        self.labels = torch.randint(0, classes, (examples,), generator=generator)
-        self.clean, self.classes = clean, classes
-        self.order = torch.randperm(examples, generator=generator)
+        self.images = torch.rand(examples, *self.shape, generator=generator).to(device)
+        self.labels = torch.randint(0, classes, (examples,), generator=generator).to(device)
+        self.clean, self.classes, self.device = clean, classes, torch.device(device)
+        self.order = torch.randperm(examples, generator=generator).to(device)
 
     def network(self) -> nn.Module:
         """The network as `train` makes it."""
-        model = self.model or build_model(self.name, self.shape, self.classes, seed=0)
+        model = (self.model or build_model(self.name, self.shape, self.classes, seed=0)).to(self.device)
         return model.to(memory_format=torch.channels_last) if has_convolutions(model) else model
 
     def step(self, method: str, **options: object) -> Callable[[], object]:
         """A function that takes the kit's next step, the gathering of its batch included, as `train` does."""
         model = self.network()
+        precise = pick_precision(RECIPES[self.name].precision, model, self.device) if self.model is None else "float32"
+        network = InBfloat16(model) if precise == "bfloat16" else model
         run = Run(
-            model, build_optimizer(self.optimizer, model, 6e-4), self.images[: self.clean], self.labels[: self.clean],
+            network, build_optimizer(self.optimizer, model, 6e-4), self.images[: self.clean], self.labels[: self.clean],
             seeded_generator(0, "method"), self.classes, len(self.labels), progress=0.5, steps_done=1001,
             steps_an_epoch=len(self.labels) // BATCH, noisy_images=self.images, given_labels=self.labels,
         )  # fmt: skip

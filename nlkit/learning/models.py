@@ -1,4 +1,4 @@
-"""Networks: two small enough that training follows a slider, and one for a GPU."""
+"""Networks: two small enough that training follows a slider, and two for a GPU."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from torch import nn
 from nlkit.checks import check_choice, check_integer
 from nlkit.learning.devices import has_convolutions
 from nlkit.learning.resnet import resnet32
+from nlkit.learning.wide_resnet import wide_resnet32
 from nlkit.randomness import MAX_SEED
 
 Made = TypeVar("Made")
@@ -48,7 +49,12 @@ def cnn(shape: tuple[int, int, int], num_classes: int) -> nn.Module:
     )
 
 
-MODELS: dict[str, Callable[[tuple[int, int, int], int], nn.Module]] = {"mlp": mlp, "cnn": cnn, "resnet32": resnet32}
+MODELS: dict[str, Callable[[tuple[int, int, int], int], nn.Module]] = {
+    "mlp": mlp,
+    "cnn": cnn,
+    "resnet32": resnet32,
+    "wide-resnet32": wide_resnet32,
+}
 
 
 def build_model(name: str, shape: tuple[int, int, int], num_classes: int, *, seed: int = 0) -> nn.Module:

@@ -137,7 +137,11 @@ def take_step(optimizer: Optimizer) -> None:
 
 
 def averaged_network(model: nn.Module, decay: float) -> AveragedModel:
-    """A moving average of a network's weights, with this decay a step."""
+    """A moving average of a network's weights, with this decay a step.
+
+    Batch norm's running statistics are averaged as well, since they belong to the averaged weights; not so where the
+    network says `averages_statistics = False`: there they are those of the network as it is.
+    """
 
     @torch.no_grad()
     def move(averages: list[Tensor], values: list[Tensor], steps: Tensor) -> None:
@@ -147,8 +151,7 @@ def averaged_network(model: nn.Module, decay: float) -> AveragedModel:
         else:  # how many batches a norm has seen
             torch._foreach_copy_(averages, values)
 
-    # Batch norm's running statistics are averaged as well: they belong to the averaged weights.
-    return AveragedModel(model, multi_avg_fn=move, use_buffers=True)
+    return AveragedModel(model, multi_avg_fn=move, use_buffers=getattr(model, "averages_statistics", True))
 
 
 def constant(progress: float) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from nlkit.intervals import counted, in_percent, over_seeds
-from nlkit.lessons.rows import EPOCHS, NOISES, ROWS, SEEDS, SEEDS_ELSEWHERE
+from nlkit.lessons.rows import EPOCHS, FASHION, FASHION_SEEDS, NOISES, ROWS, SEEDS
 from nlkit.lessons.sources import TUTORIAL
 from nlkit.lessons.standings import standings
 from nlkit.measures import end, lead
@@ -154,14 +154,18 @@ def _claims() -> Iterator[Claim]:
 
 
 def _grid() -> Iterator[tuple[str, dict[str, object]]]:
-    """All rows at 80 % noise, and some at other noise, with fewer seeds."""
+    """All rows at 80 % noise, some at other noise, and some on Fashion-MNIST, with fewer seeds."""
     for row in ROWS:
         yield row.name, {}
-    for seed in SEEDS_ELSEWHERE:
-        for noise, ratio in NOISES[1:]:
-            for row in ROWS:
-                if row.everywhere:
-                    yield row.name, {"noise": noise, "ratio": ratio, "seed": seed}
+    for noise, ratio in NOISES[1:]:
+        for row in ROWS:
+            if row.everywhere:
+                yield row.name, {"noise": noise, "ratio": ratio}
+    for seed in FASHION_SEEDS:
+        for row in ROWS:
+            if row.everywhere or row.on_fashion:
+                elsewhere = row.settings(*FASHION, "fashion_mnist")
+                yield row.name, {name: elsewhere[name] for name in ("data", "noise", "ratio")} | {"seed": seed}
 
 
 PAGE = Page(
@@ -172,7 +176,7 @@ PAGE = Page(
     claims=tuple(_claims()),
     variants={row.name: row.settings(*NOISES[0]) for row in ROWS},
     grid=_grid,
-    needs=("mnist",),
+    needs=("mnist", "fashion_mnist"),
     seeds=SEEDS,
     tiny={"data": "mnist5k", "epochs": 1, "learning_rate": 6e-4},
 )

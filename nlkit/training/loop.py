@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from nlkit.learning.devices import fast_products, threads
+from nlkit.learning.devices import InBfloat16, fast_products, threads
 from nlkit.learning.learner import Batch, Run
 from nlkit.learning.models import evaluate, predict
 from nlkit.learning.own_network import OwnDraws
@@ -41,6 +41,7 @@ class Trainer:
     draws: OwnDraws | None  # of the layers of a network of one's own; the kit's own networks draw nothing
     threads: int  # of a step
     fast: bool = False  # whether the products of a step are in bfloat16
+    measured_in_bfloat16: bool = False  # whether the passes that measure are, as those that learn
     held_out: Tensor | None = None  # (H,) places in the noisy set of which no batch is made
     behind: float = 0.0  # progress that a plan of fewer epochs had reached; what a method left behind stays behind
     diverged: bool = False
@@ -145,7 +146,8 @@ class Trainer:
 
     def measure(self) -> tuple[dict[str, float | None], dict[str, float]]:
         """The accuracies and shares of a record, and what is asked where the noise names a likeliest wrong label."""
-        task, model = self.task, self._measured
+        task = self.task
+        model = InBfloat16(self._measured) if self.measured_in_bfloat16 else self._measured
         predicted = predict(model, task.noisy_images)
         as_given, as_true = predicted == task.given_labels, predicted == task.true_labels
         of_a_class = task.true_labels >= 0

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from nlkit.checks import check_choice, check_integer, check_number
-from nlkit.learning.augment import AUGMENTATIONS
+from nlkit.learning.augment import AUGMENTATIONS, augmentation
 from nlkit.learning.devices import PRECISIONS, InBfloat16, has_convolutions, pick_precision, pick_threads, threads
 from nlkit.learning.learner import Run
 from nlkit.learning.models import MODELS, build_model, seeded
@@ -66,15 +66,17 @@ def train(
     schedule: "constant"; "steps": the learning rate falls by a tenth every 30/512 of the training; or "linear": it
         falls in a straight line to 0.
     weight_decay: what of a layer's weights is added to their gradient, 0 or more; biases and norms are left out.
-    augment: "none", or "crop-flip": every image that the method learns from is moved by up to 4 pixels and mirrored
-        half of the time. What is measured is never augmented.
+    augment: "none"; "crop-flip": every image that the method learns from is moved by up to 4 pixels and mirrored half
+        of the time; "crop-flip-color": by up to 2, and its colours are distorted; or "affine", for signs: turned,
+        scaled, slanted and moved a little. What is measured is never augmented.
     weight_average: decay a step, in [0, 1), of a moving average of the weights; what is measured is then the averaged
         network (0.999 averages over about a thousand steps; at first, over a tenth of the steps so far). 0 measures
         the network as it is.
     precision: "float32"; "bfloat16", in which the network then computes its training passes as far as is safe; "fast",
         which is float32 but for what goes into a step's products, on a processor that has instructions for products in
         bfloat16, and float32 anywhere else (see `nlkit.learning.devices.fast_products`); or "auto", which is bfloat16
-        for networks with convolutions on an NVIDIA GPU made for it. What is measured is measured in float32.
+        for networks with convolutions on an NVIDIA GPU made for it. What is measured is measured in float32, but for
+        "bfloat16" on an NVIDIA GPU, where an epoch's measuring would take as long as half of its training.
     seed: draws the initial weights, the batches and what the method draws. Methods share the first two.
     checkpoint: a file that holds the run after every epoch. If it exists, its records are yielded again first and
         training goes on after them, to the same result as if it had never stopped. It may go on past the epochs that it
@@ -135,7 +137,7 @@ def train(
         num_examples=len(task.given),
         noisy_images=task.noisy_images,
         given_labels=task.given_labels,
-        augment=AUGMENTATIONS[augment],
+        augment=augmentation(augment, task.mean, task.std),
         averaged=averaged,
         build=build,
     )
@@ -158,6 +160,7 @@ def train(
         draws=None if of_the_kit else OwnDraws(seed, task.device),
         threads=count,
         fast=picked == "fast",
+        measured_in_bfloat16=picked == "bfloat16" and task.device.type == "cuda",
     )
     if hasattr(algorithm, "hold_out"):
         trainer.held_out = algorithm.hold_out(run)
