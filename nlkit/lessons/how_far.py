@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from nlkit.intervals import counted, in_percent, over_seeds
-from nlkit.lessons.rows import EPOCHS, FASHION, FASHION_SEEDS, NOISES, ROWS, SEEDS
+from nlkit.lessons.rows import EPOCHS, NOISES, ROWS, SEEDS
 from nlkit.lessons.sources import TUTORIAL
 from nlkit.lessons.standings import standings
 from nlkit.measures import end, lead
-from nlkit.page import Claim, Page
+from nlkit.page import Claim, Measure, Page
 from nlkit.sweeps.results import Sweep
 
 MARK, BEST_MARK = "true labels", "true labels, full recipe"
@@ -22,6 +22,12 @@ PUBLISHED = {
     "MentorNet": {("pair", 0.45): 80.9, ("symmetric", 0.2): 96.7},
     "Co-teaching": {("pair", 0.45): 87.6, ("symmetric", 0.2): 97.3},
 }
+
+
+def _worst_elsewhere(ours: str, theirs: str) -> Measure:
+    """The lead of one row over another at the noise, of those beside 80 %, where it is lowest."""
+    leads = [lead(ours, theirs, both={"noise": noise, "ratio": ratio}) for noise, ratio in NOISES[1:]]
+    return lambda t: min(measure(t) for measure in leads)
 
 
 def _claims() -> Iterator[Claim]:
@@ -137,6 +143,24 @@ def _claims() -> Iterator[Claim]:
         "add little, unless what the network believes goes into explaining each of them.",
         **points,
     )
+    yield Claim(
+        "elsewhere_no_clean",
+        "With 20 to 60 % symmetric or 45 % pair noise, EM loses less than a point without a clean set.",
+        "measured here",
+        _worst_elsewhere("EM without a clean set", "EM"),
+        "last test accuracy, without a clean set minus with one, at the noise where it is lowest",
+        at_least=-0.01,
+        unit="points",
+    )
+    yield Claim(
+        "elsewhere_stopped",
+        "Where all wrong labels of a class agree, stopping in time ends 10 points and more below forward correction.",
+        "measured here",
+        lead("forward correction, full recipe", "stopped in time", both={"noise": "pair", "ratio": 0.45}),
+        "last test accuracy at 45 % pair noise, forward correction minus early stopping",
+        at_least=0.10,
+        unit="points",
+    )
     parts = {
         "augmentation": ("augmentation", "EM without augmentation"),
         "average": ("the averaged network", "EM without averaged weights"),
@@ -154,18 +178,13 @@ def _claims() -> Iterator[Claim]:
 
 
 def _grid() -> Iterator[tuple[str, dict[str, object]]]:
-    """All rows at 80 % noise, some at other noise, and some on Fashion-MNIST, with fewer seeds."""
+    """All rows at 80 % noise, and some at other noise."""
     for row in ROWS:
         yield row.name, {}
     for noise, ratio in NOISES[1:]:
         for row in ROWS:
             if row.everywhere:
                 yield row.name, {"noise": noise, "ratio": ratio}
-    for seed in FASHION_SEEDS:
-        for row in ROWS:
-            if row.everywhere or row.on_fashion:
-                elsewhere = row.settings(*FASHION, "fashion_mnist")
-                yield row.name, {name: elsewhere[name] for name in ("data", "noise", "ratio")} | {"seed": seed}
 
 
 PAGE = Page(
@@ -176,7 +195,7 @@ PAGE = Page(
     claims=tuple(_claims()),
     variants={row.name: row.settings(*NOISES[0]) for row in ROWS},
     grid=_grid,
-    needs=("mnist", "fashion_mnist"),
+    needs=("mnist",),
     seeds=SEEDS,
     tiny={"data": "mnist5k", "epochs": 1, "learning_rate": 6e-4},
 )

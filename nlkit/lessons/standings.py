@@ -42,10 +42,8 @@ class Standing:
         return {seed: run.final - other.runs[seed].final for seed, run in self.runs.items() if seed in other.runs}
 
 
-def standings(
-    sweep: Sweep, noise: str = NOISES[0][0], ratio: float = NOISES[0][1], data: str = "mnist"
-) -> dict[str, Standing]:
-    """The rows that were run on data at a noise level, by name, the highest last accuracy first.
+def standings(sweep: Sweep, noise: str = NOISES[0][0], ratio: float = NOISES[0][1]) -> dict[str, Standing]:
+    """The rows that were run at a noise level, by name, the highest last accuracy first.
 
     Raises a ValueError when the sweep has no such runs.
     """
@@ -54,12 +52,11 @@ def standings(
     for row in ROWS:
         # What sees no noise is run at one level.
         unmoved = row.part == "marks" or not METHODS[row.method].sees_noise  # type: ignore[attr-defined]
-        at = NOISES[0] if unmoved and data == "mnist" else (noise, ratio)
-        experiments = (row.experiment(*at, seed, data) for seed in sorted({r.experiment.seed for r in sweep.results}))
+        at = NOISES[0] if unmoved else (noise, ratio)
+        experiments = (row.experiment(*at, seed) for seed in sorted({r.experiment.seed for r in sweep.results}))
         runs = {e.seed: known[name] for e in experiments if (name := key(e)) in known}
         if runs:
             found.append(Standing(row, runs))
-    at = (data, noise, ratio)
-    if not any((r.experiment.data, r.experiment.noise, r.experiment.ratio) == at for r in sweep.results):
-        raise ValueError(f"no run of this sweep has data={data!r}, noise={noise!r}, ratio={ratio!r}")
+    if not any(r.experiment.noise == noise and r.experiment.ratio == ratio for r in sweep.results):
+        raise ValueError(f"no run of this sweep has noise={noise!r}, ratio={ratio!r}")
     return {s.row.name: s for s in sorted(found, key=lambda s: s.final.mean, reverse=True)}
