@@ -6,9 +6,17 @@ import numpy as np
 import pytest
 import scipy.ndimage
 import torch
+from matplotlib.colors import hsv_to_rgb, rgb_to_hsv
 from torch.nn import functional as F
 
-from nlkit.learning.augment import AUGMENTATIONS, affine, crop_and_flip, move_by_matrix
+from nlkit.learning.augment import (
+    AUGMENTATIONS,
+    affine,
+    augmentation,
+    crop_and_flip,
+    crop_flip_and_distort,
+    move_by_matrix,
+)
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -120,3 +128,66 @@ def test_affine_stays_within_its_ranges_and_uses_them():
     torch.testing.assert_close(affine(torch.full((5, 1, 8, 8), 0.3), generator()), torch.full((5, 1, 8, 8), 0.3))
     again = affine(images[:3], generator(5)), affine(images[:3], generator(5))
     assert torch.equal(*again)
+
+
+# Colours
+
+
+def distorted(image: np.ndarray, down: int, right: int, flip: int, draws: list[float], second: int):
+    """An image (3, H, W) in [0, 1] on a black frame, cut out, mirrored, its colours changed by matplotlib's HSV.
+
+    None where pixels leave [0, 1] before their hue is asked for: matplotlib has none to compare.
+    """
+    height, width = image.shape[1:]
+    cut = np.pad(image, ((0, 0), (2, 2), (2, 2)))[:, down : down + height, right : right + width]
+    brighter, saturation, contrast, turn = draws
+
+    def in_contrast(p):
+        average = p.mean((0, 1))
+        return average + contrast * (p - average)
+
+    pixels = (cut[:, :, ::-1] if flip else cut).transpose(1, 2, 0) + brighter
+    pixels = in_contrast(pixels) if second else pixels
+    if pixels.min() < 0 or pixels.max() > 1:
+        return None
+    hsv = rgb_to_hsv(pixels)
+    hsv[..., 1] = np.clip(saturation * hsv[..., 1], 0, 1)
+    hsv[..., 0] = (hsv[..., 0] + turn) % 1
+    pixels = hsv_to_rgb(hsv)
+    return (pixels if second else in_contrast(pixels)).clip(0, 1).transpose(2, 0, 1)
+
+
+def test_colours_are_distorted_as_matplotlib_s_hsv_has_it():
+    images = 0.15 + 0.7 * torch.rand(80, 3, 10, 12, generator=generator(4), dtype=torch.float64)
+    found = crop_flip_and_distort(images, generator(3))
+    draws = generator(3)
+    moves = torch.randint(5, (2, 80), generator=draws).T.tolist()
+    flips = torch.randint(2, (80,), generator=draws).tolist()
+    shares = torch.rand(4, 80, generator=draws, dtype=torch.float64).T
+    seconds = torch.randint(2, (80,), generator=draws).tolist()
+    amounts = shares * torch.tensor([64 / 255, 1, 1, 0.4]) + torch.tensor([-32 / 255, 0.5, 0.5, -0.2])
+    compared = set()
+    for image, result, move, flip, amount, second in zip(images, found, moves, flips, amounts.tolist(), seconds):
+        expected = distorted(image.numpy(), *move, flip, amount, second)
+        if expected is not None:
+            np.testing.assert_allclose(result.numpy(), expected, atol=1e-6)
+            compared.add((flip, second))
+    assert compared == {(0, 0), (0, 1), (1, 0), (1, 1)}
+
+
+def test_grey_stays_grey_and_black_is_what_the_data_set_calls_black():
+    grey = torch.full((40, 1, 8, 8), 0.5)
+    found = crop_flip_and_distort(grey, generator(1))
+    assert found.shape == grey.shape and found.min() == 0 and found.max() <= 1
+    three = crop_flip_and_distort(grey.expand(-1, 3, -1, -1), generator(1))
+    torch.testing.assert_close(three, found.expand(-1, 3, -1, -1))
+    mean, std = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)
+    m, s = (torch.tensor(v).view(3, 1, 1) for v in (mean, std))
+    images = torch.rand(30, 3, 8, 8, generator=generator(2))
+    ours = augmentation("crop-flip-color", mean, std)((images - m) / s, generator(1))
+    torch.testing.assert_close(ours * s + m, crop_flip_and_distort(images, generator(1)), atol=1e-5, rtol=1e-5)
+
+
+def test_colours_of_images_with_two_channels_are_refused():
+    with pytest.raises(ValueError, match="augment='crop-flip-color'.*1 or 3 channels, not 2"):
+        crop_flip_and_distort(torch.zeros(2, 2, 8, 8), generator())

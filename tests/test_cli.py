@@ -115,9 +115,9 @@ def test_every_field_of_an_experiment_is_an_option_with_its_default(kit):
 
 def test_the_help_tells_what_each_recipe_has(kit):
     out = " ".join(kit("train", "--help")[1].split())
-    assert "Passes through the noisy set. [default: (25; resnet32: 100)]" in out
-    assert "[default: (0.0006; resnet32: 0.1)]" in out
-    assert "[default: (0.0; resnet32: 1 - 0.0512 / epochs)]" in out
+    assert "Passes through the noisy set. [default: (25; resnet32: 100; wide-resnet32: 100)]" in out
+    assert "[default: (0.0006; resnet32: 0.1; wide-resnet32: 0.1)]" in out
+    assert "[default: (0.0; resnet32: 1 - 0.0512 / epochs; wide-resnet32: 1 -" in out
 
 
 def test_the_version_is_printed(kit):

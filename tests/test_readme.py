@@ -115,12 +115,12 @@ def test_the_gpu_commands_are_the_published_settings():
         options = dict(parse_option(option) for option in fields["option"])
         known = {f.name for f in dataclasses.fields(Experiment)} - {"options"}
         experiment = Experiment(**{name: fields[name] for name in known}, options=options).resolved()
-        assert (experiment.data, experiment.model, experiment.method) == ("cifar10", "resnet32", "mentormix")
+        assert (experiment.data, experiment.model, experiment.method) == ("cifar10", "wide-resnet32", "mentormix")
         assert build_method(experiment.method, options)
         runs.append((experiment.ratio, experiment.epochs, experiment.weight_decay, options))
     assert runs == [
-        (0.4, 512, 2e-4, {"alpha": 8, "percentile": 0.6}),
-        (0.8, 512, 0.0, {"alpha": 4, "percentile": 0.2, "second_weighting": True}),
+        (0.4, 512, 2e-4, {"mentor": "schedule", "alpha": 8, "percentile": 0.6}),
+        (0.8, 512, 0.0, {"mentor": "schedule", "alpha": 4, "percentile": 0.2, "second_weighting": True}),
     ]
 
 
@@ -165,6 +165,8 @@ def test_the_plan_of_a_large_grid_is_that_of_what_was_measured():
     assert _filled(plan.PAGE, plan.MARKS) == f"\n{plan.table(load_sweep('leaderboard'), report.read()[1])}\n"
     fastest: dict[str, float] = {}
     for run_ in load_sweep("leaderboard").results:
+        if run_.made["cores"] != 2:  # some were made on a machine of another kind
+            continue
         taken = run_.seconds / len(run_.curves["test_accuracy"])
         fastest[run_.experiment.method] = min(taken, fastest.get(run_.experiment.method, taken))
     (mnist,) = re.findall(r"^\| MNIST.* \| ([\d,]+) \| .* \| ([\d.,]+) hours.* \| ([\d.,]+) hours \| not measured \|$",

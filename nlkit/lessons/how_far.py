@@ -9,9 +9,10 @@ from nlkit.lessons.rows import EPOCHS, NOISES, ROWS, SEEDS
 from nlkit.lessons.sources import TUTORIAL
 from nlkit.lessons.standings import standings
 from nlkit.measures import end, lead
-from nlkit.page import Claim, Measure, Page
+from nlkit.page import Claim, Page
 from nlkit.sweeps.results import Sweep
 
+ELSEWHERE = [{"noise": noise, "ratio": ratio} for noise, ratio in NOISES[1:]]
 MARK, BEST_MARK = "true labels", "true labels, full recipe"
 
 # Han et al. 2018, Co-teaching, arXiv:1804.06872: MNIST, mean test accuracy of the last ten epochs, in percent.
@@ -22,12 +23,6 @@ PUBLISHED = {
     "MentorNet": {("pair", 0.45): 80.9, ("symmetric", 0.2): 96.7},
     "Co-teaching": {("pair", 0.45): 87.6, ("symmetric", 0.2): 97.3},
 }
-
-
-def _worst_elsewhere(ours: str, theirs: str) -> Measure:
-    """The lead of one row over another at the noise, of those beside 80 %, where it is lowest."""
-    leads = [lead(ours, theirs, both={"noise": noise, "ratio": ratio}) for noise, ratio in NOISES[1:]]
-    return lambda t: min(measure(t) for measure in leads)
 
 
 def _claims() -> Iterator[Claim]:
@@ -147,7 +142,7 @@ def _claims() -> Iterator[Claim]:
         "elsewhere_no_clean",
         "With 20 to 60 % symmetric or 45 % pair noise, EM loses less than a point without a clean set.",
         "measured here",
-        _worst_elsewhere("EM without a clean set", "EM"),
+        lambda t: min(lead("EM without a clean set", "EM", both=noise)(t) for noise in ELSEWHERE),
         "last test accuracy, without a clean set minus with one, at the noise where it is lowest",
         at_least=-0.01,
         unit="points",
@@ -156,7 +151,7 @@ def _claims() -> Iterator[Claim]:
         "elsewhere_stopped",
         "Where all wrong labels of a class agree, stopping in time ends 10 points and more below forward correction.",
         "measured here",
-        lead("forward correction, full recipe", "stopped in time", both={"noise": "pair", "ratio": 0.45}),
+        lead("forward correction, full recipe", "stopped in time", both=ELSEWHERE[-1]),
         "last test accuracy at 45 % pair noise, forward correction minus early stopping",
         at_least=0.10,
         unit="points",
@@ -181,10 +176,10 @@ def _grid() -> Iterator[tuple[str, dict[str, object]]]:
     """All rows at 80 % noise, and some at other noise."""
     for row in ROWS:
         yield row.name, {}
-    for noise, ratio in NOISES[1:]:
+    for noise in ELSEWHERE:
         for row in ROWS:
             if row.everywhere:
-                yield row.name, {"noise": noise, "ratio": ratio}
+                yield row.name, noise
 
 
 PAGE = Page(
