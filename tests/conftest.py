@@ -1,6 +1,7 @@
 """What the tests share: the small data set, empty data folders, no network, and the reasons to skip."""
 
 import dataclasses
+import gc
 import urllib.error
 
 import pytest
@@ -41,8 +42,14 @@ def pytest_collection_modifyitems(items):
     place = {name: number for number, name in enumerate(LONGEST)}
     items.sort(key=lambda item: place.get(item.path.stem, len(place)))
     for item in items:
-        if item.path.stem in SLOW or item.path.suffix == ".ipynb" or item.get_closest_marker("browser"):
+        waits = "looks" in getattr(item, "fixturenames", ())  # for every picture of the kit
+        if item.path.stem in SLOW or item.path.suffix == ".ipynb" or item.get_closest_marker("browser") or waits:
             item.add_marker(pytest.mark.slow)
+
+
+def pytest_collection_finish():
+    gc.collect()
+    gc.freeze()  # thousands of tests, in which no later pass of the collector need look for garbage: half a second each
 
 
 def pytest_runtest_setup(item):

@@ -147,6 +147,7 @@ def deviations(labels, matrix, seed=0):
     return (counts.sum(1) - of_class).abs().max().item(), (counts - of_cell).abs().max().item()
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(labels_and_matrix(), st.integers(0, 3))
 def test_each_class_has_its_share_of_the_moved_labels_and_each_target_class_its_share_of_those(labels_and_matrix, seed):

@@ -494,6 +494,7 @@ def test_on_request_the_clean_examples_are_weighed_and_learned_from_too(mnist5k)
     assert both[-1].extra["weight_on_right"] + both[-1].extra["weight_on_wrong"] == pytest.approx(1)
 
 
+@pytest.mark.slow
 def test_the_fast_engine_and_higher_train_alike(mnist5k):
     """Rounding differs, and training amplifies it, so the two are compared as runs: by what they reach."""
     task = make_task(mnist5k, ratio=0.4, clean_per_class=50, device="cpu")

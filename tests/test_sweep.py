@@ -504,6 +504,7 @@ def test_a_script_without_a_guard_is_told_of_it(tmp_path):
 # Files
 
 
+@pytest.mark.slow
 def test_further_curves_are_kept_where_they_are_asked_for_and_defined(tmp_path):
     folder, names = tmp_path / "sweep", ("recovered", "weight_on_right")
     experiments = [small(method="reweight"), small(noise="red")]

@@ -238,5 +238,5 @@ PAGE = Page(
     ),
     variants={name: SETTING | settings for name, settings in ROWS.items()} | {"MentorMix by class": _MENTORMIX},
     needs=("mnist",),
-    tiny={"data": "mnist5k", "epochs": 1},
+    tiny={"data": "mnist5k", "epochs": 1, "batch_size": 1000},
 )

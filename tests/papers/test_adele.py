@@ -287,6 +287,7 @@ def test_without_noise_what_asks_for_wrong_pixels_is_absent():
     )
 
 
+@pytest.mark.slow
 def test_the_picture_tells_when_organs_are_corrected_and_how_each_ends():
     runs = {name: list(Segmenting(**TINY, method=name, start=2).run()) for name in ("standard", "ADELE")}
     told = PAGE.picture(runs).alt

@@ -164,6 +164,7 @@ def learning(**settings):
     return Learning(how, how.web())
 
 
+@pytest.mark.slow
 def test_picks_keep_their_labels_and_prototypes_are_theirs():
     state = learning(ratio=0.5)
     state.epoch(1)
@@ -206,6 +207,7 @@ def test_tuning_changes_the_classifier_alone():
     assert changed == {"of_q.weight", "of_q.bias"}
 
 
+@pytest.mark.slow
 def test_without_wrong_images_cleaning_spoils_few_labels():
     settings = {"ratio": 0.0, "missing": 0.0, "mismatched": 0.0, "length": 7, "tuning": 0, "record_every": 7}
     (record,) = Searching(**settings).run()

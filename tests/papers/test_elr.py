@@ -68,6 +68,7 @@ def test_one_step_of_descent_is_autograd_s():
     assert told == pytest.approx(theta, abs=1e-12)
 
 
+@pytest.mark.slow
 def test_at_rest_the_gradient_points_to_the_clusters_as_far_as_labels_are_right():
     wrong, sigma, n, p = 0.2, 0.25, 4000, 3600
     x, _, given, v = two_clusters(n, p, sigma, wrong, 0)

@@ -310,6 +310,7 @@ def test_weights_can_be_left_out_and_selection_stays():
     assert plain.numbers["dice"] != last_of(weighing=True, keep=0.5).numbers["dice"]
 
 
+@pytest.mark.slow
 def test_where_labels_are_right_and_shapes_say_nothing_rounds_change_next_to_nothing(monkeypatch):
     monkeypatch.setattr(noisy_dice_training, "shape_model", lambda *_: Known(lambda masks: masks.float()))
     made, real = [], noisy_dice_training.renewed

@@ -201,6 +201,7 @@ def test_the_best_fit_of_all_is_the_mean_by_likelihood_and_makes_copies():
     assert torch.cdist(made, examples.float()).amin(1).max() < 0.01
 
 
+@pytest.mark.slow
 def test_it_learns_to_denoise_a_gaussian_and_with_one_draw_of_noise_sees_each_input_again():
     examples = 0.5 * drawn(2000, 2).float()
     network = new_denoiser(2, 0)
