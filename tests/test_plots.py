@@ -9,6 +9,7 @@ import re
 import sys
 
 import matplotlib
+import numpy as np
 import pytest
 import torch
 from looks import contrast, distance, faults_of_text, look_at
@@ -510,3 +511,20 @@ def test_images_of_any_channels_are_seen_as_they_are(mnist5k):
         (sheet,) = plots.labelled_images(task, rows=1, columns=1, per_class=False).axes[0].images
         pixels = torch.as_tensor(sheet.get_array().data)[:30, 3:27]  # centred in a square of 30
         assert torch.allclose(pixels, task.images[0].movedim(0, -1)[:, :, seen].squeeze(-1))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "names", ["0123456789", ("cat", "dog", "emu"), ("hippopotamus", "chrysanthemum", "aircraft carrier")]
+)
+def test_an_overview_that_was_moved_is_the_one_drawn_anew_to_the_last_pixel(names):
+    """What of it stays is not drawn again; nothing of what was there before may be left."""
+    draws = torch.Generator().manual_seed(0)
+    images, labels = torch.rand(60 * len(names), 1, 12, 12, generator=draws), torch.arange(60 * len(names)) % len(names)
+    data = Dataset("dots", tuple(names), images, labels, images[:9], labels[:9])
+    moved = None
+    for ratio, seed in ((0.9, 0), (0.1, 0), (0.5, 1), (0.52, 1), (0.0, 2)):
+        task = make_task(data, noise="symmetric", ratio=ratio, clean_per_class=3, seed=seed, device="cpu")
+        moved = plots.noise_overview(task, moved)
+        anew = plots.noise_overview(task)
+        assert np.array_equal(np.asarray(moved.drawn().buffer_rgba()), np.asarray(anew.drawn().buffer_rgba())), ratio

@@ -13,8 +13,9 @@ from nlkit.plots.lines import lines
 from nlkit.plots.look_ahead import look_ahead_steps
 from nlkit.plots.losses import losses_and_threshold, losses_over_time
 from nlkit.plots.maps import win_map
-from nlkit.plots.matrices import estimated_matrix, noise_overview, transition_matrices
+from nlkit.plots.matrices import estimated_matrix, transition_matrices
 from nlkit.plots.mixing import mentormix_steps, mixed_batch
+from nlkit.plots.overview import noise_overview
 from nlkit.plots.panels import Curve, training_curves
 from nlkit.plots.published import beside_published
 from nlkit.plots.ranking import kept_orders, right_and_second, told_apart

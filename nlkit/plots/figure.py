@@ -97,6 +97,11 @@ class QuickFigure(Figure):
         self.empty(ax)
         return False
 
+    def png(self) -> bytes:
+        """The picture as PNG bytes: where it has no photographs, with 256 colours, which takes a third of the time."""
+        photographs = any(image.get_array().ndim == 3 for ax in self.axes for image in ax.images)
+        return _as_png(self.drawn(), few_colors=not photographs)
+
     def drawn(self) -> FigureCanvasAgg:
         if self._around is None:
             for ax in self.axes:
@@ -120,14 +125,13 @@ def _within(ax) -> list[matplotlib.artist.Artist]:
     return [*ax.images, *ax.collections, *ax.patches, *ax.lines, *ax.texts]
 
 
-def _as_png(canvas: FigureCanvasAgg) -> bytes:
+def _as_png(canvas: FigureCanvasAgg, *, few_colors: bool = False) -> bytes:
     """What is on the canvas as a PNG, packed fast rather than tight."""
     from PIL import Image
 
+    seen = Image.frombuffer("RGBA", canvas.get_width_height(), canvas.buffer_rgba()).convert("RGB")
     buffer = io.BytesIO()
-    Image.frombuffer("RGBA", canvas.get_width_height(), canvas.buffer_rgba()).convert("RGB").save(
-        buffer, format="png", compress_level=3
-    )
+    (_few_colors(seen) if few_colors else seen).save(buffer, format="png", compress_level=3)
     return buffer.getvalue()
 
 
@@ -135,10 +139,17 @@ def with_fewer_colors(png: bytes) -> bytes:
     """The picture with at most 256 colours: a third of the bytes, for what a notebook keeps."""
     from PIL import Image
 
-    buffer = io.BytesIO()
-    colors = {"method": Image.Quantize.FASTOCTREE, "dither": Image.Dither.NONE}
-    Image.open(io.BytesIO(png)).convert("RGB").quantize(256, **colors).save(buffer, format="png")
+    seen, buffer = Image.open(io.BytesIO(png)), io.BytesIO()
+    if seen.mode == "P":  # it has no more
+        return png
+    _few_colors(seen.convert("RGB")).save(buffer, format="png")
     return buffer.getvalue()
+
+
+def _few_colors(image):
+    from PIL import Image
+
+    return image.quantize(256, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
 
 
 def picture(draw):

@@ -1,25 +1,20 @@
-"""Pictures of the noise: transition matrices, and a task at a glance."""
+"""Pictures of transition matrices, one or several beside each other."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import matplotlib.colors
 import matplotlib.ticker
 import torch
 from torch import Tensor
 
-from nlkit.data.labels import NO_CLASS
 from nlkit.noise.matrices import matrix_error
 from nlkit.plots.axes import class_ticks
-from nlkit.plots.examples import picks_by_class
-from nlkit.plots.figure import PANEL_DPI, PANEL_WIDTH, Figure, QuickFigure, picture
-from nlkit.plots.style import KINDS_OF_LABEL, contrast_on_white, text_color
-from nlkit.plots.tiles import draw_labelled, kinds_of_label
+from nlkit.plots.figure import Figure, picture
+from nlkit.plots.style import contrast_on_white
 from nlkit.plots.words import in_percent_words, rounded_to_whole, short_name
-from nlkit.tasks.own_labels import OWN_LABELS
-from nlkit.tasks.task import Task
 
 _MOST_DECIMALS = 10  # classes: beyond, a number with a decimal is wider than its cell
 _MOST_NUMBERED = 13  # classes: beyond, a number is wider than its cell
@@ -45,10 +40,10 @@ def transition_matrices(
     few, count = len(matrices) <= 2, len(matrices)
     figure = Figure(figsize=(10, 5.9 if few else 2.0 + 8.8 / count), layout="constrained")
     grid = figure.subplots(1 if few else 2, count, squeeze=False, height_ratios=[1] if few else [4.4 * 2 / count, 1.4])
-    room, norm = (3.3 if few else 6.6 / count), colors_of_percent(max(_largest(m) for m in matrices.values()))
+    room, norm = (3.3 if few else 6.6 / count), colors_of_percent(max(largest(m) for m in matrices.values()))
     for ax, (title, matrix) in zip(grid[0], matrices.items()):
         numbers = few and len(class_names) <= _MOST_NUMBERED
-        _draw_matrix(ax, matrix, class_names, title, norm=norm, numbers=numbers, room=room)
+        draw_matrix(ax, matrix, class_names, title, norm=norm, numbers=numbers, room=room)
         if ax is not grid[0, 0]:
             ax.set_ylabel("")
     if few and len(class_names) <= _MOST_NUMBERED:
@@ -77,9 +72,9 @@ def estimated_matrix(estimated: Tensor, true: Tensor, class_names: Sequence[str]
         if tuple(matrix.shape) != (len(class_names), len(class_names)):
             raise ValueError(f"{name} is of shape {tuple(matrix.shape)}; it must be ({len(class_names)}, …)")
     figure = Figure(figsize=(10, 4.0), layout="constrained")
-    axes, norm = figure.subplots(1, 3), colors_of_percent(max(_largest(estimated), _largest(true)))
+    axes, norm = figure.subplots(1, 3), colors_of_percent(max(largest(estimated), largest(true)))
     for ax, name, matrix in zip(axes, ("true", "estimated"), (true, estimated)):
-        _draw_matrix(ax, matrix, class_names, name, norm=norm, numbers=False, room=2.2)
+        draw_matrix(ax, matrix, class_names, name, norm=norm, numbers=False, room=2.2)
     wrong = (estimated - true).cpu().double()
     far = max(100 * wrong.abs().nan_to_num(0).max().item(), 1)
     axes[2].imshow((100 * wrong).numpy(), cmap="PRGn", vmin=-far, vmax=far)
@@ -101,95 +96,7 @@ def estimated_matrix(estimated: Tensor, true: Tensor, class_names: Sequence[str]
     return figure
 
 
-@picture
-def noise_overview(task: Task, again: QuickFigure | None = None) -> QuickFigure:
-    """A task at a glance, for a slider to drive: images with given labels, the matrix asked for and realised, counts.
-
-    again: the picture of another task with the same classes, to be changed into that of this one: much faster.
-    Everything has its fixed place, since finding places takes longer than drawing. Labels of one's own have no matrix
-    that was asked for, and none that is realised unless some truth is known.
-    """
-    figure = again or _empty_overview(task)
-    axes = {ax.get_label(): ax for ax in figure.axes}
-    longest = max(map(len, task.class_names))
-    rows, columns = (1, 5) if longest > 3 else (2, 10) if longest > 1 else (3, 10)
-    picks = picks_by_class(task, rows, min(columns, task.num_classes))
-    looked_at = (of[picks.to(task.device)].cpu().numpy().tobytes() for of in (task.images, task.given, task.true))
-    if not figure.keeps(axes["sheet"], tuple(looked_at)):
-        draw_labelled(axes["sheet"], task, picks, fontsize=11, letters=9)
-    for title, matrix in _matrices(task).items():
-        axes[title].images[0].set_data(100 * matrix.numpy())
-        axes[title].images[0].set_norm(colors_of_percent(max(_largest(m) for m in _matrices(task).values())))
-    counts = {kind: (int(mask.sum()), style) for kind, style, mask in kinds_of_label(task)}
-    counts["clean"] = len(task.clean_labels), KINDS_OF_LABEL["clean"]
-    bars = axes["bars"]
-    figure.empty(bars)
-    for row, (kind, (count, style)) in enumerate(counts.items()):
-        bars.barh(row, count, height=0.42, color=style.color)
-        color = text_color(style.color)
-        bars.text(0, row - 0.27, f"{count:,} {kind.removeprefix('all ')}", color=color, va="bottom", fontsize=13)
-    bars.set(xlim=(0, len(task.given)), ylim=(max(3, len(counts)) - 0.6, -0.75))
-    told = [f"{count:,} {kind}" for kind, (count, _) in counts.items() if kind != "clean"]
-    if "wrong" in counts:
-        of_known = "the noisy set" if task.known_count == task.noisy_count else f"{task.known_count:,} known"
-        told[0] = f"{counts['right'][0]:,} right labels"
-        told[1] += f" ({task.realized_ratio:.1%} of {of_known})"
-    what = task.noise if task.noise == OWN_LABELS else f"{task.noise} noise"
-    figure.alt = f"{what} on {task.dataset}: {', '.join(told)}, {counts['clean'][0]:,} in the clean set."
-    return figure
-
-
-def _matrices(task: Task) -> dict[str, Tensor]:
-    """The matrices that a task has, by title."""
-    asked = None if task.noise == OWN_LABELS else task.matrix
-    both = {"asked for": asked, "realised": task.realized_matrix}
-    return {title: matrix for title, matrix in both.items() if matrix is not None}
-
-
-def _empty_overview(task: Task) -> QuickFigure:
-    figure = QuickFigure(figsize=(PANEL_WIDTH, 4.55), dpi=PANEL_DPI)
-    figure.add_axes((0.005, 0.485, 0.99, 0.515), label="sheet")
-    every, empty = 2 if _long_names(task) else 1, torch.zeros(task.num_classes, task.num_classes)
-    for i, title in enumerate(_matrices(task)):
-        ax = figure.add_axes((0.1 + 0.34 * i, 0.12, 0.26, 0.31), anchor="NW", label=title)
-        of_known = "" if task.known_count == task.noisy_count else f", {task.known_count:,} known"
-        _draw_matrix(ax, empty, task.class_names, title + of_known, norm=None, numbers=False, every=every, room=1.41)
-        if not i:
-            beyond = _beyond_edges(figure, ax)
-        _move_in(ax, beyond, lambda room, ax=ax: class_ticks(ax, "xy", task.class_names, room, every))
-        if i:
-            ax.set_ylabel("")
-    figure.add_axes((0.76, 0.09, 0.23, 0.37), label="bars").axis("off")
-    if task.known_count:
-        color = text_color(KINDS_OF_LABEL["wrong"].color)
-        none = ", –: none" if (task.true == NO_CLASS).any() and max(map(len, task.class_names)) < 2 else ""
-        figure.text(0.99, 0.02, f"✗ given (true{none})", color=color, fontsize=11, ha="right")
-    return figure
-
-
-def _beyond_edges(figure: QuickFigure, ax) -> tuple[float, float]:
-    """By how much names around the axes lie beyond the left and the lower edge of the figure, as shares of it."""
-    box, margin = ax.get_tightbbox(figure.canvas.get_renderer()), 0.04 * figure.dpi
-    return max(0, margin - box.x0) / figure.bbox.width, max(0, margin - box.y0) / figure.bbox.height
-
-
-def _move_in(ax, beyond: tuple[float, float], name_classes: Callable[[float], None]) -> None:
-    """Make room at the left and below for what lies beyond; the upper edge stays where it is.
-
-    name_classes: names the classes along sides of so many inches, which are shorter then.
-    """
-    if not any(beyond):
-        return
-    (left, below), place = beyond, ax.get_position(original=True)
-    ax.set_position((place.x0 + left, place.y0 + below, place.width, place.height - below))
-    name_classes(min(place.width * ax.figure.get_figwidth(), (place.height - below) * ax.figure.get_figheight()))
-
-
-def _long_names(task: Task) -> bool:
-    return max(map(len, task.class_names)) > 3
-
-
-def _draw_matrix(
+def draw_matrix(
     ax, matrix: Tensor, names: Sequence[str], title: str, *, norm, numbers: bool, room: float, every: int = 1
 ) -> None:
     """norm: from percentages to colours. room: inches of a side, for the names of the classes."""
@@ -236,7 +143,7 @@ def colors_of_percent(largest: float) -> matplotlib.colors.Normalize:
     return matplotlib.colors.PowerNorm(0.5, 0, max(largest, 1))
 
 
-def _largest(matrix: Tensor) -> float:
+def largest(matrix: Tensor) -> float:
     return 100 * matrix.nan_to_num(0).max().item()
 
 
