@@ -9,7 +9,8 @@ from pathlib import Path
 import click
 import pytest
 
-from benchmarks import claims, first_minute, leaderboard, plan, report, run
+from benchmarks import claims, first_minute, gpu, leaderboard, plan, report, run
+from benchmarks.timing import Row
 from nlkit.claims import stored_report
 from nlkit.claims.tables import in_markdown
 from nlkit.commands.main import commands
@@ -159,6 +160,18 @@ def test_the_leaderboard_is_that_of_the_stored_grid():
 
 def test_the_table_of_the_benchmarks_is_that_of_the_kept_results():
     assert _filled(run.PAGE, report.MARKS) == f"\n{report.short_table(*report.read())}\n"
+
+
+def test_the_tables_of_the_gpu_are_those_of_what_was_measured_there():
+    kept = json.loads((report.FOLDER / "gpu.json").read_text(encoding="utf-8"))
+    rows = [Row(**row) for row in kept["rows"]]
+    assert _filled(gpu.PAGE, gpu.MARKS) == f"\n{gpu.table(kept['machine'], rows)}\n"
+    assert _filled(gpu.PAGE, gpu.RUN_MARKS) == f"\n{gpu.run_table()}\n"
+    assert {(row.case, row.side) for row in rows} == {(name, method) for name in gpu.SHAPES for method in gpu.METHODS}
+    runs = json.loads(gpu.RUNS.read_text(encoding="utf-8"))["runs"]
+    losses = {epoch["epoch"]: epoch["loss"] for epoch in runs["80"]}
+    assert f"the loss fell from {losses[9]:.2f} to {losses[11]:.2f} within two epochs" in TEXTS[gpu.PAGE]
+    assert f"ended after epoch {len(runs['80'])}," in TEXTS[gpu.PAGE]
 
 
 def test_the_plan_of_a_large_grid_is_that_of_what_was_measured():
