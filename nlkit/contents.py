@@ -14,6 +14,7 @@ from nlkit.data.load import find_dataset
 from nlkit.lessons import (
     beyond_synthetic,
     clean_label_budget,
+    clothes,
     how_far,
     how_noisy,
     label_noise,
@@ -42,6 +43,7 @@ _COURSE: dict[str, tuple[str, Page]] = {  # name -> its notebook, which two page
     "tutorial": ("03_meta_reweighting", tutorial.PAGE),
     "reweight-or-clean": ("06_noisy_or_clean", noisy_or_clean.PAGE),
     "leaderboard": ("07_how_far", how_far.PAGE),
+    "leaderboard-clothes": ("07_how_far", clothes.PAGE),
     "your-own-data": ("08_your_own_data", your_own_data.PAGE),
     "clean-label-budget": ("09_clean_label_budget", clean_label_budget.PAGE),
     "robust-losses": ("10_robust_losses", robust_losses.PAGE),

@@ -5,7 +5,7 @@ Everything here works with as many seeds as a sweep holds, and says how many the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from nlkit.identity import key
@@ -42,21 +42,30 @@ class Standing:
         return {seed: run.final - other.runs[seed].final for seed, run in self.runs.items() if seed in other.runs}
 
 
-def standings(sweep: Sweep, noise: str = NOISES[0][0], ratio: float = NOISES[0][1]) -> dict[str, Standing]:
-    """The rows that were run at a noise level, by name, the highest last accuracy first.
+def standings(
+    sweep: Sweep,
+    noise: str = NOISES[0][0],
+    ratio: float = NOISES[0][1],
+    *,
+    data: str = "mnist",
+    rows: Sequence[Row] = ROWS,
+) -> dict[str, Standing]:
+    """Those of `rows` that were run on `data` at a noise level, by name, the highest last accuracy first.
 
     Raises a ValueError when the sweep has no such runs.
     """
     known = sweep.by_key
+    seeds = sorted({result.experiment.seed for result in sweep.results})
     found = []
-    for row in ROWS:
-        # What sees no noise is run at one level.
+    for row in rows:
+        # What sees no noise is run at one level of each data set.
         unmoved = row.part == "marks" or not METHODS[row.method].sees_noise  # type: ignore[attr-defined]
-        at = NOISES[0] if unmoved else (noise, ratio)
-        experiments = (row.experiment(*at, seed) for seed in sorted({r.experiment.seed for r in sweep.results}))
+        at = NOISES[0] if unmoved and data == "mnist" else (noise, ratio)
+        experiments = (row.experiment(*at, seed, data) for seed in seeds)
         runs = {e.seed: known[name] for e in experiments if (name := key(e)) in known}
         if runs:
             found.append(Standing(row, runs))
-    if not any(r.experiment.noise == noise and r.experiment.ratio == ratio for r in sweep.results):
-        raise ValueError(f"no run of this sweep has noise={noise!r}, ratio={ratio!r}")
+    held = {(r.experiment.data, r.experiment.noise, r.experiment.ratio) for r in sweep.results}
+    if (data, noise, ratio) not in held:
+        raise ValueError(f"no run of this sweep has data={data!r}, noise={noise!r}, ratio={ratio!r}")
     return {s.row.name: s for s in sorted(found, key=lambda s: s.final.mean, reverse=True)}
