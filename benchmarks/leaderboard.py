@@ -10,12 +10,13 @@ import dataclasses
 from benchmarks.claims import keep
 from benchmarks.report import BOOK, fill_page
 from nlkit.claims import CLAIMS, Report, claims_of, stored_report
-from nlkit.lessons import how_far
+from nlkit.lessons import board_tables
 from nlkit.sweeps.run import load_sweep
 
 PAGE = BOOK / "leaderboard.md"
 MARKS = "<!-- leaderboard -->", "<!-- /leaderboard -->"
-GRIDS = ("leaderboard", "reweight-or-clean")
+ON_CLOTHES = "<!-- clothes -->", "<!-- /clothes -->"
+GRIDS = ("leaderboard", "leaderboard-clothes", "reweight-or-clean")
 
 
 def with_the_grids_claims(report: Report) -> Report:
@@ -31,5 +32,6 @@ def with_the_grids_claims(report: Report) -> Report:
 
 
 if __name__ == "__main__":
-    fill_page(PAGE, how_far.in_markdown(load_sweep("leaderboard")), MARKS)
+    fill_page(PAGE, board_tables.on_digits(load_sweep("leaderboard")), MARKS)
+    fill_page(PAGE, board_tables.on_clothes(load_sweep("leaderboard-clothes")), ON_CLOTHES)
     keep(with_the_grids_claims(stored_report()))

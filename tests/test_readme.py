@@ -19,7 +19,7 @@ from nlkit.commands.train import parse_option
 from nlkit.learning.augment import AUGMENTATIONS
 from nlkit.learning.devices import PRECISIONS
 from nlkit.learning.optimizers import OPTIMIZERS, SCHEDULES
-from nlkit.lessons import how_far
+from nlkit.lessons import board_tables
 from nlkit.papers import PAPERS, build_method
 from nlkit.sweeps.run import load_sweep
 from nlkit.training.classification import Experiment
@@ -151,7 +151,12 @@ def test_the_tables_of_what_holds_are_those_of_the_recorded_run():
 
 
 def test_the_leaderboard_is_that_of_the_stored_grid():
-    assert _filled(leaderboard.PAGE, leaderboard.MARKS) == f"\n{how_far.in_markdown(load_sweep('leaderboard'))}\n"
+    tables = {
+        leaderboard.MARKS: board_tables.on_digits(load_sweep("leaderboard")),
+        leaderboard.ON_CLOTHES: board_tables.on_clothes(load_sweep("leaderboard-clothes")),
+    }
+    for marks, table in tables.items():
+        assert _filled(leaderboard.PAGE, marks) == f"\n{table}\n"
     stored = stored_report()
     for kept, now in zip(stored.outcomes, leaderboard.with_the_grids_claims(stored).outcomes, strict=True):
         assert kept.id == now.id and len(kept.cells) == len(now.cells)

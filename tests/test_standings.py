@@ -4,18 +4,21 @@ import pytest
 
 from nlkit.claims import CLAIMS, claims_of
 from nlkit.intervals import counted
-from nlkit.lessons.how_far import PAGE, in_markdown
+from nlkit.lessons import clothes
+from nlkit.lessons.board_tables import on_clothes, on_digits
+from nlkit.lessons.how_far import PAGE
 from nlkit.lessons.rows import NOISES, ROWS
 from nlkit.lessons.standings import standings
 from nlkit.sweeps.results import Result, Sweep
 
-BY_NAME = {row.name: row for row in ROWS}
+BY_NAME = {row.name: row for row in (*ROWS, *clothes.CLOTHES)}
+ON_CLOTHES = (clothes.NOISE, clothes.RATIO)
 MADE = {"date": "today", "versions": {"nlkit": "1"}, "processor": "one", "cores": 2}
 
 
-def runs(name: str, finals: dict[int, float], at=NOISES[0]) -> list[Result]:
+def runs(name: str, finals: dict[int, float], at=NOISES[0], data="mnist") -> list[Result]:
     return [
-        Result(BY_NAME[name].experiment(*at, seed), {"test_accuracy": (0.99, v)}, 1.0, MADE)
+        Result(BY_NAME[name].experiment(*at, seed, data), {"test_accuracy": (0.99, v)}, 1.0, MADE)
         for seed, v in finals.items()
     ]
 
@@ -40,7 +43,7 @@ def test_other_noise_has_its_own_runs_and_the_marks_and_the_clean_set_stand_ever
         "true labels": 0.98, "EM": 0.9, "the clean set alone": 0.87,
     }  # fmt: skip
     assert standings(sweep)["EM"].final.mean == 0.8
-    with pytest.raises(ValueError, match="no run of this sweep has noise='symmetric', ratio=0.4"):
+    with pytest.raises(ValueError, match="no run of this sweep has data='mnist', noise='symmetric', ratio=0.4"):
         standings(sweep, "symmetric", 0.4)
 
 
@@ -67,7 +70,7 @@ def test_what_is_claimed_is_measured_of_the_rows_that_the_sentence_names():
 def test_the_tables_say_what_each_row_was_told():
     pair = NOISES[-1]
     stored = (*runs("EM", {1: 0.97, 2: 0.99}), *runs("true labels", {1: 0.98, 2: 0.98}), *runs("EM", {1: 0.9}, pair))
-    lines = in_markdown(Sweep(stored)).splitlines()
+    lines = on_digits(Sweep(stored)).splitlines()
     assert "| EM | 50 clean per class | all | 98.0 ± 12.7 | 97.0 | 99.0 ± 0.0 | 0.0 ± 12.7 | 2 |" in lines
     assert "| *true labels* | all labels are right | nothing | 98.0 ± 0.0 | 98.0 | 99.0 ± 0.0 |  | 2 |" in lines
     assert "| EM | 98.0 ± 12.7 | 90.0 |" in lines
@@ -77,6 +80,39 @@ def test_the_tables_say_what_each_row_was_told():
 
 def test_whose_settings_come_from_trials_stands_beside_each_row():
     """EM's alone, and the recipe that the rows called so share with it; no row that is not called so has it."""
-    for row in ROWS:
+    for row in BY_NAME.values():
         expected = "all" if row.method == "em" else "the recipe, for EM" if "full recipe" in row.name else "nothing"
+        if row.name.startswith(("SOP+", "DISC")):
+            expected = "the options, on 5,000 digits; the recipe, for EM"
         assert row.tuned == expected, row.name
+
+
+def test_the_board_on_clothes_is_of_its_own_runs():
+    """Marks and the clean set alone are those of Fashion-MNIST; runs on digits stand on their own board."""
+    own = {"EM": 0.88, "the clean set alone": 0.8, "true labels": 0.9, "DISC, full recipe": 0.85}
+    stored = [r for name, final in own.items() for r in runs(name, {2: final}, ON_CLOTHES, clothes.DATA)]
+    sweep = Sweep((*stored, *runs("EM", {2: 0.98}), *runs("true labels", {2: 0.97})))
+    assert {name: s.final.mean for name, s in clothes.board(sweep).items()} == own
+    assert {name: s.final.mean for name, s in standings(sweep).items()} == {"EM": 0.98, "true labels": 0.97}
+    tuned = "the options, on 5,000 digits; the recipe, for EM"
+    line = f"| DISC, full recipe | nothing | {tuned} | 85.0 | 85.0 | 99.0 | -5.0 | 1 |"
+    assert line in on_clothes(sweep).splitlines()
+
+
+def test_what_is_claimed_of_clothes_is_measured_of_the_rows_that_the_sentence_names():
+    finals = {row.name: 0.6 + 0.015 * place for place, row in enumerate(clothes.CLOTHES)}
+    stored = [
+        r for name, final in finals.items()
+        for r in runs(name, {seed: final for seed in clothes.PAGE.seeds}, ON_CLOTHES, clothes.DATA)
+    ]  # fmt: skip
+    measured = claims_of("leaderboard-clothes", Sweep(tuple(stored))).outcomes
+    pairs = {
+        "clothes_control": ("EM", "the clean set alone, full recipe"),
+        "clothes_no_clean": ("EM without a clean set", "EM"),
+        "clothes_forward": ("EM", "forward correction, full recipe"),
+        "clothes_mark": ("EM", "true labels, full recipe"),
+        "clothes_recipe": ("standard training, full recipe", "standard training"),
+    }
+    assert measured.keys() == pairs.keys()
+    for id, (ours, theirs) in pairs.items():
+        assert measured[id].mean == pytest.approx(finals[ours] - finals[theirs]), id
