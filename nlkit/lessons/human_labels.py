@@ -54,7 +54,7 @@ def _claims() -> Iterator[Claim]:
     )  # fmt: skip
     yield Claim(
         "human_labels_goal", "The best row ends 6 points above standard training by the plain recipe.",
-        "the goal set for this lesson", lead("standard", "standard, plain"), "last test accuracy, the best row minus plain",
+        "the goal set for this lesson", lead("standard", "standard, plain"), "last test accuracy, full minus plain",
         at_least=0.06, unit="points",
     )  # fmt: skip
     yield Claim(
@@ -82,8 +82,8 @@ def _claims() -> Iterator[Claim]:
 PAGE = Page(
     title="Labels that people gave",
     source="Wei et al. 2022, ICLR, arXiv:2110.12088",
-    finding="On labels that people gave, a better recipe is worth more than any method at its default settings; choosing by "
-    "small loss costs most.",
+    finding="On labels that people gave, a better recipe is worth more than any method at its default settings; "
+    "choosing by small loss costs most.",
     claims=tuple(_claims()),
     variants={
         "standard, plain": _COMMON | PLAIN | {"method": "standard"},
