@@ -90,7 +90,7 @@ def _claims() -> Iterator[Claim]:
     )  # fmt: skip
 
     yield Claim(
-        "human_labels_dice", "Dice with the same matrix do less harm: standard training by the full recipe ends higher.",
+        "human_labels_dice", "Dice with the same matrix do less harm: standard training by the full recipe gains.",
         "a forecast, from lesson 5", _people_or_dice("standard"), "last test accuracy, dice minus people",
         at_least=0.01, unit="points",
     )  # fmt: skip
