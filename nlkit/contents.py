@@ -17,6 +17,7 @@ from nlkit.lessons import (
     clothes,
     how_far,
     how_noisy,
+    human_labels,
     label_noise,
     memorization,
     mentormix,
@@ -50,6 +51,7 @@ _COURSE: dict[str, tuple[str, Page]] = {  # name -> its notebook, which two page
     "how-noisy": ("11_how_noisy", how_noisy.PAGE),
     "which-labels": ("12_which_labels", which_labels.PAGE),
     "which-human-labels": ("12_which_labels", which_labels.PEOPLE_PAGE),
+    "human-labels": ("13_human_labels", human_labels.PAGE),
 }
 LESSONS: dict[str, Page] = {name: page for name, (_, page) in _COURSE.items()}
 NOTEBOOKS: dict[str, str] = {name: notebook for name, (notebook, _) in _COURSE.items()}  # of the course alone
