@@ -16,7 +16,7 @@ from nlkit.sweeps.run import load_sweep
 PAGE = BOOK / "leaderboard.md"
 MARKS = "<!-- leaderboard -->", "<!-- /leaderboard -->"
 ON_CLOTHES = "<!-- clothes -->", "<!-- /clothes -->"
-GRIDS = ("leaderboard", "leaderboard-clothes", "reweight-or-clean")
+GRIDS = ("leaderboard", "leaderboard-clothes", "reweight-or-clean", "human-labels")
 
 
 def with_the_grids_claims(report: Report) -> Report:

@@ -430,6 +430,15 @@ def test_the_leaderboard_has_a_row_a_method_and_a_line_a_mark():
     assert told_nothing.lines[1].get_marker() != "s"
 
 
+def test_marks_that_stand_close_together_have_names_apart():
+    figure = plots.leaderboard(a_board({"EM": (0.8,), "true labels, full recipe": (0.878,), "true labels": (0.89,)}))
+    figure.draw_without_rendering()
+    low, high = sorted(
+        (t.get_window_extent() for t in figure.axes[0].texts if t.get_text().startswith("true")), key=lambda b: b.y0
+    )
+    assert low.y1 <= high.y0 and low.x0 < high.x1  # above each other
+
+
 def test_what_a_part_is_worth_is_drawn_seed_by_seed():
     (ax,) = plots.worth({"less": [0.001, 0.003], "more": [0.02]}).axes
     assert [t.get_text() for t in ax.texts] == ["more", "+2.0", "less", "+0.2 ± 1.3"]

@@ -1,8 +1,8 @@
 """Lesson 13, labels that people gave: CIFAR-10 with CIFAR-10N's labels, and the same mistakes made by dice.
 
-Each method trains on people's "worst" labels (40 % wrong), some on labels drawn by dice from the transition matrix
-that people's have, and on the majority of three people (9 % wrong). What differs between the first two is only *which*
-images have the wrong labels: people err on images that are hard.
+Each method trains on people's "worst" labels (40 % wrong), some also on labels drawn by dice from the transition matrix
+that these have, and on those of the majority of three people (9 % wrong). What differs between the first two is only
+*which* images have the wrong labels: people err on images that are hard.
 
 A small convolutional network, 12 epochs. "full" is augmentation by shifts and mirroring, an average of the weights and
 a rate that falls in a line. Recipe and number of epochs were settled on standard training with seed 7, which is not
@@ -37,7 +37,10 @@ METHODS = {
 }  # fmt: skip
 
 
-FEW = ("standard, plain", "standard", "forward", "GCE", "ELR")  # rows that are run on dice and majority too
+FEW: dict[str, tuple[str, ...]] = {  # the rows that are run on some labels, where not all are
+    "dice, same matrix": ("standard, plain", "standard", "forward", "GCE", "ELR"),
+    "people, majority": ("standard, plain", "standard", "GCE"),
+}
 
 
 def setting(name: str, noise: str) -> dict[str, object]:
@@ -50,7 +53,7 @@ def setting(name: str, noise: str) -> dict[str, object]:
 
 def _grid() -> Iterator[tuple[str, Mapping[str, object]]]:
     for noise in (*NOISES, *MADE):
-        for name in PAGE.variants if noise in ("people, worst", *MADE) else FEW:
+        for name in FEW.get(noise, PAGE.variants):
             yield name, setting(name, noise)
 
 
@@ -93,6 +96,8 @@ def _claims() -> Iterator[Claim]:
         "human_labels_dice", "Dice with the same matrix do less harm: standard training by the full recipe gains.",
         "a forecast, from lesson 5", _people_or_dice("standard"), "last test accuracy, dice minus people",
         at_least=0.01, unit="points",
+        why="People leave plain images nearly alone, and a small network learns from those; dice spoil plain and hard "
+        "ones alike. Digits told the reverse at 40 %, and tell the same as this at 60.",
     )  # fmt: skip
     yield Claim(
         "human_labels_forward", "Forward correction, whose matrix dice obey, gains more over standard training there.",
@@ -105,6 +110,7 @@ def _claims() -> Iterator[Claim]:
         "standard training by the same recipe.", "a forecast, from lesson 10",
         _best("digits, symmetric"), "last test accuracy, the best method minus standard training",
         at_least=0.02, unit="points",
+        why="The twenty points of lesson 10 were over a plain recipe; moved images and averaged weights have them too.",
     )  # fmt: skip
     yield Claim(
         "human_labels_boundary", "Under noise that was made to resemble people's, none ends a point above it.",
@@ -129,8 +135,8 @@ def _best(noise: str) -> Measure:
 PAGE = Page(
     title="Labels that people gave",
     source="Wei et al. 2022, ICLR, arXiv:2110.12088",
-    finding="On labels that people gave, a better recipe is worth more than any method at its default settings; "
-    "choosing by small loss costs most.",
+    finding="On labels that people gave, a full recipe is worth seven points to standard training, and no method at "
+    "its default settings adds to that; choosing by small loss costs ten.",
     claims=tuple(_claims()),
     variants={
         "standard, plain": _COMMON | PLAIN | {"method": "standard"},

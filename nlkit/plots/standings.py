@@ -59,7 +59,7 @@ def leaderboard(board: Mapping[str, Standing], *, clean: bool | None = None, tit
         at = _of_errors(mark.final.mean)
         ax.axvline(at, color=REFERENCE, linestyle=("--", ":")[side % 2], zorder=0, linewidth=1.8)
         place = {"xycoords": ("data", "axes fraction"), "va": "bottom", "annotation_clip": False}
-        name = f"{mark.row.name.replace(', ', chr(10))} {100 * (1 - mark.final.mean):.1f}"
+        name = f"{mark.row.name} {100 * (1 - mark.final.mean):.1f}"  # one line each: marks may stand close together
         if side:
             place |= {"textcoords": "offset points"}
         ax.annotate(name, (at, 1), (0, 20) if side else None, ha="right", **place)
