@@ -118,8 +118,9 @@ def test_the_recorded_run_is_a_full_one_of_every_claim():
     stored = stored_report()
     assert {o.id for o in stored.outcomes} == {id for id, page in PAGE_OF.items() if page in LESSONS}
     assert stored.skipped == {} and not stored.made["quick"]
-    seeds = {o.id: len(o.values) for o in stored.outcomes}
-    assert set(seeds.values()) == {stored.made["seeds"]} == {5}
+    for o in stored.outcomes:  # five seeds, or all that the page has where a run takes minutes
+        assert len(o.values) == min(stored.made["seeds"], len(PAGES[PAGE_OF[o.id]].seeds)), o.id
+    assert stored.made["seeds"] == 5
     for o in stored.outcomes:  # what does not hold, and surely so, is explained
         assert o.verdict != "does not hold" or o.claim.why, o.id
 

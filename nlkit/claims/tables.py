@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nlkit.claims.report import FAILS, HOLDS, OPEN, Report
 from nlkit.contents import PAGES
-from nlkit.intervals import in_percent
+from nlkit.intervals import counted, in_percent
 from nlkit.lessons.tutorial import summary
 
 
@@ -56,7 +56,7 @@ def in_markdown(report: Report) -> str:
     versions = made["versions"]
     text += [
         "",
-        f"{made['seeds']} seeds, mean and 95 % interval, differences seed by seed; *open*: the interval reaches across "
-        f"the bound. {report.dates}, {made['device']}, {made['processor']}, torch {versions['torch']}.",
+        f"{counted(len(o.values) for o in report.outcomes)}, mean and 95 % interval, differences seed by seed; "
+        f"*open*: the interval reaches across the bound. {report.dates}, {made['device']}, {made['processor']}, torch {versions['torch']}.",
     ]
     return "\n".join(text)
