@@ -57,6 +57,7 @@ def in_markdown(report: Report) -> str:
     text += [
         "",
         f"{counted(len(o.values) for o in report.outcomes)}, mean and 95 % interval, differences seed by seed; "
-        f"*open*: the interval reaches across the bound. {report.dates}, {made['device']}, {made['processor']}, torch {versions['torch']}.",
+        f"*open*: the interval reaches across the bound. {report.dates}, {made['device']}, {made['processor']}, "
+        f"torch {versions['torch']}.",
     ]
     return "\n".join(text)
