@@ -7,7 +7,7 @@ import base64
 from nlkit import markup, plots
 from nlkit.claims.report import FAILS, HOLDS, MARKS, OPEN, VERDICTS, Outcome, Report
 from nlkit.contents import CLAIMS, PAGES
-from nlkit.intervals import counted, in_percent
+from nlkit.intervals import in_percent
 from nlkit.lessons.tutorial import PUBLISHED, summary
 from nlkit.markup import table, text
 from nlkit.plots.figure import with_fewer_colors
@@ -66,7 +66,7 @@ def _head(report: Report) -> str:
         f"load {made['load']} at the end",
         "versions": ", ".join(f"{name} {version}" for name, version in made["versions"].items()),
         **({"runs from": made["runs"]} if made.get("runs") else {}),
-        "seeds": counted(len(o.values) for o in report.outcomes).removesuffix(" seeds"),
+        "seeds": f"{made['seeds']}",
         **({"precision of the trainings": made["precision"]} if "precision" in made else {}),
         **({"quick": "fewer noise levels, and runs of grids as the package carries them"} if made["quick"] else {}),
     }

@@ -2,8 +2,8 @@
 
 Rows, network, recipes and 25 epochs are those of the board on digits (rows.py); SOP+ and DISC stand beside them. Under
 instance-dependent noise (Xia et al. 2020, arXiv:2006.07836; `nlkit.noise.instance`) no matrix is right for all images
-of a class, which forward correction and EM suppose. No setting was changed for this board, and its claims were worded,
-with their bounds, before anything had been trained on Fashion-MNIST.
+of a class, which forward correction and EM suppose. No setting was changed for this board. Its claims and their bounds
+were set before anything had been trained on Fashion-MNIST; the sentence of one was made more exact afterwards.
 """
 
 from __future__ import annotations

@@ -35,8 +35,6 @@ METHODS = {
     "forward": "forward", "GCE": "gce", "ELR": "elr", "co-teaching": "co-teaching", "smoothing": "label_smoothing",
     "mixup": "mixup", "SOP": "sop",
 }  # fmt: skip
-
-
 FEW: dict[str, tuple[str, ...]] = {  # the rows that are run on some labels, where not all are
     "dice, same matrix": ("standard, plain", "standard", "forward", "GCE", "ELR"),
     "people, majority": ("standard, plain", "standard", "GCE"),
@@ -60,7 +58,7 @@ def _grid() -> Iterator[tuple[str, Mapping[str, object]]]:
 
 def _claims() -> Iterator[Claim]:
     """Bounds on people's worst labels were set when all rows of seed 2, half of those of seed 3, and none of seed 4 had
-    been seen; those on dice, the majority and digits before any of these runs.
+    been seen; those on dice and digits before any of these runs. Sentences were made more exact afterwards.
     """
     yield Claim(
         "human_labels_recipe", "On people's worst labels the full recipe is worth 4 points and more.", "measured here",
@@ -93,7 +91,6 @@ def _claims() -> Iterator[Claim]:
         "human_labels_mark", "Right labels are worth 4 points and more on top of the recipe.", "measured here",
         lead(MARK, "standard"), "last test accuracy, true labels minus people's", at_least=0.04, unit="points",
     )  # fmt: skip
-
     yield Claim(
         "human_labels_dice",
         "Standard training by the full recipe ends a point and more higher on dice than on people's labels.",
