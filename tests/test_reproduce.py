@@ -446,3 +446,8 @@ def test_the_small_picture_puts_seeds_and_bound_to_scale():
     unit = (high - low) * 1.24 / 200
     assert dots == pytest.approx([(v - low + 0.12 * (high - low)) / unit for v in (0.35, 0.45)], abs=0.2)
     assert float(bound) == pytest.approx((0.25 - low + 0.12 * (high - low)) / unit, abs=0.2)
+
+
+def test_a_report_of_which_all_was_skipped_has_a_page():
+    made = stored_report().made | {"date": "2026-11-27"}
+    assert "0 of 0 claims hold" in page(Report(made, (), skipped={"human_labels_goal": "no photographs"}))

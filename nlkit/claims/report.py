@@ -133,7 +133,7 @@ class Report:
     @property
     def dates(self) -> str:
         """When its claims were measured: a day, or the first and the last."""
-        days = sorted({o.date or self.made["date"] for o in self.outcomes})
+        days = sorted({o.date or self.made["date"] for o in self.outcomes} or {self.made["date"]})
         return days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
 
     def save(self, file: Path) -> None:
