@@ -409,6 +409,12 @@ FAULTS = [
           "evaluate(teacher, batch.originals)", "evaluate(teacher, batch.images)", (EM,)),
     Fault("em: the burn-in never ends", "nlkit/papers/em.py",
           "NOISY_EPOCHS) < 1:\n            images, labels", "NOISY_EPOCHS) < 2:\n            images, labels", (EM,)),
+    Fault("em: each of several networks learns from its own belief", "nlkit/papers/em.py",
+          "torch.stack(beliefs).mean(0) if self.others else beliefs[0]", "beliefs[0]", (EM,)),
+    Fault("em: the other networks answer as they are, without their averages", "nlkit/learning/peer.py",
+          "return self.average or self.in_float32", "return self.in_float32", (EM,)),
+    Fault("em: a checkpoint forgets the other networks' averages", "nlkit/learning/peer.py",
+          "            if kept:  # of a checkpoint", "            if False:", (EM,)),
     # The atlas
     Fault("elr: a wrong label is one that is drawn anew, right half of the time", "nlkit/data/two_clusters.py",
           "given[torch.randperm(n, generator=draw)[: round(wrong * n)]] *= -1",

@@ -1,5 +1,7 @@
 """EM with a noisy-label matrix: against plain loops, and against forward correction, whose gradient its own one is."""
 
+import copy
+
 import pytest
 import torch
 from torch.nn import functional as F
@@ -7,7 +9,7 @@ from torch.nn import functional as F
 from nlkit import make_task, train
 from nlkit.learning.learner import Batch, Run
 from nlkit.learning.models import build_model
-from nlkit.learning.optimizers import build_optimizer
+from nlkit.learning.optimizers import averaged_network, build_optimizer
 from nlkit.noise.matrices import pair_matrix
 from nlkit.papers.em import ExpectationMaximization, posterior, with_shared_diagonal
 from nlkit.randomness import seeded_generator
@@ -112,6 +114,53 @@ def test_at_first_all_classes_share_one_diagonal():
         run, method = a_run(clean=0, progress=progress), ExpectationMaximization(forward_until=0.2)
         matrices.append(method._transition(run, counted, torch.tensor([0, 1, 2])))
     assert len(set(matrices[0].diagonal().tolist())) == 1 and len(set(matrices[1].diagonal().tolist())) > 1
+
+
+def test_several_networks_learn_from_the_mean_of_what_they_believe():
+    run, batch = a_run(clean=0), a_batch()
+    method = ExpectationMaximization(MATRIX.tolist(), alpha=0.0, burn_in=0.0, networks=3)
+    method.prepare(run)
+    networks = [run.model, *(other.network for other in method.others)]
+    assert len({network[-1].weight.sum().item() for network in networks}) == 3
+    q = posterior(torch.stack([n(batch.originals).softmax(1) for n in networks]).mean(0), MATRIX, batch.labels, 0.3)
+    expected = []
+    for network in networks:
+        loss = F.cross_entropy(network(batch.images), q.detach())
+        gradients = torch.autograd.grad(loss, list(network.parameters()))
+        expected.append([p.detach() - 0.1 * g for p, g in zip(network.parameters(), gradients)])
+    method.step(run, batch)
+    torch.testing.assert_close([[p.detach() for p in network.parameters()] for network in networks], expected)
+
+
+def test_each_of_them_has_an_average_as_the_first_has_and_these_believe_and_answer():
+    run = a_run(clean=0)
+    run.averaged = averaged_network(run.model, 0.9)
+    method = ExpectationMaximization(MATRIX.tolist(), alpha=0.0, burn_in=0.0, networks=2)
+    method.prepare(run)
+    (other,) = method.others
+    weight = other.network[-1].weight
+    average = weight.detach().clone()
+    for step in range(3):
+        before = copy.deepcopy([run.averaged.module, other.measured if step else other.network])
+        believed = torch.stack([n(a_batch().originals).softmax(1) for n in before]).mean(0)
+        q = posterior(believed, MATRIX, a_batch().labels, 0.3).detach()
+        loss = F.cross_entropy(run.model(a_batch().images), q)
+        torch.testing.assert_close(method.step(run, a_batch()).loss, loss)
+        run.averaged.update_parameters(run.model)
+        decay = min(0.9, (1 + step) / (10 + step)) if step else 0.0  # the first step's weights as they are
+        average = decay * average + (1 - decay) * weight.detach()
+        torch.testing.assert_close(other.average.module[-1].weight, average)
+    assert method.jurors(run) == [other.average]
+
+
+def test_a_run_of_two_networks_that_is_broken_off_goes_on_to_the_same_end(few_digits, tmp_path):
+    task = make_task(few_digits, ratio=0.4, clean_per_class=0, device="cpu")
+    settings = {"epochs": 4, "burn_in": 0.2, "networks": 2, "weight_average": 0.9}
+    whole = [record.test_accuracy for record in train(task, "em", **settings)]
+    broken = train(task, "em", checkpoint=tmp_path / "run.pt", **settings)
+    next(broken), next(broken), next(broken)
+    again = train(task, "em", checkpoint=tmp_path / "run.pt", **settings)
+    assert [record.test_accuracy for record in again] == whole and len(set(whole)) == 4
 
 
 @pytest.mark.nightly

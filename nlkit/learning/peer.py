@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import Optimizer
+from torch.optim.swa_utils import AveragedModel
 
 from nlkit.learning.by_hand import Passes
 from nlkit.learning.devices import InBfloat16
@@ -90,6 +92,36 @@ class Peer:
     def _remember(self) -> None:
         self.state[self.name] = self.network.state_dict()
         self.state[f"{self.name}'s optimizer"] = self.optimizer.state_dict()
+
+
+class AveragedPeer(Peer):
+    """A network beside the run's own that has an average of its weights as that one has, if it has one."""
+
+    def __init__(self, state: dict[str, Any], name: str):
+        super().__init__(state, name)
+        self.average: AveragedModel | None = None
+
+    @property
+    def measured(self) -> nn.Module:
+        """What answers for it: its average, or else the network in float32."""
+        return self.average or self.in_float32
+
+    def begin(self, run: Run) -> None:
+        first = not self._met
+        super().begin(run)
+        if first and run.averaged is not None:
+            self.average = copy.deepcopy(run.averaged)  # which has the run's decay
+            kept = self.state.get(f"{self.name}'s average")
+            if kept:  # of a checkpoint
+                self.average.load_state_dict(kept)
+            else:
+                self.average.module.load_state_dict(self.in_float32.state_dict())
+
+    def descend(self, loss: Tensor) -> None:
+        super().descend(loss)
+        if self.average is not None:
+            self.average.update_parameters(self.in_float32)
+            self.state[f"{self.name}'s average"] = self.average.state_dict()
 
 
 class TwoNetworks:

@@ -29,22 +29,30 @@ learns the right ones first, two epochs at least. From such a start the E step m
 `forward_until` the network then learns by forward correction (forward.py) with the counted T: the same posterior, but
 of its own belief as it changes, and unsharpened. And as long, all classes share the mean of T's diagonal: a class that
 the network hardly knows would else not claim its own label.
+
+Where an EM ends hangs on where it starts. The usual remedy is to start several: `networks` of them, each drawn from a
+seed of its own, learn from posteriors of which p̄ is the mean of what they say, and answer together by that mean.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nlkit.checks import check_integer, check_number
 from nlkit.learning.burn_in import burnt_in
 from nlkit.learning.learner import Batch, Run, StepResult
 from nlkit.learning.models import evaluate
+from nlkit.learning.peer import AveragedPeer
 from nlkit.noise.matrices import check_matrix
 from nlkit.papers.forward import Matrix
 from nlkit.papers.mixup import draw_beta, mix
 
+Logits = Callable[[Tensor], Tensor]  # (B, C, H, W) -> (B, K)
 CLEAN_EPOCHS, NOISY_EPOCHS = 1, 2  # the shortest burn-in, with a clean set and without one
 
 
@@ -63,12 +71,13 @@ class ExpectationMaximization:
         forward_until: float = 0.0,
         clean_weight: float = 0.25,
         clean_batch_size: int = 32,
+        networks: int = 1,
     ):
         """matrix: T (K, K), rows summing to 1. temperature: τ, in (0, 1]. alpha: of the blends; 0 blends nothing.
 
         burn_in, forward_until: parts of the training, in [0, 1]. clean_weight: c, 0 or more; clean_batch_size: of the
-        clean batch. Raises a ValueError for any other value; `train` refuses a matrix of another size than the data has
-        classes.
+        clean batch. networks: how many learn from what all of them believe. Raises a ValueError for any other value;
+        `train` refuses a matrix of another size than the data has classes.
         """
         self.matrix = None if matrix is None else check_matrix(matrix)
         self.temperature = check_number("temperature", temperature, 0, 1, above=True)
@@ -77,33 +86,50 @@ class ExpectationMaximization:
         self.forward_until = check_number("forward_until", forward_until, 0, 1)
         self.clean_weight = check_number("clean_weight", clean_weight, 0)
         self.clean_batch_size = check_integer("clean_batch_size", clean_batch_size, 1)
-        self.state: dict[str, Tensor] = {}
+        check_integer("networks", networks, 1)
+        self.state: dict[str, Any] = {}
+        self.others = [AveragedPeer(self.state, f"network {number}") for number in range(2, networks + 1)]
+
+    def prepare(self, run: Run) -> None:
+        """Make the other networks; a ValueError before the first step where they can't be made."""
+        for other in self.others:
+            other.prepare(run)
+
+    def jurors(self, run: Run) -> list[nn.Module]:
+        """The other networks, which answer with the first."""
+        return [other.measured for other in self.others]
 
     def step(self, run: Run, batch: Batch) -> StepResult:
-        teacher = run.averaged if run.averaged is not None else run.model
-        believed = evaluate(teacher, batch.originals).softmax(1)  # type: ignore[arg-type]  # (B, K)
+        for other in self.others:
+            other.begin(run)
+        teachers = [run.averaged if run.averaged is not None else run.model, *self.jurors(run)]
+        beliefs = [evaluate(teacher, batch.originals).softmax(1) for teacher in teachers]  # type: ignore[arg-type]
+        believed = torch.stack(beliefs).mean(0) if self.others else beliefs[0]  # (B, K)
         transition = self._transition(run, believed, batch.labels)
-        if burnt_in(run, self.burn_in, CLEAN_EPOCHS if len(run.clean_labels) else NOISY_EPOCHS) < 1:
-            images, labels = run.clean_batch(len(batch.labels)) if len(run.clean_labels) else batch[1:3]
-            loss = F.cross_entropy(run.logits(images), labels)
-        elif run.progress < self.forward_until:
-            log_p, clean_loss = self._pass(run, batch.images)
-            explained = (log_p.exp().clamp(min=1e-8) @ transition).log()
-            loss = F.nll_loss(explained, batch.labels) + self.clean_weight * clean_loss
-        else:
-            q = posterior(believed, transition, batch.labels, self.temperature)
-            images, q = self._blend(run, batch.images, q)
-            log_p, clean_loss = self._pass(run, images)
-            loss = -(q * log_p).sum(1).mean() + self.clean_weight * clean_loss
+        loss = self._loss(run, batch, believed, transition, run.logits)
         run.descend(loss)
+        for other in self.others:
+            other.descend(self._loss(run, batch, believed, transition, other.logits))
         return StepResult(loss)
 
-    def _pass(self, run: Run, images: Tensor) -> tuple[Tensor, Tensor]:
+    def _loss(self, run: Run, batch: Batch, believed: Tensor, transition: Tensor, logits: Logits) -> Tensor:
+        """L of one network, which says `logits` of images."""
+        if burnt_in(run, self.burn_in, CLEAN_EPOCHS if len(run.clean_labels) else NOISY_EPOCHS) < 1:
+            images, labels = run.clean_batch(len(batch.labels)) if len(run.clean_labels) else batch[1:3]
+            return F.cross_entropy(logits(images), labels)
+        if run.progress < self.forward_until:
+            log_p, clean_loss = self._pass(run, batch.images, logits)
+            explained = (log_p.exp().clamp(min=1e-8) @ transition).log()
+            return F.nll_loss(explained, batch.labels) + self.clean_weight * clean_loss
+        q = posterior(believed, transition, batch.labels, self.temperature)
+        images, q = self._blend(run, batch.images, q)
+        log_p, clean_loss = self._pass(run, images, logits)
+        return -(q * log_p).sum(1).mean() + self.clean_weight * clean_loss
+
+    def _pass(self, run: Run, images: Tensor, logits: Logits) -> tuple[Tensor, Tensor]:
         """log p (B, K), and the loss on a clean batch (0 without one): one pass, since a norm is to see one batch."""
         clean_images, labels = run.clean_batch(self.clean_batch_size if self.clean_weight else 0)
-        log_p, clean_log_p = (
-            run.logits(torch.cat([images, clean_images])).log_softmax(1).split([len(images), len(labels)])
-        )
+        log_p, clean_log_p = logits(torch.cat([images, clean_images])).log_softmax(1).split([len(images), len(labels)])
         return log_p, F.nll_loss(clean_log_p, labels) if len(labels) else log_p.new_zeros(())
 
     def _transition(self, run: Run, believed: Tensor, labels: Tensor) -> Tensor:

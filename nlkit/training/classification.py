@@ -77,6 +77,7 @@ class Experiment:
         "mentornet.mentor": "threshold",
         "mentormix.mentor": "threshold",
         "reweight.look_ahead": "optimizer",
+        "em.networks": 1,
     }
 
     def __post_init__(self) -> None:

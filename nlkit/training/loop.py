@@ -168,7 +168,8 @@ class Trainer:
     @property
     def _measured(self) -> nn.Module:
         own = self.averaged or self.network
-        return Jury([own, *self.algorithm.jurors(self.run)]) if hasattr(self.algorithm, "jurors") else own
+        jurors = self.algorithm.jurors(self.run) if hasattr(self.algorithm, "jurors") else []
+        return Jury([own, *jurors]) if jurors else own
 
     @contextmanager
     def _weights_of_choice(self) -> Iterator[None]:
