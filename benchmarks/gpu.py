@@ -2,8 +2,8 @@
 
 Each network trains as its recipe says, in bfloat16 where it has convolutions; images are random numbers. A step's time
 includes gathering its batch of 128, and ends when the GPU is done. It writes benchmarks/gpu.json, and with --pages,
-which needs no GPU, the tables in the book: this one, and that of the two runs of MentorMix on CIFAR-10, whose epochs
-stand in benchmarks/mentormix_on_gpu.json as `nlkit train --json` printed them, fewer columns.
+which needs no GPU, the tables in the book: this one, and that of the runs of MentorMix on CIFAR-10, whose epochs stand
+in benchmarks/mentormix_on_gpu.json as `nlkit train --json` printed them, fewer columns.
 """
 
 from __future__ import annotations
@@ -62,14 +62,15 @@ def table(where: dict[str, object], rows: list[Row]) -> str:
 
 
 def run_table() -> str:
-    """How far the two runs of MentorMix went, and where they ended, in Markdown."""
+    """How far the runs of MentorMix went, and where they ended, in Markdown."""
     kept = json.loads(RUNS.read_text(encoding="utf-8"))
     text = ["| noise | epochs | steps of the release's | an epoch, s | best epoch, % | last five, % | release, % |",
             "|---|---|---|---|---|---|---|"]  # fmt: skip
-    for noise, epochs in kept["runs"].items():
+    for run, epochs in kept["runs"].items():
+        noise, comma, how = run.partition(",")
         accuracies = [100 * epoch["test_accuracy"] for epoch in epochs]
         cells = (
-            f"{noise} %", f"{len(epochs)} of {kept['planned']}",
+            f"{noise} %{comma}{how}", f"{len(epochs)} of {kept['planned']}",
             f"{len(epochs) * STEPS_AN_EPOCH / RELEASED_STEPS:.1%}".replace("%", " %"),
             f"{statistics.median(epoch['seconds'] for epoch in epochs):.0f}", f"{max(accuracies):.1f}",
             f"{statistics.mean(accuracies[-5:]):.1f}", f"{RELEASED[noise]:.1f}",
