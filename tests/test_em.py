@@ -132,6 +132,27 @@ def test_several_networks_learn_from_the_mean_of_what_they_believe():
     torch.testing.assert_close([[p.detach() for p in network.parameters()] for network in networks], expected)
 
 
+def test_apart_each_is_an_em_of_its_own():
+    """With one batch: the networks and the counts are those of three runs of one network each."""
+    run, batch = a_run(clean=0), a_batch()
+    method = ExpectationMaximization(alpha=0.0, burn_in=0.0, networks=3, together=False)
+    method.prepare(run)
+    networks = [run.model, *(other.network for other in method.others)]
+    expected = []
+    for network in networks:
+        alone = a_run(clean=0)
+        alone.model.load_state_dict(network.state_dict())
+        one = ExpectationMaximization(alpha=0.0, burn_in=0.0)
+        for _ in range(3):
+            one.step(alone, batch)
+        expected.append((one.state["joint"], [p.detach() for p in alone.model.parameters()]))
+    for _ in range(3):
+        method.step(run, batch)
+    counts = [method.state["joint" + end] for end in ("", " of network 2", " of network 3")]
+    found = [(joint, [p.detach() for p in network.parameters()]) for joint, network in zip(counts, networks)]
+    torch.testing.assert_close(found, expected)
+
+
 def test_each_of_them_has_an_average_as_the_first_has_and_these_believe_and_answer():
     run = a_run(clean=0)
     run.averaged = averaged_network(run.model, 0.9)

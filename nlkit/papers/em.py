@@ -32,6 +32,7 @@ the network hardly knows would else not claim its own label.
 
 Where an EM ends hangs on where it starts. The usual remedy is to start several: `networks` of them, each drawn from a
 seed of its own, learn from posteriors of which p̄ is the mean of what they say, and answer together by that mean.
+(`together=False` is the control: each believes itself alone, and only the answer is the mean.)
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nlkit.checks import check_integer, check_number
+from nlkit.checks import check_flag, check_integer, check_number
 from nlkit.learning.burn_in import burnt_in
 from nlkit.learning.learner import Batch, Run, StepResult
 from nlkit.learning.models import evaluate
@@ -72,12 +73,14 @@ class ExpectationMaximization:
         clean_weight: float = 0.25,
         clean_batch_size: int = 32,
         networks: int = 1,
+        together: bool = True,
     ):
         """matrix: T (K, K), rows summing to 1. temperature: τ, in (0, 1]. alpha: of the blends; 0 blends nothing.
 
         burn_in, forward_until: parts of the training, in [0, 1]. clean_weight: c, 0 or more; clean_batch_size: of the
-        clean batch. networks: how many learn from what all of them believe. Raises a ValueError for any other value;
-        `train` refuses a matrix of another size than the data has classes.
+        clean batch. networks: how many answer together. together: whether each learns from what all of them
+        believe, or from what it believes itself. Raises a ValueError for any other value; `train` refuses a matrix of
+        another size than the data has classes.
         """
         self.matrix = None if matrix is None else check_matrix(matrix)
         self.temperature = check_number("temperature", temperature, 0, 1, above=True)
@@ -87,6 +90,7 @@ class ExpectationMaximization:
         self.clean_weight = check_number("clean_weight", clean_weight, 0)
         self.clean_batch_size = check_integer("clean_batch_size", clean_batch_size, 1)
         check_integer("networks", networks, 1)
+        self.together = check_flag("together", together)
         self.state: dict[str, Any] = {}
         self.others = [AveragedPeer(self.state, f"network {number}") for number in range(2, networks + 1)]
 
@@ -104,12 +108,14 @@ class ExpectationMaximization:
             other.begin(run)
         teachers = [run.averaged if run.averaged is not None else run.model, *self.jurors(run)]
         beliefs = [evaluate(teacher, batch.originals).softmax(1) for teacher in teachers]  # type: ignore[arg-type]
-        believed = torch.stack(beliefs).mean(0) if self.others else beliefs[0]  # (B, K)
-        transition = self._transition(run, believed, batch.labels)
-        loss = self._loss(run, batch, believed, transition, run.logits)
+        if self.others and self.together:
+            beliefs = [torch.stack(beliefs).mean(0)]
+        transitions = [self._transition(run, p, batch.labels, place) for place, p in enumerate(beliefs)]
+        explained = list(zip(beliefs, transitions)) * (len(teachers) // len(beliefs))  # (B, K) and (K, K) for each
+        loss = self._loss(run, batch, *explained[0], run.logits)
         run.descend(loss)
-        for other in self.others:
-            other.descend(self._loss(run, batch, believed, transition, other.logits))
+        for other, own in zip(self.others, explained[1:]):
+            other.descend(self._loss(run, batch, *own, other.logits))
         return StepResult(loss)
 
     def _loss(self, run: Run, batch: Batch, believed: Tensor, transition: Tensor, logits: Logits) -> Tensor:
@@ -132,18 +138,22 @@ class ExpectationMaximization:
         log_p, clean_log_p = logits(torch.cat([images, clean_images])).log_softmax(1).split([len(images), len(labels)])
         return log_p, F.nll_loss(clean_log_p, labels) if len(labels) else log_p.new_zeros(())
 
-    def _transition(self, run: Run, believed: Tensor, labels: Tensor) -> Tensor:
-        """T (K, K): as told, or as the predicted classes and given labels of the last steps have it."""
+    def _transition(self, run: Run, believed: Tensor, labels: Tensor, place: int = 0) -> Tensor:
+        """T (K, K): as told, or as the predicted classes and given labels of the last steps have it.
+
+        place: of the network whose belief it is, where each has its own.
+        """
         if self.matrix is not None:
             return self.matrix.to(believed)
         pairs = believed.argmax(1) * run.num_classes + labels
         joint = torch.bincount(pairs, minlength=run.num_classes**2).view(run.num_classes, -1).to(believed) / len(labels)
-        steps = self.state.setdefault("steps", torch.zeros((), dtype=torch.long))
+        mine = f" of network {place + 1}" if place else ""
+        steps = self.state.setdefault(f"steps{mine}", torch.zeros((), dtype=torch.long))
         # Over an epoch at most, and at first over a tenth of the steps so far, since the network still changes fast.
         decay = min(1 - len(labels) / run.num_examples, (1 + int(steps)) / (10 + int(steps)))
-        self.state["joint"] = joint.lerp(self.state.get("joint", joint), decay)
+        joint = self.state[f"joint{mine}"] = joint.lerp(self.state.get(f"joint{mine}", joint), decay)
         steps += 1
-        smooth = self.state["joint"] + 1e-3 / run.num_classes**2  # a class never taken explains all labels alike
+        smooth = joint + 1e-3 / run.num_classes**2  # a class never taken explains all labels alike
         counted = smooth / smooth.sum(1, keepdim=True)
         return with_shared_diagonal(counted) if run.progress < self.forward_until else counted
 

@@ -78,6 +78,7 @@ class Experiment:
         "mentormix.mentor": "threshold",
         "reweight.look_ahead": "optimizer",
         "em.networks": 1,
+        "em.together": True,
     }
 
     def __post_init__(self) -> None:
