@@ -7,6 +7,8 @@ import math
 import numbers
 from collections.abc import Iterable
 
+MANY, FEW_LIKE = 100, 5  # names that an error lists, and of more than that, those that are most alike
+
 
 class DataError(RuntimeError):
     """Something that the kit needs is missing, broken or can't be fetched; the message says what, where, what to do."""
@@ -20,13 +22,19 @@ def shown(value: object, most: int = 120) -> str:
 
 
 def check_choice(argument: str, value: object, known: Iterable[str]) -> str:
-    """Return `value` if it is one of `known`; otherwise a ValueError that suggests the nearest one."""
+    """Return `value` if it is one of `known`; otherwise a ValueError that suggests the nearest one.
+
+    It names all that are known, or the `FEW_LIKE` nearest where there are hundreds.
+    """
     known = sorted(known)
     if isinstance(value, str) and value in known:
         return value
-    near = difflib.get_close_matches(str(value)[:60].lower(), known, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(str(value)[:60].lower(), known, n=FEW_LIKE, cutoff=0.5)
     hint = f"; did you mean {near[0]!r}?" if near else "."
-    raise ValueError(f"{argument}={shown(value)} is not known{hint} Known: {', '.join(known)}")
+    told = ", ".join(known)
+    if len(known) > MANY:
+        told = f"{', '.join(near or known[:FEW_LIKE])}, and {len(known) - (len(near) or FEW_LIKE)} more"
+    raise ValueError(f"{argument}={shown(value)} is not known{hint} Known: {told}")
 
 
 def check_number(

@@ -10,6 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from nlkit import METHODS, MODELS, Dataset, build_model, corrupt, load, make_task, noise_matrix, train
+from nlkit.checks import check_choice
 from nlkit.data.load import DATASETS
 from nlkit.learning.augment import AUGMENTATIONS
 from nlkit.learning.devices import PRECISIONS
@@ -118,6 +119,13 @@ def test_what_is_like_no_name_is_refused_with_all_that_are_known(argument):
 
 def test_the_message_about_an_unknown_name_is_made_of_sentences():
     assert re.search(r"is not known[.;:] Known: ", assert_refused(TAKE_A_NAME["noise"][0], "noise", "zzzzzz"))
+
+
+def test_of_hundreds_of_names_the_nearest_are_told():
+    with pytest.raises(ValueError) as refusal:
+        check_choice("claim", "n3O", [f"n{number}" for number in range(300)])
+    told = "claim='n3O' is not known; did you mean 'n3'? Known: n3, n93, n83, n73, n63, and 295 more"
+    assert str(refusal.value) == told
 
 
 def test_an_option_that_a_method_does_not_have_is_refused_with_those_that_it_has():
