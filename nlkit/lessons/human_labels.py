@@ -1,7 +1,7 @@
 """Lesson 13, labels that people gave: CIFAR-10 with CIFAR-10N's labels, and the same mistakes made by dice.
 
-Each method trains on people's "worst" labels (40 % wrong), some also on labels drawn by dice from the transition matrix
-that these have, and on those of the majority of three people (9 % wrong). What differs between the first two is only
+Each method trains on people's "worst" labels (40 % wrong) and on those of the majority of three people (9 % wrong),
+some also on labels drawn by dice from the transition matrix of the worst. What differs between worst and dice is only
 *which* images have the wrong labels: people err on images that are hard.
 
 A small convolutional network, 12 epochs. "full" is augmentation by shifts and mirroring, an average of the weights and
@@ -35,6 +35,7 @@ METHODS = {
     "forward": "forward", "GCE": "gce", "ELR": "elr", "co-teaching": "co-teaching", "smoothing": "label_smoothing",
     "mixup": "mixup", "SOP": "sop",
 }  # fmt: skip
+ALONE = {"people, majority": ({"seed": 2}, {"seed": 3}, {"seed": 4})}  # where not all of the page's seeds are run
 TOLD, STOPPED = "forward, matrix told", "stopped"  # controls, by the full recipe
 ON_DICE = ("standard, plain", "standard", "forward", "GCE", "ELR", TOLD)  # the rows that are run on these labels
 
@@ -48,6 +49,11 @@ def setting(name: str, noise: str) -> dict[str, object]:
     return changed | ({} if plain else {"augment": "affine", "weight_average": 0.99})
 
 
+def seeds_of(noise: str) -> tuple[int, ...]:
+    """The seeds that are run under one of NOISES or MADE."""
+    return tuple(changes["seed"] for changes in ALONE.get(noise, ())) or tuple(PAGE.seeds)
+
+
 def rows_of(noise: str) -> tuple[str, ...]:
     """The rows that are run under one of NOISES or MADE."""
     if noise == "dice, same matrix":
@@ -59,7 +65,7 @@ def rows_of(noise: str) -> tuple[str, ...]:
 def _grid() -> Iterator[tuple[str, Mapping[str, object]]]:
     for noise in (*NOISES, *MADE):
         for name in rows_of(noise):
-            yield name, setting(name, noise)
+            yield from ((name, setting(name, noise) | seed) for seed in ALONE.get(noise, ({},)))
 
 
 def _claims() -> Iterator[Claim]:
@@ -154,8 +160,8 @@ def _best(noise: str) -> Measure:
 PAGE = Page(
     title="Labels that people gave",
     source="Wei et al. 2022, ICLR, arXiv:2110.12088",
-    finding="On labels that people gave, a full recipe is worth seven points, and no method at its defaults was seen "
-    "to add to that; co-teaching costs ten.",
+    finding="On labels that people gave, a full recipe is worth seven points; of the methods, only one that is told "
+    "the true matrix adds to that.",
     claims=tuple(_claims()),
     variants={
         "standard, plain": _COMMON | PLAIN | {"method": "standard"},
