@@ -410,9 +410,9 @@ FAULTS = [
     Fault("em: the burn-in never ends", "nlkit/papers/em.py",
           "NOISY_EPOCHS) < 1:\n            images, labels", "NOISY_EPOCHS) < 2:\n            images, labels", (EM,)),
     Fault("em: each of several networks learns from its own belief", "nlkit/papers/em.py",
-          "beliefs = [torch.stack(beliefs).mean(0)]", "pass", (EM,)),
+          "believed = torch.stack(beliefs).mean(0)", "believed = beliefs[0]", (EM,)),
     Fault("em: the other networks answer as they are, without their averages", "nlkit/learning/peer.py",
-          "return self.average or self.in_float32", "return self.in_float32", (EM,)),
+          "return self.in_float32 if self.average is None else self.average", "return self.in_float32", (EM,)),
     Fault("em: a checkpoint forgets the other networks' averages", "nlkit/learning/peer.py",
           "            if kept:  # of a checkpoint", "            if False:", (EM,)),
     # The atlas

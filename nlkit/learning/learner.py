@@ -45,8 +45,9 @@ class Method(Protocol):
     instead and that the run leaves behind, or None for the one it has.
 
     A method that answers with more than the run's network has `jurors(run)`, the other networks that answer with it:
-    the mean of all their probabilities is measured. (A moving average of weights is of the run's network alone.) What
-    it learns beside the network, it hands to `run.also_learn` in `prepare` and keeps in `state` as a Parameter.
+    the mean of all their probabilities is measured. (The run averages the weights of its own network alone; one that
+    averages as the run does is in peer.py.) What it learns beside the network, it hands to `run.also_learn` in
+    `prepare` and keeps in `state` as a Parameter.
     One that trains in stages finds in restart.py how layers start again or rest, and when an epoch begins.
     """
 

@@ -1,4 +1,4 @@
-"""A second network beside the run's own, for methods that train two: made as the first was, from another seed."""
+"""Networks beside the run's own, for methods that train several: made as the first was, from another seed."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class Peer:
 
 
 class AveragedPeer(Peer):
-    """A network beside the run's own that has an average of its weights as that one has, if it has one."""
+    """A further network; where the run averages its weights, so does it, with the same decay."""
 
     def __init__(self, state: dict[str, Any], name: str):
         super().__init__(state, name)
@@ -104,7 +104,7 @@ class AveragedPeer(Peer):
     @property
     def measured(self) -> nn.Module:
         """What answers for it: its average, or else the network in float32."""
-        return self.average or self.in_float32
+        return self.in_float32 if self.average is None else self.average
 
     def begin(self, run: Run) -> None:
         first = not self._met
@@ -117,8 +117,8 @@ class AveragedPeer(Peer):
             else:
                 self.average.module.load_state_dict(self.in_float32.state_dict())
 
-    def descend(self, loss: Tensor) -> None:
-        super().descend(loss)
+    def _remember(self) -> None:
+        super()._remember()
         if self.average is not None:
             self.average.update_parameters(self.in_float32)
             self.state[f"{self.name}'s average"] = self.average.state_dict()

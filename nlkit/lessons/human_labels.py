@@ -58,7 +58,7 @@ def rows_of(noise: str) -> tuple[str, ...]:
     """The rows that are run under one of NOISES or MADE."""
     if noise == "dice, same matrix":
         return ON_DICE
-    beside = {"people, worst": (MARK, STOPPED, TOLD), "people, majority": ()}.get(noise, (MARK,))
+    beside = {"people, worst": (STOPPED, TOLD, MARK), "people, majority": ()}.get(noise, (MARK,))
     return (*PAGE.variants, *beside)
 
 

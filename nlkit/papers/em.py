@@ -10,8 +10,8 @@ the given label j. One step on a batch:
     M:  L(θ) = 1/B Σ_i CE(q_i, p(x̃_i))  +  c · mean of CE(y, p(x̃)) over a clean batch
         T[k, j] = share of the given label j among the examples that p̄ takes for class k
 
-T is told (`matrix`), or counted over the last epoch or so. Four things are not in that paper (notebook 07 takes them
-away one by one):
+T is told (`matrix`), or counted over the last epoch or so. Four things are not in that paper (notebook 07 takes most
+of them away one by one):
 
 - p̄ is the network with averaged weights, where the run has one. Tarvainen, Valpola: Mean teachers are better role
   models. NeurIPS 2017, arXiv:1703.01780.
@@ -106,17 +106,23 @@ class ExpectationMaximization:
     def step(self, run: Run, batch: Batch) -> StepResult:
         for other in self.others:
             other.begin(run)
-        teachers = [run.averaged if run.averaged is not None else run.model, *self.jurors(run)]
-        beliefs = [evaluate(teacher, batch.originals).softmax(1) for teacher in teachers]  # type: ignore[arg-type]
-        if self.others and self.together:
-            beliefs = [torch.stack(beliefs).mean(0)]
-        transitions = [self._transition(run, p, batch.labels, place) for place, p in enumerate(beliefs)]
-        explained = list(zip(beliefs, transitions)) * (len(teachers) // len(beliefs))  # (B, K) and (K, K) for each
-        loss = self._loss(run, batch, *explained[0], run.logits)
+        beliefs = [evaluate(teacher, batch.originals).softmax(1) for teacher in self._teachers(run)]  # (B, K) each
+        if self.together:
+            believed = torch.stack(beliefs).mean(0)
+            explanations = [(believed, self._transition(run, believed, batch.labels))] * len(beliefs)
+        else:
+            explanations = [(p, self._transition(run, p, batch.labels, place)) for place, p in enumerate(beliefs)]
+        (believed, transition), *of_others = explanations
+        loss = self._loss(run, batch, believed, transition, run.logits)
         run.descend(loss)
-        for other, own in zip(self.others, explained[1:]):
-            other.descend(self._loss(run, batch, *own, other.logits))
+        for other, (believed, transition) in zip(self.others, of_others):
+            other.descend(self._loss(run, batch, believed, transition, other.logits))
         return StepResult(loss)
+
+    def _teachers(self, run: Run) -> list[nn.Module]:
+        """Whose belief is asked, network by network: the average of its weights, if it has one."""
+        first: nn.Module = run.averaged if run.averaged is not None else run.model
+        return [first, *(other.network if other.average is None else other.average for other in self.others)]
 
     def _loss(self, run: Run, batch: Batch, believed: Tensor, transition: Tensor, logits: Logits) -> Tensor:
         """L of one network, which says `logits` of images."""
