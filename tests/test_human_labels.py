@@ -1,16 +1,22 @@
 """Lesson 13: which labels a row of the race learns from, and of which rows its claims are measured."""
 
 import dataclasses
+import itertools
+from pathlib import Path
 
+import nbformat
 import pytest
 import torch
+from scipy.stats import spearmanr
 
 from nlkit.claims import claims_of
 from nlkit.contents import experiment_of, grid_of
 from nlkit.identity import key
+from nlkit.intervals import in_percent, mean_interval
 from nlkit.lessons import human_labels as lesson
 from nlkit.noise.human import find_human_labels
 from nlkit.sweeps.results import Result, Sweep
+from nlkit.sweeps.run import load_sweep
 
 MADE = {"date": "today", "versions": {"nlkit": "1"}, "processor": "one", "cores": 2}
 MARK, METHODS, PAGE = lesson.MARK, lesson.METHODS, lesson.PAGE
@@ -79,3 +85,34 @@ def test_what_is_claimed_is_measured_of_the_rows_that_the_sentence_names():
         "boundary": at("SOP", "digits, instance-boundary") - at("standard", "digits, instance-boundary"),
     }
     assert found == pytest.approx({f"human_labels_{name}": value for name, value in expected.items()})
+
+
+def test_the_differences_and_ranks_that_the_lesson_tells_are_those_of_the_stored_runs():
+    """Those that no cell of the notebook shows."""
+    sweep, worst, dice, majority = load_sweep("human-labels"), *lesson.NOISES
+    cells = nbformat.read(Path(__file__).parent.parent / "notebooks" / "13_human_labels.ipynb", 4).cells
+    text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+
+    def ahead(name, noise, other="standard", other_noise=None, seeds=None):
+        pairs = [(experiment(name, noise, s), experiment(other, other_noise or noise, s))
+                 for s in seeds or lesson.seeds_of(noise)]  # fmt: skip
+        return [sweep.run(a).final - sweep.run(b).final for a, b in pairs]
+
+    told = {
+        "it ends {} lower than that": ahead(lesson.TOLD, worst, "forward"),
+        "*told* the matrix, by {} points": ahead(lesson.TOLD, worst),
+        "on people and {} on dice": ahead(lesson.TOLD, dice),
+        "ends {} points below true labels": ahead(MARK, worst, "standard", majority, lesson.seeds_of(majority)),
+        "GCE stands {} points better": [a - b for a, b in zip(ahead("GCE", dice), ahead("GCE", worst))],
+        "ELR {} worse": [a - b for a, b in zip(ahead("ELR", worst), ahead("ELR", dice))],
+    }
+    for words, values in told.items():
+        assert words.format(in_percent(mean_interval(values))) in text, (words, in_percent(mean_interval(values)))
+    gains = {noise: [sum(ahead(name, noise)) for name in METHODS] for noise in (*lesson.MADE, worst)}
+    ranks = {noise: round(spearmanr(gains[noise], gains[worst]).statistic, 1) for noise in lesson.MADE}
+    symmetric, *others = ranks.values()
+    assert (
+        f"is {symmetric} for symmetric noise" in text and set(others) == {0.1} and "and 0.1 for the other two" in text
+    )
+    alike = [spearmanr(gains[a], gains[b]).statistic for a, b in itertools.combinations(lesson.MADE, 2)]
+    assert f"more like each other, {min(alike):.1f} to {max(alike):.1f}" in text

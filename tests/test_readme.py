@@ -174,6 +174,10 @@ def test_the_tables_of_the_gpu_are_those_of_what_was_measured_there():
     assert _filled(gpu.PAGE, gpu.RUN_MARKS) == f"\n{gpu.run_table()}\n"
     assert {(row.case, row.side) for row in rows} == {(name, method) for name in gpu.SHAPES for method in gpu.METHODS}
     runs = json.loads(gpu.RUNS.read_text(encoding="utf-8"))["runs"]
+    plain, compiled = json.loads(gpu.RUNS.read_text(encoding="utf-8"))["a_step"].values()
+    assert f"took {plain['ms']:.0f} ms, of which the GPU computed for {plain['gpu_ms']:.0f} (" in TEXTS[gpu.PAGE]
+    told = f"computed for {compiled['gpu_ms']:.0f}, and the step took {compiled['ms']:.0f}:"
+    assert told in TEXTS[gpu.PAGE]
     losses = {epoch["epoch"]: epoch["loss"] for epoch in runs["80"]}
     assert f"the loss fell from {losses[9]:.2f} to {losses[11]:.2f} within two epochs" in TEXTS[gpu.PAGE]
     assert f"ended after epoch {len(runs['80'])}," in TEXTS[gpu.PAGE]
